@@ -1,0 +1,47 @@
+//! The shapes of payment signatures: MD5 over pieces, Standard Webhooks HMAC, and comparing both.
+//!
+//! Here live the ways to sign, as types that cannot be compared carelessly. What a provider
+//! signs (which fields, in which order, with which secret, and which fields stay uncovered)
+//! lives in that plugin's `sign.rs`, with its vectors.
+//!
+//! | Shape | Start at |
+//! |---|---|
+//! | lower-case hex of MD5 over pieces with nothing between them | [`Md5Text`], [`Md5Digest`] |
+//! | `webhook-signature: v1,...` over `id.timestamp.body` | [`WebhookMessage`], [`ReceivedWebhook`] |
+//! | two secrets, whatever they are | [`constant_time_eq`] |
+//!
+//! Pure: no clock, no randomness, no input or output. MD5 text is fed piece by piece, so that
+//! signing and verifying it allocate nothing. Our own code needs `core` and, where a
+//! text or a secret is handed out, `alloc`.
+//!
+//! ```
+//! use paymux_sign::{HexCase, Md5Digest, Md5Text};
+//!
+//! let ours = Md5Text::new().piece("app-1").number(1_709_251_200_000_i64).piece("secret").digest();
+//! assert_eq!(ours.to_hex().as_str(), "ac12b2d360a7364c65bf109d6a8eb765");
+//!
+//! let received = Md5Digest::from_hex("AC12B2D360A7364C65BF109D6A8EB765", HexCase::Any)?;
+//! assert!(ours.matches(received));
+//! # Ok::<(), paymux_sign::MalformedMd5>(())
+//! ```
+
+#![no_std]
+
+extern crate alloc;
+
+mod constant_time;
+mod decimal;
+mod md5_digest;
+mod md5_text;
+mod webhook;
+mod webhook_secret;
+
+pub use constant_time::constant_time_eq;
+pub use decimal::Decimal;
+pub use md5_digest::{HexCase, MalformedMd5, Md5Digest, Md5Hex};
+pub use md5_text::Md5Text;
+pub use webhook::{
+    ReceivedWebhook, UnsignableWebhook, WEBHOOK_ID_HEADER, WEBHOOK_SIGNATURE_HEADER,
+    WEBHOOK_TIMESTAMP_HEADER, WEBHOOK_TOLERANCE, WebhookMessage, WebhookRefusal,
+};
+pub use webhook_secret::{WebhookSecret, WebhookSecretError};
