@@ -204,7 +204,7 @@ fn check_age(timestamp: &str, now_seconds: i64) -> Result<(), WebhookRefusal> {
 }
 
 fn read_tag(encoded: &str) -> Option<[u8; TAG]> {
-    // One byte more than a tag: base64 comes in groups of three bytes.
+    // The room that `decoded_len_estimate` asks for: base64 comes in groups of three bytes.
     let mut decoded = [0; TAG + 1];
     let length = STANDARD.decode_slice(encoded, &mut decoded).ok()?;
     decoded[..length].try_into().ok()
