@@ -1,0 +1,251 @@
+//! The server side of a provider's protocol: read a request, check its sign, answer in its words,
+//! and send its notices.
+//!
+//! The compatible front uses it over the router, the simulator over a pretend bank. Neither knows
+//! the protocol, and the acceptor knows neither.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::method::Method;
+use crate::money::Money;
+use crate::payment::NextAction;
+use crate::provider::{SettingError, SettingKey, Settings};
+use crate::wire::{Verb, WireRequest, WireResponse};
+
+/// One path that a protocol serves. `{name}` stands for one segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrontRoute {
+    /// The verb.
+    pub verb: Verb,
+    /// The path, such as `/2/rest/bill/{id}`.
+    pub path: &'static str,
+}
+
+/// Whoever calls: one set of credentials in a protocol.
+#[derive(Debug, Clone)]
+pub struct FrontAccount {
+    /// What the host calls it: an app's id, or a simulated account.
+    pub key: String,
+    /// Its credentials, checked by [`Acceptor::check_settings`].
+    pub settings: Settings,
+}
+
+/// Finds an account by what a request says of itself, such as an app id or a merchant number.
+pub trait FrontAccounts: Send + Sync {
+    /// The account whose settings have `value` at `key`.
+    fn find(&self, key: &str, value: &str) -> Option<FrontAccount>;
+}
+
+/// The server side of one protocol. Pure: bytes in, bytes out.
+pub trait Acceptor: Send + Sync + 'static {
+    /// The provider's slug.
+    fn slug(&self) -> &'static str;
+
+    /// The keys of an account's credentials.
+    fn settings(&self) -> &'static [SettingKey];
+
+    /// Checks an account's credentials. Every mistake is named.
+    fn check_settings(&self, settings: &Settings) -> Vec<SettingError>;
+
+    /// The paths that it serves, fixed words before variables.
+    fn routes(&self) -> &'static [FrontRoute];
+
+    /// Reads a request and checks its sign. What is wrong is answered in the protocol's own words.
+    fn read(
+        &self,
+        accounts: &dyn FrontAccounts,
+        request: &WireRequest,
+        now: Timestamp,
+    ) -> Result<FrontRead, WireResponse>;
+
+    /// Writes the answer to a request that was read.
+    fn answer(&self, read: &FrontRead, answer: &FrontAnswer, now: Timestamp) -> WireResponse;
+
+    /// The answer to a path or verb that the protocol does not have.
+    fn not_found(&self, request: &WireRequest) -> WireResponse;
+
+    /// Writes the notice of a fact, signed for that account; path and query are the receiver's.
+    fn notice(&self, account: &FrontAccount, fact: &FrontFact, now: Timestamp) -> WireRequest;
+
+    /// Whether the receiver's answer to a notice ends its repeats.
+    fn acknowledged(&self, response: &WireResponse) -> bool;
+
+    /// How long after the first try of a notice each repeat comes.
+    fn schedule(&self) -> &'static [Duration];
+}
+
+/// A request that was read, with what its answer needs.
+#[derive(Debug, Clone)]
+pub struct FrontRead {
+    /// Who calls.
+    pub account: FrontAccount,
+    /// What is asked.
+    pub call: FrontCall,
+    /// What the acceptor itself must remember until it answers, such as the provider's code.
+    pub memo: String,
+}
+
+/// What a protocol's client asks, in words that no protocol owns.
+#[derive(Debug, Clone)]
+pub enum FrontCall {
+    /// Open an order.
+    Pay(Box<FrontPay>),
+    /// What became of an order, by the client's number. `None` in the answer: not found.
+    Query {
+        /// The client's number.
+        number: String,
+    },
+    /// Which orders there are.
+    List(FrontFilter),
+    /// Close or revoke an order.
+    Cancel {
+        /// The client's number.
+        number: String,
+    },
+    /// An operation that is not routed, by the provider's own name and with its own fields.
+    Native {
+        /// The operation.
+        operation: &'static str,
+        /// Its fields.
+        fields: serde_json::Value,
+    },
+}
+
+/// An order that a client wants opened.
+#[derive(Debug, Clone)]
+pub struct FrontPay {
+    /// The client's number.
+    pub number: String,
+    /// How much.
+    pub amount: Money,
+    /// What the payer uses, as far as the protocol says.
+    pub method: Method,
+    /// What is bought.
+    pub subject: String,
+    /// How long it shall live.
+    pub expires_in: Option<Duration>,
+    /// Where the payer's browser goes in the end.
+    pub return_url: Option<String>,
+    /// Where the notices of this order go.
+    pub notify_url: Option<String>,
+    /// The payer's address.
+    pub payer_ip: Option<String>,
+    /// The payer's id inside the wallet.
+    pub openid: Option<String>,
+    /// The digits of the payer's barcode.
+    pub auth_code: Option<crate::secret::Secret>,
+    /// What comes back unchanged in queries and notices.
+    pub echo: serde_json::Value,
+    /// The protocol's other fields by their own names.
+    pub extra: BTreeMap<String, serde_json::Value>,
+}
+
+/// Which orders a client wants listed.
+#[derive(Debug, Clone, Default)]
+pub struct FrontFilter {
+    /// The client's number.
+    pub number: Option<String>,
+    /// The provider's own record id.
+    pub id: Option<String>,
+    /// Only paid, or only unpaid.
+    pub paid: Option<bool>,
+    /// Only those of that provider code or group.
+    pub code: Option<String>,
+    /// Made at this moment or later.
+    pub from: Option<Timestamp>,
+    /// Made at this moment or before.
+    pub to: Option<Timestamp>,
+    /// How many to pass over.
+    pub skip: u32,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// The answer to a [`FrontCall`], in words that no protocol owns.
+#[derive(Debug, Clone)]
+pub enum FrontAnswer {
+    /// The order is open: what the payer must do.
+    Opened {
+        /// The host's own record id.
+        id: String,
+        /// What the payer must do.
+        action: Option<NextAction>,
+    },
+    /// The order is paid at once.
+    Paid {
+        /// The host's own record id.
+        id: String,
+    },
+    /// An order, or none of that number.
+    Order(Option<Box<FrontOrder>>),
+    /// Orders.
+    Orders(Vec<FrontOrder>),
+    /// How many orders.
+    Count(u64),
+    /// The order can take no money any more (`true`), or would not be closed (`false`).
+    Canceled(bool),
+    /// Nobody knows yet: the client must query.
+    InDoubt,
+    /// A definite no.
+    Refused(FrontRefusal),
+}
+
+/// Why a client's call is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FrontRefusal {
+    /// The number is in use for another order.
+    NumberTaken,
+    /// The channel or method cannot be had by this account.
+    MethodUnavailable,
+    /// A field breaks its rule.
+    Field {
+        /// The protocol's name of it.
+        name: String,
+        /// What is allowed.
+        rule: String,
+    },
+    /// The wallet or bank behind refused.
+    Upstream(String),
+    /// The protocol's own code, for simulated faults.
+    Code(i64),
+}
+
+/// An order as the host keeps it.
+#[derive(Debug, Clone)]
+pub struct FrontOrder {
+    /// The host's own record id.
+    pub id: String,
+    /// The client's number.
+    pub number: String,
+    /// What was asked.
+    pub amount: Money,
+    /// What really came in; `None` while unpaid.
+    pub received: Option<Money>,
+    /// What was taken off.
+    pub discount: Money,
+    /// What the payer uses.
+    pub method: Method,
+    /// What the acceptor remembered of the order: [`FrontRead::memo`].
+    pub memo: String,
+    /// What is bought.
+    pub subject: String,
+    /// The wallet's or bank's number, once paid.
+    pub trade_no: Option<String>,
+    /// Whether it was closed or revoked.
+    pub closed: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was paid.
+    pub paid_at: Option<Timestamp>,
+    /// What comes back unchanged.
+    pub echo: serde_json::Value,
+}
+
+/// What a notice tells.
+#[derive(Debug, Clone)]
+pub enum FrontFact {
+    /// An order was paid.
+    Paid(Box<FrontOrder>),
+}

@@ -1,0 +1,312 @@
+//! What is configured, as one immutable value that is swapped whole.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use paymux_sign::WebhookSecret;
+use sha2::{Digest, Sha256};
+
+use crate::channel::Channel;
+use crate::ids::{AppId, ChannelId, RouteName};
+use crate::method::{Method, MethodPattern};
+use crate::money::{Currency, Money};
+use crate::secret::Secret;
+use crate::store::Ring;
+use crate::wire::Endpoint;
+use crate::words::words;
+
+/// The catalog behind its swap: readers take a whole one and keep it for one piece of work.
+#[derive(Clone)]
+pub struct CatalogHandle(Arc<ArcSwap<Catalog>>);
+
+impl CatalogHandle {
+    /// A handle on that catalog.
+    pub fn new(catalog: Catalog) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(catalog)))
+    }
+
+    /// The catalog of this moment.
+    pub fn load(&self) -> Arc<Catalog> {
+        self.0.load_full()
+    }
+
+    /// Puts another in its place; work under way keeps the old one.
+    pub fn replace(&self, catalog: Catalog) {
+        self.0.store(Arc::new(catalog));
+    }
+}
+
+impl fmt::Debug for CatalogHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CatalogHandle(..)")
+    }
+}
+
+/// Apps, channels, routes and the numbers that the core works by.
+#[derive(Debug)]
+pub struct Catalog {
+    apps: BTreeMap<AppId, App>,
+    keys: BTreeMap<KeyDigest, AppId>,
+    /// In the order of the configuration.
+    pub channels: Vec<ChannelEntry>,
+    /// In the order of the configuration: the first that matches takes the payment.
+    pub routes: Vec<Route>,
+    /// How long things may take.
+    pub timing: Timing,
+    /// What callback and return addresses are built on.
+    pub public_url: Endpoint,
+    /// How many unverified callbacks a channel keeps.
+    pub callback_ring: Ring,
+}
+
+/// SHA-256 of an API key: looking a digest up tells an attacker nothing about the key.
+type KeyDigest = [u8; 32];
+
+fn digest(key: &str) -> KeyDigest {
+    Sha256::digest(key.as_bytes()).into()
+}
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// One call to a provider.
+    pub request: Duration,
+    /// A create answers by then, with `processing` if it must.
+    pub answer: Duration,
+    /// Another channel is tried only so long after the first call began.
+    pub failover_budget: Duration,
+    /// One call to a merchant.
+    pub notice: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            request: Duration::from_secs(15),
+            answer: Duration::from_secs(20),
+            failover_budget: Duration::from_secs(10),
+            notice: Duration::from_secs(15),
+        }
+    }
+}
+
+impl Catalog {
+    /// Puts a catalog together.
+    pub fn new(
+        apps: Vec<App>,
+        channels: Vec<ChannelEntry>,
+        routes: Vec<Route>,
+        public_url: Endpoint,
+    ) -> Self {
+        let keys =
+            apps.iter().flat_map(|app| app.key_digests.iter().map(|key| (*key, app.id.clone()))).collect();
+        Self {
+            apps: apps.into_iter().map(|app| (app.id.clone(), app)).collect(),
+            keys,
+            channels,
+            routes,
+            timing: Timing::default(),
+            public_url,
+            callback_ring: Ring { rows: 1000, bytes: 16 * 1024 * 1024 },
+        }
+    }
+
+    /// The app of that id.
+    pub fn app(&self, id: &AppId) -> Option<&App> {
+        self.apps.get(id)
+    }
+
+    /// The app whose key, current or previous, this is.
+    pub fn app_by_key(&self, key: &str) -> Option<&App> {
+        self.keys.get(&digest(key)).and_then(|id| self.apps.get(id))
+    }
+
+    /// The channel of that id.
+    pub fn channel(&self, id: &ChannelId) -> Option<&ChannelEntry> {
+        self.channels.iter().find(|entry| entry.id == *id)
+    }
+
+    /// Where that channel's provider sends its callbacks. No query: some providers cannot carry one.
+    pub fn notify_url(&self, channel: &ChannelId) -> String {
+        self.public_url.join(&format!("/notify/{channel}"), None)
+    }
+
+    /// Where a payer's browser comes back from that order.
+    pub fn return_url(&self, channel: &ChannelId, number: &str) -> String {
+        self.public_url.join(&format!("/return/{channel}/{number}"), None)
+    }
+}
+
+/// A merchant application.
+#[derive(Debug)]
+pub struct App {
+    /// Its id.
+    pub id: AppId,
+    /// SHA-256 of its API keys, current and previous.
+    key_digests: Vec<KeyDigest>,
+    /// Where its notices go.
+    pub notify_url: Option<Endpoint>,
+    /// What its notices are signed with, the current one first; a previous one signs too.
+    pub notify_secrets: Vec<WebhookSecret>,
+}
+
+impl App {
+    /// An app with those API keys.
+    pub fn new(id: AppId, api_keys: &[Secret]) -> Self {
+        let key_digests = api_keys.iter().map(|key| digest(key.expose())).collect();
+        Self { id, key_digests, notify_url: None, notify_secrets: Vec::new() }
+    }
+}
+
+words! {
+    /// Where a channel stands in its life.
+    Lifecycle {
+        /// Everything.
+        Active = "active",
+        /// Everything but new payments.
+        Draining = "draining",
+        /// Callbacks, queries, closes and refunds.
+        VerifyOnly = "verify-only",
+        /// Nothing.
+        Off = "off",
+    }
+}
+
+/// One configured account.
+#[derive(Clone)]
+pub struct ChannelEntry {
+    /// Its id.
+    pub id: ChannelId,
+    /// The account itself.
+    pub channel: Arc<dyn Channel>,
+    /// Where it stands in its life.
+    pub state: Lifecycle,
+    /// Only these methods; `None` = all that the provider can.
+    pub methods: Option<Vec<MethodPattern>>,
+    /// What it may collect.
+    pub rules: Rules,
+    /// For strategies that weigh.
+    pub weight: u32,
+    /// Its own limit for one call, instead of the general one.
+    pub request: Option<Duration>,
+}
+
+impl fmt::Debug for ChannelEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChannelEntry")
+            .field("id", &self.id)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ChannelEntry {
+    /// An active channel without rules.
+    pub fn new(id: ChannelId, channel: Arc<dyn Channel>) -> Self {
+        Self {
+            id,
+            channel,
+            state: Lifecycle::Active,
+            methods: None,
+            rules: Rules::default(),
+            weight: 1,
+            request: None,
+        }
+    }
+
+    /// How long one create of that method may take here.
+    pub fn request_limit(&self, method: Method, timing: &Timing) -> Duration {
+        let floor = self.channel.descriptor().method(method).and_then(|spec| spec.request_min);
+        self.request.unwrap_or(timing.request).max(floor.unwrap_or_default())
+    }
+}
+
+/// What a channel may collect (收款规则).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// The currency that the amounts below are in. A payment in another one is not taken where an
+    /// amount stands.
+    pub currency: Currency,
+    /// The least amount, in minor units of the payment's currency.
+    pub amount_min: Option<i64>,
+    /// The largest amount.
+    pub amount_max: Option<i64>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { currency: Currency::CNY, amount_min: None, amount_max: None }
+    }
+}
+
+words! {
+    /// How a route picks among the channels that are left.
+    Strategy {
+        /// Uniform (普通随机).
+        Random = "random",
+        /// The first in the order of the route.
+        Priority = "priority",
+    }
+}
+
+words! {
+    /// What a route does after an unknown create that nobody can pay.
+    FailoverUnknown {
+        /// Gives the attempt up, watches it, and tries the next channel.
+        Abandon = "abandon",
+        /// Waits for a definite end.
+        Never = "never",
+    }
+}
+
+/// A rule that maps payments to channels.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Its name.
+    pub name: RouteName,
+    /// Which payments it takes.
+    pub when: When,
+    /// How it picks.
+    pub strategy: Strategy,
+    /// Its channels in order, as places in [`Catalog::channels`].
+    pub channels: Vec<usize>,
+    /// How many further channels may be tried after a definite refusal.
+    pub failover: u32,
+    /// What happens after an unknown create that nobody can pay.
+    pub failover_unknown: FailoverUnknown,
+}
+
+/// Which payments a route takes: all that is set must hold.
+#[derive(Debug, Clone, Default)]
+pub struct When {
+    /// One of these apps.
+    pub apps: Option<Vec<AppId>>,
+    /// One of these methods.
+    pub methods: Option<Vec<MethodPattern>>,
+    /// At least this, in minor units.
+    pub amount_min: Option<i64>,
+    /// At most this.
+    pub amount_max: Option<i64>,
+    /// This currency; where only amounts are given they are CNY.
+    pub currency: Option<Currency>,
+}
+
+impl When {
+    /// Whether a payment of that app, method and amount is one of these.
+    pub fn holds(&self, app: &AppId, method: Method, amount: Money) -> bool {
+        self.apps.as_ref().is_none_or(|apps| apps.contains(app))
+            && self.methods.as_ref().is_none_or(|patterns| patterns.iter().any(|p| p.holds(method)))
+            && self.amount_min.is_none_or(|min| amount.minor() >= min)
+            && self.amount_max.is_none_or(|max| amount.minor() <= max)
+            && self.currency().is_none_or(|currency| currency == amount.currency())
+    }
+
+    /// The currency that must be: the one named, or CNY where an amount stands without one.
+    fn currency(&self) -> Option<Currency> {
+        let amounts = self.amount_min.or(self.amount_max).map(|_| Currency::CNY);
+        self.currency.or(amounts)
+    }
+}

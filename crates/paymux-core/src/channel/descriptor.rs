@@ -1,0 +1,245 @@
+//! What an account is and can do, as data.
+
+use std::ops::{BitOr, RangeInclusive};
+use std::time::Duration;
+
+use crate::method::Method;
+use crate::money::{Currency, Money};
+
+/// What an account can do. A set; join with `|`.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Can(u16);
+
+impl Can {
+    /// Orders can be asked about.
+    pub const QUERY: Self = Self(1);
+    /// Unpaid orders can be closed or revoked.
+    pub const CANCEL: Self = Self(1 << 1);
+    /// Money can go back.
+    pub const REFUND: Self = Self(1 << 2);
+    /// Refunds can be asked about.
+    pub const QUERY_REFUND: Self = Self(1 << 3);
+    /// Money can be paid out.
+    pub const TRANSFER: Self = Self(1 << 4);
+    /// Payouts can be asked about.
+    pub const QUERY_TRANSFER: Self = Self(1 << 5);
+    /// The provider's records can be listed.
+    pub const LIST: Self = Self(1 << 6);
+
+    const NAMES: [(Self, &'static str); 7] = [
+        (Self::QUERY, "query"),
+        (Self::CANCEL, "cancel"),
+        (Self::REFUND, "refund"),
+        (Self::QUERY_REFUND, "query_refund"),
+        (Self::TRANSFER, "transfer"),
+        (Self::QUERY_TRANSFER, "query_transfer"),
+        (Self::LIST, "list"),
+    ];
+
+    /// Nothing but creating payments and reading callbacks.
+    pub const fn nothing_more() -> Self {
+        Self(0)
+    }
+
+    /// Whether all of `other` is in this.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// The names of all that is in this.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Self::NAMES.iter().filter(move |(can, _)| self.has(*can)).map(|(_, name)| *name)
+    }
+}
+
+impl BitOr for Can {
+    type Output = Self;
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl std::fmt::Debug for Can {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.names()).finish()
+    }
+}
+
+/// What an account is.
+#[derive(Debug, Clone)]
+pub struct Descriptor {
+    /// The provider's one slug: crate suffix, configuration, metric label, database value.
+    pub provider: &'static str,
+    /// Which account it is there. A channel id is bound to it for ever, and no two channels share one.
+    pub account_key: String,
+    /// Whether real money moves.
+    pub livemode: bool,
+    /// What it can do beyond creating payments.
+    pub can: Can,
+    /// What it takes money in.
+    pub currencies: Vec<Currency>,
+    /// The methods it offers; one entry each.
+    pub methods: Vec<MethodSpec>,
+    /// Provider fields that a merchant may pass in `extra`.
+    pub extra: &'static [ExtraField],
+}
+
+impl Descriptor {
+    /// The entry of that method, if it is offered.
+    pub fn method(&self, method: Method) -> Option<&MethodSpec> {
+        self.methods.iter().find(|spec| spec.method == method)
+    }
+
+    /// Whether `name` may stand in `extra`.
+    pub fn takes_extra(&self, name: &str) -> bool {
+        self.extra.iter().any(|field| field.name == name)
+    }
+}
+
+/// One provider field that a merchant may pass through.
+#[derive(Debug, Clone, Copy)]
+pub struct ExtraField {
+    /// The provider's own name.
+    pub name: &'static str,
+    /// What it is for, and its form.
+    pub about: &'static str,
+}
+
+/// How one method works at one account.
+#[derive(Debug, Clone)]
+pub struct MethodSpec {
+    /// The method.
+    pub method: Method,
+    /// The provider's code for it.
+    pub code: &'static str,
+    /// The amounts it takes, in minor units.
+    pub amounts: RangeInclusive<i64>,
+    /// Whether money can move only after the payer acted on something in the create answer.
+    /// False where the create names the payer, moves money or books it.
+    pub payer_must_act: bool,
+    /// What a payment must carry.
+    pub needs: Needs,
+    /// How an unpaid order ends.
+    pub end: OrderEnd,
+    /// The least time that a create call must be given, where the protocol needs one.
+    pub request_min: Option<Duration>,
+    /// How long after its creation "not found" proves that an order does not exist; `None` = never.
+    pub not_found_final_after: Option<Duration>,
+    /// How long after its end an order can still surprise us with money.
+    pub watch: Duration,
+}
+
+impl MethodSpec {
+    /// Whether this amount is inside the range; the currency is checked apart.
+    pub fn takes_amount(&self, amount: Money) -> bool {
+        self.amounts.contains(&amount.minor())
+    }
+}
+
+/// What a payment must carry for a method. A set; join with `|`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Needs(u8);
+
+impl Needs {
+    /// `payer.auth_code`, the digits of the payer's barcode.
+    pub const AUTH_CODE: Self = Self(1);
+    /// `payer.openid`, the payer's id inside the wallet.
+    pub const OPENID: Self = Self(1 << 1);
+    /// `payer.ip`, the payer's address.
+    pub const IP: Self = Self(1 << 2);
+    /// `payer.id`, the merchant's own stable id of the payer.
+    pub const PAYER_ID: Self = Self(1 << 3);
+
+    /// The name of each need's field.
+    pub const FIELDS: [(Self, &'static str); 4] = [
+        (Self::AUTH_CODE, "payer.auth_code"),
+        (Self::OPENID, "payer.openid"),
+        (Self::IP, "payer.ip"),
+        (Self::PAYER_ID, "payer.id"),
+    ];
+
+    /// Nothing.
+    pub const fn nothing() -> Self {
+        Self(0)
+    }
+
+    /// Whether all of `other` is in this.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl BitOr for Needs {
+    type Output = Self;
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// How an unpaid order ends at the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderEnd {
+    /// By a call: close, then query.
+    Call {
+        /// How long after creation the provider takes the call.
+        not_before: Duration,
+    },
+    /// By the provider's own timer, set when the order is created.
+    ProviderTimer {
+        /// The shortest life it can be given.
+        min: Duration,
+        /// The longest.
+        max: Duration,
+        /// Lives are whole multiples of this.
+        step: Duration,
+        /// How long after the timer an unpaid query is final.
+        margin: Duration,
+    },
+    /// Not at all: expiry is ours alone, and late money is still booked.
+    None,
+}
+
+impl OrderEnd {
+    /// The life to set at the provider for a payment with `left` to live, rounded down so that it
+    /// never outlives the payment. `None` when this kind of end cannot keep to it.
+    pub fn life(self, left: Duration) -> Option<Duration> {
+        match self {
+            Self::Call { .. } | Self::None => Some(left),
+            Self::ProviderTimer { min, max, step, .. } => {
+                let step_ms = step.as_millis().max(1);
+                let whole = left.as_millis() / step_ms * step_ms;
+                let life = Duration::from_millis(u64::try_from(whole).unwrap_or(u64::MAX)).min(max);
+                (life >= min).then_some(life)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_join_and_name_themselves() {
+        let can = Can::QUERY | Can::LIST;
+        assert!(can.has(Can::QUERY) && !can.has(Can::CANCEL) && !can.has(Can::QUERY | Can::CANCEL));
+        assert_eq!(can.names().collect::<Vec<_>>(), ["query", "list"]);
+        assert_eq!(Can::nothing_more().names().count(), 0);
+    }
+
+    #[test]
+    fn a_provider_timer_is_rounded_down_and_never_too_short() {
+        let seconds = Duration::from_secs;
+        let end = OrderEnd::ProviderTimer {
+            min: seconds(361),
+            max: seconds(7200),
+            step: seconds(60),
+            margin: seconds(600),
+        };
+        assert_eq!(end.life(seconds(1800)), Some(seconds(1800)));
+        assert_eq!(end.life(seconds(1799)), Some(seconds(1740)));
+        assert_eq!(end.life(seconds(99_999)), Some(seconds(7200)));
+        assert_eq!(end.life(seconds(360)), None);
+        assert_eq!(OrderEnd::None.life(seconds(1)), Some(seconds(1)));
+    }
+}

@@ -1,0 +1,195 @@
+//! What a provider plugin implements: one [`Channel`] is one account at one provider.
+
+mod claim;
+mod descriptor;
+mod error;
+mod order;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+
+pub use claim::{CallbackError, Claim, ClaimKind, Evidence, Verdict};
+pub use descriptor::{Can, Descriptor, ExtraField, MethodSpec, Needs, OrderEnd};
+pub use error::{Blame, ChannelError, Effect, Refusal};
+pub use order::{
+    CancelAnswer, Created, ListedOrder, Opened, Order, OrderRef, QueryAnswer, Receipt, RefundAnswer,
+    RefundOrder, TransferAnswer, TransferOrder,
+};
+
+use crate::clock::{Clock, Timestamp};
+use crate::method::Method;
+use crate::transport::{Deadline, Destination, Outgoing, Transport, Undelivered};
+use crate::wire::{Endpoint, WireRequest, WireResponse};
+
+/// The largest provider answer that is read, in bytes (1 MiB).
+pub const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+
+/// One account at one provider.
+///
+/// What a provider cannot do is absent from [`Descriptor::can`]; the core then refuses it and
+/// never calls the method. Nothing is faked.
+///
+/// # Behaviour of every call
+/// - It uses the network only through [`Cx::send`], so that the core knows whether a byte left.
+/// - It never sends the same money-moving request twice.
+/// - It returns [`ChannelError::Unknown`] for each answer that is not surely understood: 5xx,
+///   unreadable, badly signed, a code that its table does not list.
+/// - No secret, sign, query or body stands in an error's text.
+#[async_trait]
+pub trait Channel: Send + Sync + 'static {
+    /// What this account is and can do. Constant for the channel's life.
+    fn descriptor(&self) -> &Descriptor;
+
+    /// What the plugin must remember of an order before it goes out, such as the provider's code
+    /// for the method. Stored with the attempt and handed back in [`OrderRef::memo`].
+    fn memo(&self, method: Method) -> String {
+        let _ = method;
+        String::new()
+    }
+
+    /// Opens a payment at the provider and returns what the payer must do next.
+    ///
+    /// # Behaviour
+    /// - `order.number` goes out unchanged, so that a repeat cannot open a second order.
+    /// - [`ChannelError::Refused`] promises that no order exists there.
+    async fn create(&self, cx: &Cx<'_>, order: &Order) -> Result<Created, ChannelError>;
+
+    /// Asks what became of an order. Needs [`Can::QUERY`].
+    ///
+    /// # Behaviour
+    /// - Reads only; any number of calls changes nothing.
+    /// - [`QueryAnswer::Paid`] names the amount that the provider says it received.
+    async fn query(&self, cx: &Cx<'_>, order: &OrderRef) -> Result<QueryAnswer, ChannelError> {
+        let _ = (cx, order);
+        Err(ChannelError::Unsupported)
+    }
+
+    /// Closes or revokes an unpaid order. Needs [`Can::CANCEL`].
+    ///
+    /// # Behaviour
+    /// - [`CancelAnswer::Closed`] promises that the order can take no money any more.
+    async fn cancel(&self, cx: &Cx<'_>, order: &OrderRef) -> Result<CancelAnswer, ChannelError> {
+        let _ = (cx, order);
+        Err(ChannelError::Unsupported)
+    }
+
+    /// Asks for money to go back. Needs [`Can::REFUND`]. Moves money: never sent again by itself.
+    async fn refund(&self, cx: &Cx<'_>, refund: &RefundOrder) -> Result<RefundAnswer, ChannelError> {
+        let _ = (cx, refund);
+        Err(ChannelError::Unsupported)
+    }
+
+    /// Asks what became of a refund. Needs [`Can::QUERY_REFUND`].
+    async fn query_refund(&self, cx: &Cx<'_>, refund: &RefundOrder) -> Result<RefundAnswer, ChannelError> {
+        let _ = (cx, refund);
+        Err(ChannelError::Unsupported)
+    }
+
+    /// Pays out. Needs [`Can::TRANSFER`]. Moves money: never sent again by itself.
+    async fn transfer(&self, cx: &Cx<'_>, transfer: &TransferOrder) -> Result<TransferAnswer, ChannelError> {
+        let _ = (cx, transfer);
+        Err(ChannelError::Unsupported)
+    }
+
+    /// Asks what became of a transfer. Needs [`Can::QUERY_TRANSFER`].
+    async fn query_transfer(
+        &self,
+        cx: &Cx<'_>,
+        transfer: &TransferOrder,
+    ) -> Result<TransferAnswer, ChannelError> {
+        let _ = (cx, transfer);
+        Err(ChannelError::Unsupported)
+    }
+
+    /// The provider's own records created in `from..to`, for reconciliation. Needs [`Can::LIST`].
+    async fn list(
+        &self,
+        cx: &Cx<'_>,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<ListedOrder>, ChannelError> {
+        let _ = (cx, from, to);
+        Err(ChannelError::Unsupported)
+    }
+
+    /// Verifies a provider's callback and reads what it claims. Pure: works on the raw bytes as
+    /// they were received, before anything parses or re-serialises them.
+    ///
+    /// # Behaviour
+    /// - `Ok` means that the sign is right under the current or the previous secret. It does not
+    ///   mean that the order is ours or the amount is right: the core compares those.
+    fn verify_callback(&self, request: &WireRequest) -> Result<Claim, CallbackError>;
+
+    /// The exact answer that this provider expects for that verdict.
+    fn acknowledge(&self, verdict: Verdict) -> WireResponse;
+
+    /// An operation that is not routed, by the provider's own name. The body and the answer are
+    /// JSON of the provider's own shape.
+    async fn native(
+        &self,
+        cx: &Cx<'_>,
+        operation: &str,
+        body: serde_json::Value,
+    ) -> Result<serde_json::Value, ChannelError> {
+        let _ = (cx, operation, body);
+        Err(ChannelError::Unsupported)
+    }
+}
+
+/// What one call of a channel may use: the way out, the time, and how long it may take.
+pub struct Cx<'a> {
+    transport: &'a dyn Transport,
+    clock: &'a dyn Clock,
+    deadline: Deadline,
+    /// Set once a send was started, cleared again only by a sure "not sent".
+    exposed: AtomicBool,
+}
+
+impl<'a> Cx<'a> {
+    /// A context for one call.
+    pub fn new(transport: &'a dyn Transport, clock: &'a dyn Clock, deadline: Deadline) -> Self {
+        Self { transport, clock, deadline, exposed: AtomicBool::new(false) }
+    }
+
+    /// Wall time, for what is signed.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Until when this call must end.
+    pub fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
+    /// Sends one request to the provider. At most one request goes out for each `send`.
+    pub async fn send(&self, endpoint: &Endpoint, request: WireRequest) -> Result<WireResponse, Undelivered> {
+        let was_exposed = self.exposed.swap(true, Ordering::AcqRel);
+        let call = Outgoing {
+            destination: Destination::Provider,
+            endpoint: endpoint.clone(),
+            request,
+            deadline: self.deadline,
+            response_bytes_max: ANSWER_BYTES_MAX,
+        };
+        let answer = self.transport.send(call).await;
+        if matches!(answer, Err(Undelivered::NotSent(_))) {
+            self.exposed.store(was_exposed, Ordering::Release);
+        }
+        answer
+    }
+
+    /// Whether a byte may have reached the provider: the core's check on a plugin's word.
+    pub fn is_exposed(&self) -> bool {
+        self.exposed.load(Ordering::Acquire)
+    }
+}
+
+impl std::fmt::Debug for Cx<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cx")
+            .field("deadline", &self.deadline)
+            .field("exposed", &self.exposed)
+            .finish_non_exhaustive()
+    }
+}

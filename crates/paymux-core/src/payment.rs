@@ -1,0 +1,265 @@
+//! A payment and its attempts, as the ledger keeps them.
+//!
+//! How they change is in [`crate::state`]; how they look from outside is in [`crate::view`];
+//! how a request becomes one is in [`request`].
+
+pub mod request;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::ids::{AppId, AttemptId, ChannelId, OrderNo, PaymentId, ProviderOrderNo, RouteName};
+use crate::method::Method;
+use crate::money::Money;
+use crate::words::words;
+
+pub use request::{NewPayment, Payer, PaymentRequest};
+
+words! {
+    /// Where a payment stands, as the merchant sees it.
+    Status {
+        /// Being placed, or its outcome is not known yet.
+        Processing = "processing",
+        /// Waits for the payer.
+        Pending = "pending",
+        /// The money is there.
+        Succeeded = "succeeded",
+        /// Every attempt was definitely refused.
+        Failed = "failed",
+        /// Closed at the merchant's word.
+        Canceled = "canceled",
+        /// Its time ran out unpaid.
+        Expired = "expired",
+    }
+}
+
+impl Status {
+    /// Whether the payment has ended. Late money can still turn an unpaid end into success.
+    pub const fn is_over(self) -> bool {
+        !matches!(self, Self::Processing | Self::Pending)
+    }
+}
+
+words! {
+    /// Where one attempt stands.
+    AttemptState {
+        /// Stored; the call to the provider is about to go out or is under way.
+        Sending = "sending",
+        /// The order exists and waits for its payer.
+        Open = "open",
+        /// The order took the money.
+        Paid = "paid",
+        /// The provider said no before making an order.
+        Refused = "refused",
+        /// No byte reached the provider.
+        NotSent = "not_sent",
+        /// An order may exist; only queries follow.
+        Unknown = "unknown",
+        /// Given up unseen by anyone who could pay it; watched for late money.
+        Abandoned = "abandoned",
+        /// Over by our clock alone; watched for late money.
+        Lapsed = "lapsed",
+        /// Ended without money, by the provider's word.
+        Closed = "closed",
+        /// Took money although another attempt of the payment had done so already.
+        DuplicatePaid = "duplicate_paid",
+    }
+}
+
+impl AttemptState {
+    /// The states of which a payment has at most one attempt: the database's partial unique
+    /// index says the same.
+    pub const fn is_live(self) -> bool {
+        matches!(self, Self::Sending | Self::Open | Self::Unknown | Self::Paid)
+    }
+
+    /// Whether money can still arrive although the attempt is no longer live.
+    pub const fn is_watched(self) -> bool {
+        matches!(self, Self::Abandoned | Self::Lapsed)
+    }
+}
+
+words! {
+    /// Why money that came in does not settle its payment by itself.
+    Held {
+        /// Less came in than was asked.
+        Underpaid = "underpaid",
+        /// Another currency came in, or the provider contradicts itself.
+        Mismatch = "mismatch",
+        /// A second sum came in for one order.
+        SecondPayment = "second_payment",
+    }
+}
+
+/// What the payer must do next.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum NextAction {
+    /// Go to an address.
+    Redirect {
+        /// The address.
+        url: String,
+    },
+    /// Scan a code.
+    Qr {
+        /// The text to draw as a QR code.
+        qr: String,
+    },
+    /// Load a page that the provider wrote: executable markup, to be served as its own page only.
+    Html {
+        /// The markup.
+        html: String,
+    },
+    /// Hand these to the wallet's SDK in the merchant's app.
+    App {
+        /// The parameters, unchanged.
+        params: serde_json::Value,
+    },
+    /// Hand these to the wallet's bridge in its own browser.
+    Jsapi {
+        /// The parameters, unchanged.
+        params: serde_json::Value,
+    },
+}
+
+impl std::fmt::Debug for NextAction {
+    /// Names the kind only: what is inside lets a payer act, and may be signed.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Redirect { .. } => "Redirect(..)",
+            Self::Qr { .. } => "Qr(..)",
+            Self::Html { .. } => "Html(..)",
+            Self::App { .. } => "App(..)",
+            Self::Jsapi { .. } => "Jsapi(..)",
+        })
+    }
+}
+
+/// Why a payment or an attempt ended badly.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Our word: `refused`, `not_sent` or `unknown`.
+    pub code: String,
+    /// For a person.
+    pub message: String,
+    /// The provider's own code, when it gave one.
+    pub provider_code: Option<String>,
+}
+
+/// A payment with all its attempts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Payment {
+    /// Ours.
+    pub id: PaymentId,
+    /// Whose it is.
+    pub app: AppId,
+    /// The merchant's number.
+    pub order_no: OrderNo,
+    /// Where it stands.
+    pub status: Status,
+    /// What was asked.
+    pub amount: Money,
+    /// What really came in on the attempt that settled it.
+    pub amount_received: Money,
+    /// What the provider took off for the payer.
+    pub amount_discount: Money,
+    /// What went back.
+    pub amount_refunded: Money,
+    /// What the payer uses.
+    pub method: Method,
+    /// What is bought.
+    pub subject: String,
+    /// Whether real money moves.
+    pub livemode: bool,
+    /// Why money that came in waits for a person.
+    pub held: Option<Held>,
+    /// What the payer must do; never set before it is durable, never shown after the end.
+    pub next_action: Option<NextAction>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When its time runs out.
+    pub expires_at: Timestamp,
+    /// When the money was there.
+    pub paid_at: Option<Timestamp>,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// The merchant's own data.
+    pub metadata: BTreeMap<String, String>,
+    /// Where the payer's browser goes in the end.
+    pub return_url: Option<String>,
+    /// Where its notices go instead of the app's own address.
+    pub notify_url: Option<String>,
+    /// The route that took it.
+    pub route: RouteName,
+    /// A digest of the request that made it; the same order number with another is refused.
+    pub fingerprint: String,
+    /// Counts its changes; each change names the version that it saw.
+    pub version: i64,
+    /// How many events it has had: the `sequence` of the last one.
+    pub events: i64,
+    /// The merchant asked to cancel it; the end of its attempt will mean canceled, not expired.
+    pub cancel_requested: bool,
+    /// Its attempts in the order of their making.
+    pub attempts: Vec<Attempt>,
+}
+
+impl Payment {
+    /// The attempt that can take money now, if any.
+    pub fn live(&self) -> Option<&Attempt> {
+        self.attempts.iter().find(|a| a.state.is_live())
+    }
+
+    /// The attempt that the payment's provider fields speak of: the paid one, else the live one,
+    /// else the last.
+    pub fn face(&self) -> Option<&Attempt> {
+        let paid = self.attempts.iter().find(|a| a.state == AttemptState::Paid);
+        paid.or_else(|| self.live()).or(self.attempts.last())
+    }
+
+    /// The attempt with that id.
+    pub fn attempt(&self, id: AttemptId) -> Option<&Attempt> {
+        self.attempts.iter().find(|a| a.id == id)
+    }
+
+    /// The attempt with that number on that channel.
+    pub fn attempt_by_number(&self, channel: &ChannelId, number: &str) -> Option<&Attempt> {
+        self.attempts.iter().find(|a| a.channel == *channel && a.number.as_str() == number)
+    }
+}
+
+/// One try of a payment on one channel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt {
+    /// Ours.
+    pub id: AttemptId,
+    /// The account.
+    pub channel: ChannelId,
+    /// The provider's slug.
+    pub provider: String,
+    /// The number of the order there.
+    pub number: ProviderOrderNo,
+    /// Where it stands.
+    pub state: AttemptState,
+    /// Rises with every owner: a worker that lost its lease writes with an old one and is refused.
+    pub fence: i64,
+    /// What the plugin noted before the order went out.
+    pub memo: String,
+    /// The provider's record id.
+    pub reference: Option<String>,
+    /// The wallet's or bank's number of the money.
+    pub trade_no: Option<String>,
+    /// What came in on it.
+    pub received: Option<Money>,
+    /// How its last answer read, when it was not plain success.
+    pub failure: Option<Failure>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When its order ends at the provider, or by our clock where the provider has no end.
+    pub ends_at: Timestamp,
+    /// When a worker must look at it next; `None` once nothing more can come.
+    pub check_at: Option<Timestamp>,
+    /// How often a worker has looked.
+    pub checks: i32,
+}

@@ -1,0 +1,394 @@
+//! A request for a payment: as written, and as checked. Parsed once, at the edge.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::ids::{ChannelId, OrderNo};
+use crate::method::{Method, Product};
+use crate::money::{AMOUNT_MAX, Currency, Money};
+use crate::secret::Secret;
+use crate::wire::{Endpoint, PlainHttp};
+
+/// The longest subject, in characters.
+pub const SUBJECT_CHARS_MAX: usize = 127;
+/// The longest URL, in bytes.
+pub const URL_BYTES_MAX: usize = 512;
+/// The most metadata entries.
+pub const METADATA_KEYS_MAX: usize = 50;
+/// The longest metadata key, in bytes.
+pub const METADATA_KEY_BYTES_MAX: usize = 40;
+/// The longest metadata value, in characters.
+pub const METADATA_VALUE_CHARS_MAX: usize = 500;
+/// The most provider fields, and the most bytes of them all as JSON.
+pub const EXTRA_KEYS_MAX: usize = 50;
+/// The most bytes of all provider fields together, written as JSON.
+pub const EXTRA_BYTES_MAX: usize = 8192;
+/// The life of a payment whose request names none, in seconds.
+pub const EXPIRES_IN_DEFAULT: u32 = 1800;
+/// The longest life of a payment, in seconds (30 days).
+pub const EXPIRES_IN_MAX: u32 = 2_592_000;
+
+/// A request for a payment, as it is written in JSON. [`NewPayment::check`] makes it true.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaymentRequest {
+    /// The merchant's number: 1 to 64 letters, digits, `-` or `_`, unique in the app for ever.
+    pub order_no: String,
+    /// Minor units, more than zero.
+    pub amount: i64,
+    /// ISO 4217, such as `CNY`.
+    pub currency: String,
+    /// `wallet.product`, such as `wechat.native`.
+    pub method: String,
+    /// What is bought, in one line.
+    pub subject: String,
+    /// Seconds until it expires; 1800 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<u32>,
+    /// Where the payer's browser goes in the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub return_url: Option<String>,
+    /// Where the notices of this payment go instead of the app's own address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notify_url: Option<String>,
+    /// What is known of the payer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payer: Option<PayerRequest>,
+    /// The merchant's own data.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
+    /// A channel that must take it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<String>,
+    /// Provider fields by the provider's own names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub extra: BTreeMap<String, serde_json::Value>,
+}
+
+/// What is known of the payer, as it is written in JSON.
+#[derive(Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PayerRequest {
+    /// The payer's address, version 4 or 6.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    /// ISO 3166-2, such as `CN-31`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// The merchant's own stable id of the payer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The payer's id inside the wallet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub openid: Option<String>,
+    /// The digits of the payer's barcode. Passed on once, never stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_code: Option<String>,
+}
+
+/// What is known of the payer, checked. Lives in memory only: nothing of it is stored.
+#[derive(Debug, Clone, Default)]
+pub struct Payer {
+    /// The payer's address.
+    pub ip: Option<IpAddr>,
+    /// ISO 3166-2.
+    pub region: Option<String>,
+    /// The merchant's own stable id of the payer.
+    pub id: Option<String>,
+    /// The payer's id inside the wallet.
+    pub openid: Option<String>,
+    /// The digits of the payer's barcode.
+    pub auth_code: Option<Secret>,
+}
+
+/// A request for a payment in which every field is true.
+#[derive(Debug, Clone)]
+pub struct NewPayment {
+    /// The merchant's number.
+    pub order_no: OrderNo,
+    /// How much, more than zero.
+    pub amount: Money,
+    /// What the payer uses.
+    pub method: Method,
+    /// What is bought.
+    pub subject: String,
+    /// How long it lives.
+    pub expires_in: Duration,
+    /// Where the payer's browser goes in the end.
+    pub return_url: Option<String>,
+    /// Where its notices go.
+    pub notify_url: Option<Endpoint>,
+    /// What is known of the payer.
+    pub payer: Payer,
+    /// The merchant's own data.
+    pub metadata: BTreeMap<String, String>,
+    /// A channel that must take it.
+    pub channel: Option<ChannelId>,
+    /// Provider fields.
+    pub extra: BTreeMap<String, serde_json::Value>,
+    /// A digest of all of the above as it was written.
+    pub fingerprint: String,
+}
+
+/// A field that breaks its rule.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{param}`: {rule}")]
+pub struct InvalidField {
+    /// Which, as a path such as `payer.ip`.
+    pub param: String,
+    /// What is allowed, and what was given where that helps.
+    pub rule: String,
+}
+
+impl InvalidField {
+    /// That field breaks that rule.
+    pub fn new(param: impl Into<String>, rule: impl Into<String>) -> Self {
+        Self { param: param.into(), rule: rule.into() }
+    }
+}
+
+impl NewPayment {
+    /// Checks every field; the first that breaks its rule is the answer.
+    pub fn check(request: &PaymentRequest) -> Result<Self, InvalidField> {
+        let method: Method = request.method.parse().map_err(|e| named("method", &e))?;
+        Ok(Self {
+            order_no: OrderNo::new(&request.order_no).map_err(|e| InvalidField::new("order_no", e.rule))?,
+            amount: amount(request)?,
+            method,
+            subject: subject(&request.subject)?,
+            expires_in: expires_in(request.expires_in)?,
+            return_url: request.return_url.as_deref().map(return_url).transpose()?,
+            notify_url: request.notify_url.as_deref().map(notify_url).transpose()?,
+            payer: payer(request.payer.as_ref(), method.product)?,
+            metadata: metadata(&request.metadata)?,
+            channel: request.channel.as_deref().map(channel).transpose()?,
+            extra: extra(&request.extra)?,
+            fingerprint: fingerprint(request),
+        })
+    }
+}
+
+fn named(param: &str, error: &dyn std::fmt::Display) -> InvalidField {
+    InvalidField::new(param, error.to_string())
+}
+
+fn amount(request: &PaymentRequest) -> Result<Money, InvalidField> {
+    let currency = Currency::from_code(&request.currency)
+        .ok_or_else(|| InvalidField::new("currency", "write an ISO 4217 code in upper case, like CNY"))?;
+    if !(1..=AMOUNT_MAX).contains(&request.amount) {
+        let rule = format!("write minor units from 1 to {AMOUNT_MAX}, like 1999 for 19.99 CNY");
+        return Err(InvalidField::new("amount", rule));
+    }
+    Ok(Money::new(request.amount, currency))
+}
+
+fn subject(text: &str) -> Result<String, InvalidField> {
+    let trimmed = text.trim();
+    let length = trimmed.chars().count();
+    if !(1..=SUBJECT_CHARS_MAX).contains(&length) || trimmed.chars().any(char::is_control) {
+        let rule =
+            format!("write one line of 1 to {SUBJECT_CHARS_MAX} characters without control characters");
+        return Err(InvalidField::new("subject", rule));
+    }
+    Ok(trimmed.to_owned())
+}
+
+fn expires_in(seconds: Option<u32>) -> Result<Duration, InvalidField> {
+    let seconds = seconds.unwrap_or(EXPIRES_IN_DEFAULT);
+    if !(1..=EXPIRES_IN_MAX).contains(&seconds) {
+        return Err(InvalidField::new("expires_in", format!("write seconds from 1 to {EXPIRES_IN_MAX}")));
+    }
+    Ok(Duration::from_secs(seconds.into()))
+}
+
+fn url(param: &str, text: &str) -> Result<Endpoint, InvalidField> {
+    if text.len() > URL_BYTES_MAX {
+        return Err(InvalidField::new(param, format!("at most {URL_BYTES_MAX} bytes")));
+    }
+    Endpoint::parse(text, PlainHttp::Anywhere).map_err(|e| named(param, &e))
+}
+
+fn return_url(text: &str) -> Result<String, InvalidField> {
+    url("return_url", text).map(|url| url.as_str().to_owned())
+}
+
+fn notify_url(text: &str) -> Result<Endpoint, InvalidField> {
+    url("notify_url", text)
+}
+
+fn channel(text: &str) -> Result<ChannelId, InvalidField> {
+    ChannelId::new(text).map_err(|e| InvalidField::new("channel", e.rule))
+}
+
+fn payer(request: Option<&PayerRequest>, product: Product) -> Result<Payer, InvalidField> {
+    let empty = PayerRequest::default();
+    let request = request.unwrap_or(&empty);
+    let payer = Payer {
+        ip: request.ip.as_deref().map(ip).transpose()?,
+        region: request.region.as_deref().map(region).transpose()?,
+        id: request.id.as_deref().map(|text| printable("payer.id", text, 64)).transpose()?,
+        openid: request.openid.as_deref().map(|text| printable("payer.openid", text, 128)).transpose()?,
+        auth_code: request.auth_code.as_deref().map(auth_code).transpose()?,
+    };
+    let missing = |param, what| Err(InvalidField::new(param, format!("`{product}` needs {what}")));
+    match product {
+        Product::Barcode if payer.auth_code.is_none() => {
+            missing("payer.auth_code", "the digits of the payer's barcode")
+        }
+        Product::Jsapi | Product::Mini if payer.openid.is_none() => {
+            missing("payer.openid", "the payer's id inside the wallet")
+        }
+        _ => Ok(payer),
+    }
+}
+
+fn ip(text: &str) -> Result<IpAddr, InvalidField> {
+    text.parse().map_err(|_| InvalidField::new("payer.ip", "write an IPv4 or IPv6 address, like 203.0.113.7"))
+}
+
+/// ISO 3166-2: two letters, a hyphen, one to three letters or digits.
+fn region(text: &str) -> Result<String, InvalidField> {
+    let upper_or_digit = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit();
+    let good = text.split_once('-').is_some_and(|(country, part)| {
+        country.len() == 2
+            && country.bytes().all(|b| b.is_ascii_uppercase())
+            && (1..=3).contains(&part.len())
+            && part.bytes().all(upper_or_digit)
+    });
+    if good {
+        Ok(text.to_owned())
+    } else {
+        Err(InvalidField::new("payer.region", "write ISO 3166-2, like CN-31"))
+    }
+}
+
+fn printable(param: &str, text: &str, bytes_max: usize) -> Result<String, InvalidField> {
+    if (1..=bytes_max).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Ok(text.to_owned());
+    }
+    Err(InvalidField::new(param, format!("write 1 to {bytes_max} printable ASCII characters without blanks")))
+}
+
+fn auth_code(text: &str) -> Result<Secret, InvalidField> {
+    if (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return Ok(Secret::new(text));
+    }
+    Err(InvalidField::new("payer.auth_code", "write 1 to 64 digits or letters, as scanned"))
+}
+
+fn metadata(map: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, InvalidField> {
+    if map.len() > METADATA_KEYS_MAX {
+        return Err(InvalidField::new("metadata", format!("at most {METADATA_KEYS_MAX} entries")));
+    }
+    for (key, value) in map {
+        let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        if !(1..=METADATA_KEY_BYTES_MAX).contains(&key.len()) || !key.bytes().all(good) {
+            let rule = format!("a key is 1 to {METADATA_KEY_BYTES_MAX} letters, digits, `-`, `_` or `.`");
+            return Err(InvalidField::new("metadata", rule));
+        }
+        if value.chars().count() > METADATA_VALUE_CHARS_MAX || value.contains('\0') {
+            let rule = format!("at most {METADATA_VALUE_CHARS_MAX} characters, none of them NUL");
+            return Err(InvalidField::new(format!("metadata.{key}"), rule));
+        }
+    }
+    Ok(map.clone())
+}
+
+fn extra(
+    map: &BTreeMap<String, serde_json::Value>,
+) -> Result<BTreeMap<String, serde_json::Value>, InvalidField> {
+    let bytes: usize = map.iter().map(|(key, value)| key.len() + value.to_string().len()).sum();
+    if map.len() > EXTRA_KEYS_MAX || bytes > EXTRA_BYTES_MAX {
+        let rule = format!("at most {EXTRA_KEYS_MAX} fields and {EXTRA_BYTES_MAX} bytes");
+        return Err(InvalidField::new("extra", rule));
+    }
+    Ok(map.clone())
+}
+
+/// SHA-256 over the request written as JSON in one fixed order, with what is defaulted left out.
+/// Covers every field, so the same number with any other field is another request.
+fn fingerprint(request: &PaymentRequest) -> String {
+    use std::fmt::Write as _;
+    let text = serde_json::to_vec(request).unwrap_or_default();
+    Sha256::digest(text).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn request(patch: serde_json::Value) -> PaymentRequest {
+        let mut body = json!({"order_no": "A1001", "amount": 1999, "currency": "CNY",
+            "method": "wechat.native", "subject": "Tea"});
+        body.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
+        serde_json::from_value(body).unwrap()
+    }
+
+    #[test]
+    fn takes_a_plain_request() {
+        let payment = NewPayment::check(&request(json!({}))).unwrap();
+        assert_eq!(payment.amount, Money::fen(1999));
+        assert_eq!(payment.expires_in, Duration::from_secs(1800));
+    }
+
+    #[test]
+    fn names_the_field_that_breaks_its_rule() {
+        check(json!({"order_no": ""}), "order_no");
+        check(json!({"order_no": "订单"}), "order_no");
+        check(json!({"amount": 0}), "amount");
+        check(json!({"amount": -1}), "amount");
+        check(json!({"amount": AMOUNT_MAX + 1}), "amount");
+        check(json!({"currency": "cny"}), "currency");
+        check(json!({"currency": "YUAN"}), "currency");
+        check(json!({"method": "wechat.qr"}), "method");
+        check(json!({"subject": "  "}), "subject");
+        check(json!({"subject": "a\nb"}), "subject");
+        check(json!({"subject": "茶".repeat(128)}), "subject");
+        check(json!({"expires_in": 0}), "expires_in");
+        check(json!({"expires_in": EXPIRES_IN_MAX + 1}), "expires_in");
+        check(json!({"return_url": "javascript:alert(1)"}), "return_url");
+        check(json!({"notify_url": "https://u:p@h/"}), "notify_url");
+        check(json!({"notify_url": format!("https://h/{}", "x".repeat(512))}), "notify_url");
+        check(json!({"payer": {"ip": "1.2.3"}}), "payer.ip");
+        check(json!({"payer": {"region": "cn-31"}}), "payer.region");
+        check(json!({"payer": {"id": "a b"}}), "payer.id");
+        check(json!({"payer": {"auth_code": "12 34"}}), "payer.auth_code");
+        check(json!({"method": "wechat.barcode"}), "payer.auth_code");
+        check(json!({"method": "wechat.jsapi"}), "payer.openid");
+        check(json!({"metadata": {"": "x"}}), "metadata");
+        check(json!({"metadata": {"k": "x".repeat(501)}}), "metadata.k");
+        check(json!({"channel": "a/b"}), "channel");
+        check(json!({"extra": {"k": "x".repeat(EXTRA_BYTES_MAX)}}), "extra");
+
+        #[track_caller]
+        fn check(patch: serde_json::Value, param: &str) {
+            let error = NewPayment::check(&request(patch.clone())).unwrap_err();
+            assert_eq!(error.param, param, "{patch}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_field_counts_in_the_fingerprint() {
+        let base = NewPayment::check(&request(json!({}))).unwrap().fingerprint;
+        assert_eq!(base, NewPayment::check(&request(json!({}))).unwrap().fingerprint);
+        for patch in [
+            json!({"amount": 2000}),
+            json!({"subject": "Tea "}),
+            json!({"expires_in": 1800}),
+            json!({"metadata": {"a": "b"}}),
+            json!({"extra": {"a": 1}}),
+            json!({"payer": {"auth_code": "1"}}),
+        ] {
+            assert_ne!(base, NewPayment::check(&request(patch.clone())).unwrap().fingerprint, "{patch}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What removes a channel from a choice. Each filter names its rule and says what was seen.
+
+use serde::Serialize;
+
+use crate::catalog::{ChannelEntry, Lifecycle, Route, Rules};
+use crate::channel::{MethodSpec, Needs};
+use crate::ids::ChannelId;
+use crate::payment::request::Payer;
+use crate::router::Ask;
+
+/// Why a channel is left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Removal {
+    /// The rule: `state`, `method`, `currency`, `amount`, `expiry`, `needs`, `pin`, `tried`.
+    pub rule: &'static str,
+    /// What was seen, for a person.
+    pub detail: String,
+    /// Whether a later try may fare better.
+    #[serde(skip)]
+    pub temporary: bool,
+}
+
+impl Removal {
+    fn lasting(rule: &'static str, detail: impl Into<String>) -> Self {
+        Self { rule, detail: detail.into(), temporary: false }
+    }
+}
+
+/// The first rule that keeps this channel from taking the payment.
+pub(super) fn removal(entry: &ChannelEntry, ask: &Ask<'_>, tried: &[ChannelId]) -> Option<Removal> {
+    by_pin(entry, ask).or_else(|| by_tried(entry, tried)).or_else(|| by_state(entry)).or_else(|| {
+        match spec(entry, ask) {
+            Ok(spec) => by_method_rules(entry, spec, ask),
+            Err(removal) => Some(removal),
+        }
+    })
+}
+
+/// A pinned channel that the matching route does not list.
+pub(super) fn pin_outside(route: &Route) -> Removal {
+    Removal::lasting(
+        "pin",
+        format!("route `{}` takes this payment and does not list the channel", route.name),
+    )
+}
+
+fn by_pin(entry: &ChannelEntry, ask: &Ask<'_>) -> Option<Removal> {
+    let pin = ask.pin?;
+    (*pin != entry.id).then(|| Removal::lasting("pin", format!("the payment is pinned to `{pin}`")))
+}
+
+fn by_tried(entry: &ChannelEntry, tried: &[ChannelId]) -> Option<Removal> {
+    tried.contains(&entry.id).then(|| Removal::lasting("tried", "this payment was tried here before"))
+}
+
+fn by_state(entry: &ChannelEntry) -> Option<Removal> {
+    (entry.state != Lifecycle::Active)
+        .then(|| Removal::lasting("state", format!("the channel is {}", entry.state)))
+}
+
+fn spec<'a>(entry: &'a ChannelEntry, ask: &Ask<'_>) -> Result<&'a MethodSpec, Removal> {
+    let method = ask.method;
+    if entry.methods.as_ref().is_some_and(|patterns| !patterns.iter().any(|p| p.holds(method))) {
+        return Err(Removal::lasting("method", format!("the channel is not configured for {method}")));
+    }
+    let spec = entry.channel.descriptor().method(method);
+    spec.ok_or_else(|| Removal::lasting("method", format!("the provider does not offer {method}")))
+}
+
+fn by_method_rules(entry: &ChannelEntry, spec: &MethodSpec, ask: &Ask<'_>) -> Option<Removal> {
+    by_currency(entry, ask)
+        .or_else(|| by_amount(&entry.rules, spec, ask))
+        .or_else(|| by_expiry(spec, ask))
+        .or_else(|| by_needs(spec.needs, ask.payer))
+}
+
+fn by_currency(entry: &ChannelEntry, ask: &Ask<'_>) -> Option<Removal> {
+    let currency = ask.amount.currency();
+    if !entry.channel.descriptor().currencies.contains(&currency) {
+        return Some(Removal::lasting("currency", format!("the provider takes no {currency}")));
+    }
+    let has_amounts = entry.rules.amount_min.is_some() || entry.rules.amount_max.is_some();
+    (has_amounts && entry.rules.currency != currency).then(|| {
+        Removal::lasting("currency", format!("the channel's amount rules are in {}", entry.rules.currency))
+    })
+}
+
+fn by_amount(rules: &Rules, spec: &MethodSpec, ask: &Ask<'_>) -> Option<Removal> {
+    let minor = ask.amount.minor();
+    let least = rules.amount_min.unwrap_or(i64::MIN).max(*spec.amounts.start());
+    let most = rules.amount_max.unwrap_or(i64::MAX).min(*spec.amounts.end());
+    (!(least..=most).contains(&minor))
+        .then(|| Removal::lasting("amount", format!("{minor} is outside {least} to {most} minor units")))
+}
+
+fn by_expiry(spec: &MethodSpec, ask: &Ask<'_>) -> Option<Removal> {
+    let detail = || format!("the provider cannot end an order within {} s", ask.expires_in.as_secs());
+    spec.end.life(ask.expires_in).is_none().then(|| Removal::lasting("expiry", detail()))
+}
+
+fn by_needs(needs: Needs, payer: &Payer) -> Option<Removal> {
+    let has = |need: Needs| match need {
+        Needs::AUTH_CODE => payer.auth_code.is_some(),
+        Needs::OPENID => payer.openid.is_some(),
+        Needs::IP => payer.ip.is_some(),
+        Needs::PAYER_ID => payer.id.is_some(),
+        _ => true,
+    };
+    let missing = Needs::FIELDS.iter().find(|(need, _)| needs.has(*need) && !has(*need));
+    missing.map(|(_, field)| Removal::lasting("needs", format!("the provider needs `{field}`")))
+}

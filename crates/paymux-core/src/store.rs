@@ -1,0 +1,308 @@
+//! The ledger, as a port.
+//!
+//! Every write is one transaction and compares what its writer saw: [`Store::apply`] names the
+//! payment's version and each touched attempt's state and fencing number. If any differs, nothing
+//! is written, and the caller reads again and decides anew.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::clock::Timestamp;
+use crate::ids::{AppId, AttemptId, CallbackId, ChannelId, EventId, OrderNo, PaymentId};
+use crate::payment::{AttemptState, Payment, Status};
+use crate::wire::WireRequest;
+use crate::words::words;
+
+/// A store that did not do what was asked. Says nothing of the values involved.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Surely nothing was written.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// The answer to a commit was lost: "not durable" for what is shown, "maybe durable" for what
+    /// is done. Read by id before doing anything again.
+    #[error("the store did not confirm: {0}")]
+    Unconfirmed(String),
+    /// A row that this version cannot read, or a broken invariant.
+    #[error("the store holds something unexpected: {0}")]
+    Corrupt(String),
+}
+
+/// A payment with its first attempt, before anything is sent.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// The payment; exactly one attempt, in state `sending`.
+    pub payment: Payment,
+    /// The routing decision of that attempt, as JSON.
+    pub decision: serde_json::Value,
+}
+
+/// What became of an [`Opening`].
+#[derive(Debug, Clone)]
+pub enum Opened {
+    /// Stored and durable.
+    New,
+    /// The app has this order number already: the stored payment, untouched.
+    Exists(Box<Payment>),
+}
+
+/// A change of one payment, with all that belongs to it.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// The payment as it shall be; its version is one above `seen_version`.
+    pub payment: Payment,
+    /// The version that the writer saw.
+    pub seen_version: i64,
+    /// The attempts that differ from what the writer saw. New ones are in `added` only.
+    pub touched: Vec<Touched>,
+    /// A new attempt of the payment and its routing decision as JSON.
+    pub added: Option<(AttemptId, serde_json::Value)>,
+    /// What the merchant is told; stored with the change, delivered later.
+    pub events: Vec<Event>,
+    /// The callback that caused it.
+    pub callback: Option<CallbackRow>,
+}
+
+/// An attempt that a change writes, and how the writer saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Touched {
+    /// Which.
+    pub id: AttemptId,
+    /// The state that the writer saw.
+    pub seen_state: AttemptState,
+    /// The fencing number that the writer saw.
+    pub seen_fence: i64,
+}
+
+/// What became of a [`Change`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// Stored and durable.
+    Done,
+    /// Somebody was faster: nothing was written.
+    Stale,
+    /// A callback with this event key was applied before: nothing was written.
+    CallbackKnown,
+}
+
+words! {
+    /// What an event tells.
+    EventKind {
+        /// The money is there.
+        PaymentSucceeded = "payment.succeeded",
+        /// Every attempt was definitely refused.
+        PaymentFailed = "payment.failed",
+        /// Closed at the merchant's word.
+        PaymentCanceled = "payment.canceled",
+        /// Its time ran out unpaid.
+        PaymentExpired = "payment.expired",
+        /// A second attempt took money.
+        PaymentDuplicatePaid = "payment.duplicate_paid",
+        /// Less came in than was asked.
+        PaymentUnderpaid = "payment.underpaid",
+        /// Money came in that a person must look at.
+        PaymentHeld = "payment.held",
+    }
+}
+
+/// Something that a merchant is told: at least once, with this id each time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Stable over all deliveries.
+    pub id: EventId,
+    /// Whom it is for.
+    pub app: AppId,
+    /// Which payment it tells of.
+    pub payment: PaymentId,
+    /// What it tells.
+    pub kind: EventKind,
+    /// Counts the events of one payment, from 1.
+    pub sequence: i64,
+    /// When it happened.
+    pub created_at: Timestamp,
+    /// The body that is delivered, byte for byte.
+    pub body: String,
+    /// Where to; `None` where the app has no address: stored, never delivered.
+    pub url: Option<String>,
+}
+
+words! {
+    /// What was made of a callback.
+    CallbackVerdict {
+        /// It changed a payment.
+        Applied = "applied",
+        /// It told what was known.
+        Duplicate = "duplicate",
+        /// Verified, but no order of ours has that number.
+        Orphan = "orphan",
+        /// Verified, but it contradicts the order, or concerns nothing of ours: kept for a person.
+        Quarantined = "quarantined",
+        /// Its sign is wrong.
+        Forged = "forged",
+        /// It is not a message of this protocol.
+        Unreadable = "unreadable",
+    }
+}
+
+impl CallbackVerdict {
+    /// Whether its sign was right. Rows that were not verified live in a bounded ring.
+    pub const fn is_verified(self) -> bool {
+        !matches!(self, Self::Forged | Self::Unreadable)
+    }
+}
+
+/// A provider's callback as it was received. No row is unique, save that `(channel, event_key)` is
+/// so among the applied ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallbackRow {
+    /// Ours.
+    pub id: CallbackId,
+    /// The channel whose address was called.
+    pub channel: ChannelId,
+    /// When.
+    pub received_at: Timestamp,
+    /// What was sent, byte for byte.
+    pub request: WireRequest,
+    /// What was made of it.
+    pub verdict: CallbackVerdict,
+    /// What makes it the same message when it comes again; verified ones only.
+    pub event_key: Option<String>,
+    /// The payment it belongs to.
+    pub payment: Option<PaymentId>,
+    /// Why it was not applied.
+    pub detail: Option<String>,
+}
+
+/// How many unverified callbacks a channel keeps; the oldest go first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ring {
+    /// Rows.
+    pub rows: u32,
+    /// Bytes of all their bodies.
+    pub bytes: u64,
+}
+
+/// Which payments to list, newest first.
+#[derive(Debug, Clone)]
+pub struct PaymentFilter {
+    /// Whose.
+    pub app: AppId,
+    /// Only that order number.
+    pub order_no: Option<OrderNo>,
+    /// Only in that status.
+    pub status: Option<Status>,
+    /// Only made at this moment or later.
+    pub from: Option<Timestamp>,
+    /// Only made before this moment.
+    pub to: Option<Timestamp>,
+    /// Only those that come after this one in the list.
+    pub after: Option<PaymentId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// An attempt that a worker has taken for a while. Its fencing number was raised by the taking.
+#[derive(Debug, Clone)]
+pub struct DueAttempt {
+    /// Its payment, with the attempt as it is now.
+    pub payment: Payment,
+    /// Which attempt.
+    pub attempt: AttemptId,
+}
+
+/// A delivery that a worker has taken for a while.
+#[derive(Debug, Clone)]
+pub struct DueDelivery {
+    /// What is to be told.
+    pub event: Event,
+    /// How often it was tried before.
+    pub tries: u32,
+    /// Raised by the taking; a worker that lost its lease is refused by it.
+    pub fence: i64,
+}
+
+/// What became of one delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveryReport {
+    /// Which event.
+    pub event: EventId,
+    /// The fencing number under which it was tried.
+    pub fence: i64,
+    /// How it went.
+    pub outcome: DeliveryOutcome,
+    /// What was seen, for a person: a status or a fault, no content.
+    pub detail: String,
+}
+
+/// How a delivery went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryOutcome {
+    /// The merchant took it.
+    Delivered(Timestamp),
+    /// Not yet: try again then.
+    Again(Timestamp),
+    /// No more tries by itself.
+    Dead,
+}
+
+/// The ledger.
+///
+/// # Behaviour
+/// - What a method has answered is durable: it survives `SIGKILL` and loss of power.
+/// - A row of money is never deleted.
+/// - At most one attempt of a payment is live ([`AttemptState::is_live`]); the database refuses
+///   a second, whatever the code did.
+/// - A cancelled call (its future dropped) is done wholly or not at all.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Stores a payment with its first attempt, or finds the one that has its order number.
+    async fn open(&self, opening: Opening) -> Result<Opened, StoreError>;
+
+    /// Applies a change if nobody was faster.
+    async fn apply(&self, change: Change) -> Result<Applied, StoreError>;
+
+    /// A payment with its attempts.
+    async fn payment(&self, id: PaymentId) -> Result<Option<Payment>, StoreError>;
+
+    /// The payment that has that order number in that app.
+    async fn payment_by_order(&self, app: &AppId, order_no: &OrderNo) -> Result<Option<Payment>, StoreError>;
+
+    /// The payment that has an attempt with that number on that channel.
+    async fn payment_by_number(
+        &self,
+        channel: &ChannelId,
+        number: &str,
+    ) -> Result<Option<Payment>, StoreError>;
+
+    /// Payments, newest first. Attempts included.
+    async fn payments(&self, filter: &PaymentFilter) -> Result<Vec<Payment>, StoreError>;
+
+    /// Keeps a callback that changes nothing. Unverified ones push out the oldest beyond `ring`.
+    async fn keep_callback(&self, row: CallbackRow, ring: Ring) -> Result<(), StoreError>;
+
+    /// Takes attempts whose `check_at` has come, earliest first: raises their fencing number and
+    /// moves `check_at` to `now + lease`, so that nobody else takes them meanwhile.
+    async fn take_due_attempts(
+        &self,
+        now: Timestamp,
+        lease: Duration,
+        limit: u32,
+    ) -> Result<Vec<DueAttempt>, StoreError>;
+
+    /// Takes deliveries whose time has come, earliest first, at most `per_app` of one app so that
+    /// a dead endpoint holds nobody else up.
+    async fn take_due_deliveries(
+        &self,
+        now: Timestamp,
+        lease: Duration,
+        limit: u32,
+        per_app: u32,
+    ) -> Result<Vec<DueDelivery>, StoreError>;
+
+    /// Notes how deliveries went. Those whose fencing number has moved on are passed over.
+    async fn report_deliveries(&self, reports: Vec<DeliveryReport>) -> Result<(), StoreError>;
+
+    /// Whether it answers and would take a write.
+    async fn ping(&self) -> Result<(), StoreError>;
+}
