@@ -1,0 +1,157 @@
+//! What each step of `cargo xtask ci` runs. All builds share the profile `ci` and one target folder, so that
+//! clippy, docs and tests build proc macros and build scripts once.
+
+use std::{
+    env,
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::tidy;
+
+/// One thing that a change must pass.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    /// One word, for `--only`.
+    pub(super) name: &'static str,
+    /// What it proves.
+    pub(super) title: &'static str,
+    pub(super) run: fn(&Path) -> Result<()>,
+}
+
+/// All steps; what is quick to fail comes first.
+pub(super) const STEPS: [Step; 7] = [
+    Step { name: "fmt", title: "every file is as rustfmt writes it", run: fmt },
+    Step { name: "tidy", title: "the rules that no compiler checks", run: tidy::run },
+    Step { name: "deny", title: "licences, banned crates and sources of all dependencies", run: deny },
+    Step { name: "clippy", title: "lints over every target, warnings are errors", run: clippy },
+    Step { name: "docs", title: "the documentation builds and its links lead somewhere", run: docs },
+    Step { name: "tests", title: "every test but the doctests", run: tests },
+    Step { name: "doctests", title: "every example in the documentation", run: doctests },
+];
+
+fn fmt(root: &Path) -> Result<()> {
+    succeed(cargo(root, ["fmt", "--all", "--check"]))
+}
+
+/// Fetches first: the tool reads the manifests of all platforms' crates, and must not reach for the network itself.
+fn deny(root: &Path) -> Result<()> {
+    installed(root, "deny", "cargo install --locked cargo-deny --version 0.20.2")?;
+    succeed(cargo(root, ["fetch", "--locked"]))?;
+    let checks = ["deny", "--offline", "check", "bans", "licenses", "sources"];
+    let mut command = cargo(root, checks);
+    if advisories_are_at_hand() {
+        command.arg("advisories");
+    } else {
+        note(
+            "no advisory database on this machine: advisories are not checked; `cargo deny fetch db` gets it",
+        );
+    }
+    succeed(command)
+}
+
+fn clippy(root: &Path) -> Result<()> {
+    succeed(cargo(
+        root,
+        ["clippy", "--workspace", "--all-targets", "--profile", "ci", "--", "-D", "warnings"],
+    ))
+}
+
+fn docs(root: &Path) -> Result<()> {
+    let mut command = cargo(root, ["doc", "--workspace", "--no-deps", "--profile", "ci"]);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    succeed(command)
+}
+
+fn tests(root: &Path) -> Result<()> {
+    installed(root, "nextest", "cargo install --locked cargo-nextest --version 0.9.151")?;
+    succeed(cargo(root, ["nextest", "run", "--workspace", "--cargo-profile", "ci", "--profile", "ci"]))
+}
+
+fn doctests(root: &Path) -> Result<()> {
+    succeed(cargo(root, ["test", "--doc", "--workspace", "--profile", "ci"]))
+}
+
+fn cargo<'a>(root: &Path, arguments: impl IntoIterator<Item = &'a str>) -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(root).args(arguments);
+    command
+}
+
+fn succeed(mut command: Command) -> Result<()> {
+    let told = told(&command);
+    let status = command.status().with_context(|| format!("start `{told}`"))?;
+    if !status.success() {
+        bail!("`{told}` ended with {status}");
+    }
+    Ok(())
+}
+
+/// The command as one would type it.
+fn told(command: &Command) -> String {
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
+}
+
+fn installed(root: &Path, tool: &str, how: &str) -> Result<()> {
+    let mut command = cargo(root, [tool, "--version"]);
+    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().context("start `cargo`")?;
+    if !status.success() {
+        bail!("`cargo {tool}` is not installed; run `{how}`, or .ci/run, which installs what is missing");
+    }
+    Ok(())
+}
+
+/// True if cargo-deny's database of advisories stands where the tool looks for it.
+fn advisories_are_at_hand() -> bool {
+    let databases = cargo_home().and_then(|home| fs::read_dir(home.join("advisory-dbs")).ok());
+    databases.is_some_and(|mut entries| entries.any(|entry| entry.is_ok_and(|entry| entry.path().is_dir())))
+}
+
+#[expect(clippy::disallowed_methods, reason = "cargo's own variable, for a tool of the developer")]
+fn cargo_home() -> Option<PathBuf> {
+    env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| env::home_dir().map(|home| home.join(".cargo")))
+}
+
+#[expect(clippy::print_stdout, reason = "what a step leaves out must be seen")]
+fn note(text: &str) {
+    println!("note: {text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_command_is_told_as_typed() {
+        let error = succeed(cargo(crate::root(), ["no-such-command", "--flag"])).unwrap_err().to_string();
+        assert!(error.starts_with("`cargo no-such-command --flag` ended with exit status: "), "{error}");
+        assert!(succeed(cargo(crate::root(), ["--version"])).is_ok());
+    }
+
+    #[test]
+    fn a_missing_tool_says_how_to_get_it() {
+        let error =
+            installed(crate::root(), "no-such-tool", "cargo install no-such-tool").unwrap_err().to_string();
+        assert!(
+            error.contains("`cargo no-such-tool` is not installed; run `cargo install no-such-tool`"),
+            "{error}"
+        );
+        assert!(installed(crate::root(), "fmt", "").is_ok());
+    }
+
+    #[test]
+    fn every_build_shares_the_profile() {
+        let source = include_str!("steps.rs");
+        let builds =
+            ["\"clippy\", \"--work", "\"doc\", \"--work", "\"nextest\", \"run\"", "\"test\", \"--doc\""];
+        for build in builds {
+            let line = source.lines().find(|line| line.contains(build)).unwrap();
+            assert!(line.contains("profile\", \"ci\""), "{line}");
+        }
+    }
+}

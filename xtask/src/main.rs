@@ -1,0 +1,57 @@
+//! The command line of `cargo xtask`: which command, with which options. What a command does lives in its own
+//! module.
+
+mod ci;
+mod tidy;
+mod tree;
+
+use std::{path::Path, process::ExitCode};
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// What the repository does to itself.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Checks the rules of the house that no compiler checks; prints each finding as `file:line: what; what to do`.
+    Tidy,
+    /// Runs everything that a change must pass, step by step; stops at the first that fails.
+    Ci(ci::Options),
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tell(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    let root = root();
+    match command {
+        Command::Tidy => tidy::run(root),
+        Command::Ci(options) => ci::run(root, &options),
+    }
+}
+
+/// Without a backtrace: what failed is a command or a rule, not this program.
+#[expect(clippy::print_stderr, reason = "the last word of a command line tool")]
+fn tell(error: &anyhow::Error) {
+    eprintln!("{error:#}");
+}
+
+/// The workspace's folder: where this crate's own folder stands.
+fn root() -> &'static Path {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own)
+}

@@ -1,0 +1,180 @@
+//! What each file must look like from outside: how it opens, how long it is, that it is there, that it parses.
+
+use toml_edit::{DocumentMut, Item, TableLike, Value};
+
+use super::{Finding, line_of};
+use crate::tree::{Package, Tree};
+
+/// The most lines that a source file may have; past it nobody reads it in one go.
+const LINES_MAX: usize = 700;
+
+/// What every plugin consists of, so that whoever has read one knows the way in all.
+const PLUGIN: [(&str, &str); 12] = [
+    ("README.md", "what the provider is, which document and version we follow, quirks, code table"),
+    ("src/lib.rs", "doc include, ID, register()"),
+    ("src/config.rs", "settings as written and as checked"),
+    ("src/channel.rs", "impl Channel: the steps in order"),
+    ("src/wire.rs", "requests and replies as the provider spells them"),
+    ("src/sign.rs", "which fields the sign covers, in which order"),
+    ("src/map.rs", "wire to core: states and error codes"),
+    ("src/callback.rs", "verify, read, acknowledge"),
+    ("src/acceptor.rs", "the server side of the same protocol"),
+    ("tests/conformance.rs", "the shared suite, run on this channel"),
+    ("tests/data/README.md", "where each vector and recording came from"),
+    ("tests/data/vectors.json", "the signatures that we must reproduce"),
+];
+
+/// Every Rust file says first what lives in it. A plugin's `lib.rs` may include its README instead.
+pub(super) fn open_with_a_comment(tree: &Tree) -> Vec<Finding> {
+    let silent = tree.files.iter().filter(|file| {
+        let includes_readme =
+            file.path.ends_with("src/lib.rs") && file.text.starts_with("#![doc = include_str!(");
+        file.is_rust() && !file.text.starts_with("//!") && !includes_readme
+    });
+    silent
+        .map(|file| {
+            let to_do = "open with what lives here and what does not";
+            Finding::new(&file.path, 1, "the file does not open with `//!`", to_do)
+        })
+        .collect()
+}
+
+/// No source file is longer than a sitting.
+pub(super) fn are_short(tree: &Tree) -> Vec<Finding> {
+    let long = tree.files.iter().filter(|file| file.is_rust() && file.text.lines().count() > LINES_MAX);
+    long.map(|file| {
+        let what = format!("{} lines", file.text.lines().count());
+        Finding::new(&file.path, LINES_MAX + 1, what, format!("move a part out; {LINES_MAX} lines at most"))
+    })
+    .collect()
+}
+
+/// Every manifest takes the workspace's lints.
+pub(super) fn inherit_lints(tree: &Tree) -> Vec<Finding> {
+    let bare = tree.packages.iter().filter(|package| !inherits_lints(tree, package));
+    bare.map(|package| {
+        let to_do = "add `[lints]` with `workspace = true`";
+        Finding::new(&package.manifest(), 1, format!("{} has lints of its own or none", package.name), to_do)
+    })
+    .collect()
+}
+
+/// A plugin has every file of the fixed list.
+pub(super) fn plugin_is_complete(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for plugin in tree.plugins() {
+        for (file, holds) in PLUGIN {
+            let path = format!("{}/{file}", plugin.folder);
+            if tree.text(&path).is_none() {
+                findings.push(Finding::new(
+                    &path,
+                    1,
+                    "the plugin lacks this file",
+                    format!("it holds {holds}"),
+                ));
+            }
+        }
+    }
+    findings
+}
+
+/// Every TOML file is TOML.
+pub(super) fn toml_parses(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for file in tree.files.iter().filter(|file| file.is_toml()) {
+        if let Err(error) = file.text.parse::<DocumentMut>() {
+            let line = error.span().map_or(1, |span| line_of(&file.text, span.start));
+            let what = format!("not TOML: {}", error.message().replace('\n', ", "));
+            findings.push(Finding::new(&file.path, line, what, "correct the syntax"));
+        }
+    }
+    findings
+}
+
+fn inherits_lints(tree: &Tree, package: &Package) -> bool {
+    let Some(Ok(manifest)) = tree.text(&package.manifest()).map(str::parse::<DocumentMut>) else {
+        return false;
+    };
+    let lints = manifest.get("lints").and_then(Item::as_table_like);
+    lints
+        .and_then(|lints| TableLike::get(lints, "workspace"))
+        .and_then(Item::as_value)
+        .and_then(Value::as_bool)
+        == Some(true)
+}
+
+#[cfg(test)]
+#[expect(clippy::items_after_statements, reason = "rows first, then how each is checked")]
+mod tests {
+    use super::*;
+    use crate::tree::planted;
+
+    #[test]
+    fn a_file_says_what_it_is() {
+        check("a/src/a.rs", "//! Routes.\n", true);
+        check("a/src/a.rs", "\n//! Routes.\n", false);
+        check("a/src/a.rs", "// Routes.\n", false);
+        check("a/src/a.rs", "", false);
+        check("a/src/a.md", "Routes.\n", true);
+        check("a/src/lib.rs", "#![doc = include_str!(\"../README.md\")]\n", true);
+        check("a/src/a.rs", "#![doc = include_str!(\"../README.md\")]\n", false);
+
+        #[track_caller]
+        fn check(path: &str, text: &str, want: bool) {
+            let findings = open_with_a_comment(&planted::files(&[(path, text)]));
+            assert_eq!(findings.is_empty(), want, "{path} {text:?}");
+        }
+    }
+
+    #[test]
+    fn refuses_the_first_line_too_many() {
+        assert_eq!(are_short(&planted::files(&[("a.rs", &"//!\n".repeat(LINES_MAX))])), []);
+        assert_eq!(are_short(&planted::files(&[("a.md", &"a\n".repeat(LINES_MAX + 1))])), []);
+
+        let findings = are_short(&planted::files(&[("a.rs", &"//!\n".repeat(LINES_MAX + 1))]));
+        assert_eq!(findings[0].to_string(), "a.rs:701: 701 lines; move a part out; 700 lines at most");
+    }
+
+    #[test]
+    fn lints_come_from_the_workspace() {
+        check("[lints]\nworkspace = true\n", true);
+        check("lints.workspace = true\n", true);
+        check("lints = { workspace = true }\n", true);
+        check("[lints]\nworkspace = false\n", false);
+        check("[lints.rust]\nunsafe_code = \"allow\"\n", false);
+        check("# [lints]\n# workspace = true\n", false);
+        check("[lints\n", false);
+
+        #[track_caller]
+        fn check(manifest: &str, want: bool) {
+            let mut tree = planted::files(&[("crates/a/Cargo.toml", manifest)]);
+            tree.packages.push(planted::package("crates/a", &[]));
+            assert_eq!(inherit_lints(&tree).is_empty(), want, "{manifest}");
+        }
+    }
+
+    #[test]
+    fn a_plugin_has_all_its_files() {
+        let paths = PLUGIN.map(|(file, _)| format!("plugins/paymux-x/{file}"));
+        let mut files: Vec<(&str, &str)> = paths.iter().map(|path| (path.as_str(), "")).collect();
+        assert_eq!(missing(&files), [""; 0]);
+
+        files.retain(|(path, _)| !path.ends_with("sign.rs"));
+        assert_eq!(missing(&files), ["plugins/paymux-x/src/sign.rs"]);
+
+        fn missing(files: &[(&str, &str)]) -> Vec<String> {
+            let mut tree = planted::files(files);
+            tree.packages.push(planted::package("plugins/paymux-x", &[]));
+            tree.packages.push(planted::package("crates/paymux-core", &[]));
+            plugin_is_complete(&tree).into_iter().map(|finding| finding.path).collect()
+        }
+    }
+
+    #[test]
+    fn toml_is_toml() {
+        assert_eq!(toml_parses(&planted::files(&[("config/default.toml", "a = 1\n"), ("a.md", "a =")])), []);
+
+        let findings = toml_parses(&planted::files(&[("config/default.toml", "a = 1\nb = \n")]));
+        assert_eq!((findings.len(), findings[0].line), (1, 2), "{findings:?}");
+    }
+}

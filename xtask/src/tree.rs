@@ -1,0 +1,187 @@
+//! The workspace as values: its files with their text, its packages with their dependencies. Reads the disk and
+//! `cargo metadata` once; the rules of `tidy` then see only what stands here, and their tests make their own.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, Result};
+use cargo_metadata::{DependencyKind, MetadataCommand};
+
+/// Folders whose name starts with a dot are left out, but for these.
+const DOT_FOLDERS: [&str; 3] = [".cargo", ".ci", ".config"];
+
+/// All that the rules look at.
+#[derive(Debug, Default)]
+pub(crate) struct Tree {
+    /// Sorted by path; only files that are text.
+    pub(crate) files: Vec<SourceFile>,
+    /// The members of the workspace.
+    pub(crate) packages: Vec<Package>,
+}
+
+/// One text file.
+#[derive(Debug)]
+pub(crate) struct SourceFile {
+    /// From the workspace's folder, with `/` between the parts.
+    pub(crate) path: String,
+    pub(crate) text: String,
+}
+
+/// One member of the workspace.
+#[derive(Debug)]
+pub(crate) struct Package {
+    pub(crate) name: String,
+    /// From the workspace's folder, like `crates/paymux-core`.
+    pub(crate) folder: String,
+    pub(crate) dependencies: Vec<Dependency>,
+}
+
+/// One line of a package's dependency tables.
+#[derive(Debug)]
+pub(crate) struct Dependency {
+    pub(crate) name: String,
+    pub(crate) table: Table,
+}
+
+/// Which table a dependency stands in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Table {
+    /// What ships: `[dependencies]` and `[build-dependencies]`.
+    Normal,
+    /// `[dev-dependencies]`.
+    Dev,
+}
+
+impl Tree {
+    /// Reads the workspace at `root`.
+    pub(crate) fn read(root: &Path) -> Result<Self> {
+        let mut files = Vec::new();
+        read_folder(root, "", &mut files)?;
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(Self { files, packages: read_packages(root)? })
+    }
+
+    /// The text of the file at exactly `path`.
+    pub(crate) fn text(&self, path: &str) -> Option<&str> {
+        self.files.iter().find(|file| file.path == path).map(|file| file.text.as_str())
+    }
+
+    /// All files in `folder` and below it.
+    pub(crate) fn under(&self, folder: &str) -> impl Iterator<Item = &SourceFile> {
+        let prefix = format!("{folder}/");
+        self.files.iter().filter(move |file| file.path.starts_with(&prefix))
+    }
+
+    /// The packages that implement a provider: whatever stands in `plugins/`.
+    pub(crate) fn plugins(&self) -> impl Iterator<Item = &Package> {
+        self.packages.iter().filter(|package| package.is_plugin())
+    }
+
+    /// The member called `name`, if there is one.
+    pub(crate) fn package(&self, name: &str) -> Option<&Package> {
+        self.packages.iter().find(|package| package.name == name)
+    }
+}
+
+impl SourceFile {
+    /// True for Rust source.
+    pub(crate) fn is_rust(&self) -> bool {
+        self.has_extension("rs")
+    }
+
+    /// True for TOML.
+    pub(crate) fn is_toml(&self) -> bool {
+        self.has_extension("toml")
+    }
+
+    fn has_extension(&self, extension: &str) -> bool {
+        Path::new(&self.path).extension().is_some_and(|found| found == extension)
+    }
+}
+
+impl Package {
+    /// True for a provider's crate.
+    pub(crate) fn is_plugin(&self) -> bool {
+        self.folder.starts_with("plugins/")
+    }
+
+    /// Where its manifest stands.
+    pub(crate) fn manifest(&self) -> String {
+        format!("{}/Cargo.toml", self.folder)
+    }
+}
+
+fn read_folder(root: &Path, folder: &str, files: &mut Vec<SourceFile>) -> Result<()> {
+    let absolute = root.join(folder);
+    for entry in fs::read_dir(&absolute).with_context(|| format!("read folder `{}`", absolute.display()))? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            if is_ours(&name, &entry.path()) {
+                read_folder(root, &path, files)?;
+            }
+        } else if kind.is_file() && name != "Cargo.lock" {
+            // What isn't UTF-8 is a picture or a database: no rule has anything to say about it.
+            if let Ok(text) = String::from_utf8(fs::read(entry.path())?) {
+                files.push(SourceFile { path, text });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Leaves out git's own folder and what cargo builds (it marks each such folder with a cache tag).
+fn is_ours(name: &str, folder: &Path) -> bool {
+    if name.starts_with('.') { DOT_FOLDERS.contains(&name) } else { !folder.join("CACHEDIR.TAG").exists() }
+}
+
+fn read_packages(root: &Path) -> Result<Vec<Package>> {
+    let metadata = MetadataCommand::new()
+        .manifest_path(root.join("Cargo.toml"))
+        .no_deps()
+        .exec()
+        .context("read the workspace with `cargo metadata`")?;
+    metadata.packages.iter().map(|package| read_package(root, package)).collect()
+}
+
+fn read_package(root: &Path, package: &cargo_metadata::Package) -> Result<Package> {
+    let folder = package.manifest_path.parent().context("a manifest stands in a folder")?;
+    let folder =
+        folder.strip_prefix(root).with_context(|| format!("`{folder}` is outside of the workspace"))?;
+    let dependencies = package.dependencies.iter().map(|dependency| Dependency {
+        name: dependency.name.clone(),
+        table: if dependency.kind == DependencyKind::Development { Table::Dev } else { Table::Normal },
+    });
+    Ok(Package {
+        name: package.name.to_string(),
+        folder: folder.as_str().replace('\\', "/"),
+        dependencies: dependencies.collect(),
+    })
+}
+
+#[cfg(test)]
+pub(crate) mod planted {
+    //! Small trees for the tests of the rules.
+
+    use super::{Dependency, Package, SourceFile, Table, Tree};
+
+    /// A tree of these files and no packages.
+    pub(crate) fn files(files: &[(&str, &str)]) -> Tree {
+        let files = files
+            .iter()
+            .map(|(path, text)| SourceFile { path: (*path).to_owned(), text: (*text).to_owned() })
+            .collect();
+        Tree { files, packages: Vec::new() }
+    }
+
+    /// A package in `folder`, named as the folder's last part; a dependency that starts with `dev:` is one for tests.
+    pub(crate) fn package(folder: &str, dependencies: &[&str]) -> Package {
+        let name = folder.rsplit('/').next().unwrap_or(folder).to_owned();
+        let dependencies = dependencies.iter().map(|text| match text.strip_prefix("dev:") {
+            Some(name) => Dependency { name: name.to_owned(), table: Table::Dev },
+            None => Dependency { name: (*text).to_owned(), table: Table::Normal },
+        });
+        Package { name, folder: folder.to_owned(), dependencies: dependencies.collect() }
+    }
+}
