@@ -4,6 +4,7 @@
 mod arrows;
 mod code;
 mod files;
+mod manifests;
 mod map;
 mod words;
 
@@ -14,16 +15,21 @@ use anyhow::{Result, bail};
 use crate::tree::Tree;
 
 /// Every rule. A rule that isn't here isn't checked.
-const RULES: [fn(&Tree) -> Vec<Finding>; 19] = [
+const RULES: [fn(&Tree) -> Vec<Finding>; 24] = [
     arrows::down_only,
     arrows::foreign_crates,
+    arrows::errors_are_types,
     arrows::dialling,
     arrows::plugins_are_named_in_one_place,
     files::open_with_a_comment,
+    files::names_say_something,
     files::are_short,
-    files::inherit_lints,
     files::plugin_is_complete,
     files::toml_parses,
+    manifests::inherit_lints,
+    manifests::versions_stand_once,
+    manifests::dependencies_are_used,
+    manifests::workspace_dependencies_are_used,
     map::crate_has_entry,
     map::entry_has_crate,
     words::core_names_no_provider,
@@ -128,6 +134,7 @@ mod tests {
             "ARCHITECTURE.md:1",               // an entry without a crate
             "ARCHITECTURE.md:1",               // a crate without an entry
             "crates/paymux-core/Cargo.toml:1", // axum in core
+            "crates/paymux-core/Cargo.toml:1", // and nothing calls it
             "crates/paymux-core/Cargo.toml:1", // no lints table
             "crates/paymux-core/src/lib.rs:2", // f64
             "crates/paymux-core/src/lib.rs:2", // todo

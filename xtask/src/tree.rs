@@ -76,6 +76,16 @@ impl Tree {
         self.packages.iter().filter(|package| package.is_plugin())
     }
 
+    /// The manifest's line that opens with the dependency's name; 1 if a table of its own hides it.
+    pub(crate) fn line_of_dependency(&self, package: &Package, dependency: &Dependency) -> usize {
+        let manifest = self.text(&package.manifest()).unwrap_or_default();
+        let found = manifest.lines().position(|line| {
+            let rest = line.strip_prefix(&dependency.name);
+            rest.is_some_and(|rest| rest.starts_with(['.', ' ', '=']))
+        });
+        found.map_or(1, |index| index + 1)
+    }
+
     /// The member called `name`, if there is one.
     pub(crate) fn package(&self, name: &str) -> Option<&Package> {
         self.packages.iter().find(|package| package.name == name)

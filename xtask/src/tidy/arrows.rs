@@ -61,8 +61,11 @@ const FOREIGN: [(&str, &[&str], &str); 3] = [
     ),
 ];
 
+/// Crates whose errors nobody matches on: the programs at the top, which only tell them.
+const MAY_USE_ANYHOW: [&str; 2] = ["paymux-server", "xtask"];
+
 /// Crates that dial, and the words by which code dials.
-const DIALLERS: [&str; 3] = ["hyper-rustls", "tokio-rustls", "reqwest"];
+const DIALLERS: [&str; 3] = ["hyper-rustls", "reqwest", "ureq"];
 const DIALLING: [&str; 5] =
     ["TcpStream::connect", "TcpSocket::new", "UdpSocket::bind", "client::conn", "client::legacy"];
 
@@ -79,6 +82,17 @@ pub(super) fn foreign_crates(tree: &Tree) -> Vec<Finding> {
         })?;
         (dependency.table == Table::Normal).then(|| {
             (format!("{} must not depend on `{}`", package.name, dependency.name), (*reason).to_owned())
+        })
+    })
+}
+
+/// A library's errors are types.
+pub(super) fn errors_are_types(tree: &Tree) -> Vec<Finding> {
+    each_dependency(tree, |package, dependency| {
+        let erased = dependency.name == "anyhow" && dependency.table == Table::Normal;
+        (erased && !MAY_USE_ANYHOW.contains(&package.name.as_str())).then(|| {
+            let what = format!("{} depends on `anyhow`", package.name);
+            (what, "make one `thiserror` enum, sorted by whose fault it is".to_owned())
         })
     })
 }
@@ -158,7 +172,7 @@ fn points_up(tree: &Tree, package: &Package, dependency: &Dependency, below: &[&
     let what = format!("{} must not see `{}`", package.name, dependency.name);
     let below = if below.is_empty() { "nothing of the workspace".to_owned() } else { below.join(", ") };
     let to_do = format!("arrows point down only: it may see {below}, and {TESTKIT} in its tests");
-    Finding::new(&package.manifest(), line_of_dependency(tree, package, dependency), what, to_do)
+    Finding::new(&package.manifest(), tree.line_of_dependency(package, dependency), what, to_do)
 }
 
 fn each_dependency(
@@ -169,7 +183,7 @@ fn each_dependency(
     for package in &tree.packages {
         for dependency in &package.dependencies {
             if let Some((what, to_do)) = judge(package, dependency) {
-                let line = line_of_dependency(tree, package, dependency);
+                let line = tree.line_of_dependency(package, dependency);
                 findings.push(Finding::new(&package.manifest(), line, what, to_do));
             }
         }
@@ -179,16 +193,6 @@ fn each_dependency(
 
 fn is_named(package: &Package, name: &str) -> bool {
     if name == PLUGINS { package.is_plugin() } else { package.name == name }
-}
-
-/// The manifest's line that opens with the dependency's name; 1 if a rename or a table of its own hides it.
-fn line_of_dependency(tree: &Tree, package: &Package, dependency: &Dependency) -> usize {
-    let manifest = tree.text(&package.manifest()).unwrap_or_default();
-    let found = manifest.lines().position(|line| {
-        let rest = line.strip_prefix(&dependency.name);
-        rest.is_some_and(|rest| rest.starts_with(['.', ' ', '=']))
-    });
-    found.map_or(1, |index| index + 1)
 }
 
 #[cfg(test)]
@@ -269,6 +273,20 @@ mod tests {
         fn check(folder: &str, dependency: &str, want: &[&str]) {
             let tree = Tree { files: Vec::new(), packages: vec![planted::package(folder, &[dependency])] };
             assert_eq!(whats(&foreign_crates(&tree)), want, "{folder} {dependency}");
+        }
+    }
+
+    #[test]
+    fn libraries_have_error_types() {
+        check("crates/paymux-core", "anyhow", &["paymux-core depends on `anyhow`"]);
+        check("crates/paymux-core", "dev:anyhow", &[]);
+        check("crates/paymux-core", "thiserror", &[]);
+        check("crates/paymux-server", "anyhow", &[]);
+
+        #[track_caller]
+        fn check(folder: &str, dependency: &str, want: &[&str]) {
+            let tree = Tree { files: Vec::new(), packages: vec![planted::package(folder, &[dependency])] };
+            assert_eq!(whats(&errors_are_types(&tree)), want, "{folder} {dependency}");
         }
     }
 

@@ -1,12 +1,15 @@
 //! What each file must look like from outside: how it opens, how long it is, that it is there, that it parses.
 
-use toml_edit::{DocumentMut, Item, TableLike, Value};
+use toml_edit::DocumentMut;
 
 use super::{Finding, line_of};
-use crate::tree::{Package, Tree};
+use crate::tree::Tree;
 
 /// The most lines that a source file may have; past it nobody reads it in one go.
 const LINES_MAX: usize = 700;
+
+/// Names that say nothing about what lives inside.
+const EMPTY_NAMES: [&str; 8] = ["util", "utils", "common", "helper", "helpers", "manager", "misc", "shared"];
 
 /// What every plugin consists of, so that whoever has read one knows the way in all.
 const PLUGIN: [(&str, &str); 12] = [
@@ -39,22 +42,25 @@ pub(super) fn open_with_a_comment(tree: &Tree) -> Vec<Finding> {
         .collect()
 }
 
+/// A file's or folder's name says what lives there.
+pub(super) fn names_say_something(tree: &Tree) -> Vec<Finding> {
+    let vague = tree.files.iter().filter(|file| file.is_rust()).filter_map(|file| {
+        let mut parts = file.path.trim_end_matches(".rs").split('/');
+        parts.find(|part| EMPTY_NAMES.contains(part)).map(|part| (file, part))
+    });
+    vague
+        .map(|(file, part)| {
+            Finding::new(&file.path, 1, format!("`{part}` says nothing"), "name it after what lives there")
+        })
+        .collect()
+}
+
 /// No source file is longer than a sitting.
 pub(super) fn are_short(tree: &Tree) -> Vec<Finding> {
     let long = tree.files.iter().filter(|file| file.is_rust() && file.text.lines().count() > LINES_MAX);
     long.map(|file| {
         let what = format!("{} lines", file.text.lines().count());
         Finding::new(&file.path, LINES_MAX + 1, what, format!("move a part out; {LINES_MAX} lines at most"))
-    })
-    .collect()
-}
-
-/// Every manifest takes the workspace's lints.
-pub(super) fn inherit_lints(tree: &Tree) -> Vec<Finding> {
-    let bare = tree.packages.iter().filter(|package| !inherits_lints(tree, package));
-    bare.map(|package| {
-        let to_do = "add `[lints]` with `workspace = true`";
-        Finding::new(&package.manifest(), 1, format!("{} has lints of its own or none", package.name), to_do)
     })
     .collect()
 }
@@ -91,18 +97,6 @@ pub(super) fn toml_parses(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-fn inherits_lints(tree: &Tree, package: &Package) -> bool {
-    let Some(Ok(manifest)) = tree.text(&package.manifest()).map(str::parse::<DocumentMut>) else {
-        return false;
-    };
-    let lints = manifest.get("lints").and_then(Item::as_table_like);
-    lints
-        .and_then(|lints| TableLike::get(lints, "workspace"))
-        .and_then(Item::as_value)
-        .and_then(Value::as_bool)
-        == Some(true)
-}
-
 #[cfg(test)]
 #[expect(clippy::items_after_statements, reason = "rows first, then how each is checked")]
 mod tests {
@@ -127,30 +121,31 @@ mod tests {
     }
 
     #[test]
+    fn a_name_says_what_lives_there() {
+        check("a/src/clock.rs", &[]);
+        check("a/src/commonality.rs", &[]);
+        check("a/src/utils.rs", &["`utils` says nothing"]);
+        check("a/tests/common/mod.rs", &["`common` says nothing"]);
+        check("common/a.toml", &[]);
+
+        #[track_caller]
+        fn check(path: &str, want: &[&str]) {
+            let findings = names_say_something(&planted::files(&[(path, "")]));
+            assert_eq!(
+                findings.iter().map(|finding| finding.what.as_str()).collect::<Vec<_>>(),
+                want,
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
     fn refuses_the_first_line_too_many() {
         assert_eq!(are_short(&planted::files(&[("a.rs", &"//!\n".repeat(LINES_MAX))])), []);
         assert_eq!(are_short(&planted::files(&[("a.md", &"a\n".repeat(LINES_MAX + 1))])), []);
 
         let findings = are_short(&planted::files(&[("a.rs", &"//!\n".repeat(LINES_MAX + 1))]));
         assert_eq!(findings[0].to_string(), "a.rs:701: 701 lines; move a part out; 700 lines at most");
-    }
-
-    #[test]
-    fn lints_come_from_the_workspace() {
-        check("[lints]\nworkspace = true\n", true);
-        check("lints.workspace = true\n", true);
-        check("lints = { workspace = true }\n", true);
-        check("[lints]\nworkspace = false\n", false);
-        check("[lints.rust]\nunsafe_code = \"allow\"\n", false);
-        check("# [lints]\n# workspace = true\n", false);
-        check("[lints\n", false);
-
-        #[track_caller]
-        fn check(manifest: &str, want: bool) {
-            let mut tree = planted::files(&[("crates/a/Cargo.toml", manifest)]);
-            tree.packages.push(planted::package("crates/a", &[]));
-            assert_eq!(inherit_lints(&tree).is_empty(), want, "{manifest}");
-        }
     }
 
     #[test]
