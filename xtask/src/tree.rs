@@ -9,10 +9,14 @@ use cargo_metadata::{DependencyKind, MetadataCommand};
 /// Folders whose name starts with a dot are left out, but for these.
 const DOT_FOLDERS: [&str; 3] = [".cargo", ".ci", ".config"];
 
+/// What we write ends like this, or has no extension at all; a log or a database that lies about is not judged.
+const WRITTEN: [&str; 13] =
+    ["css", "html", "js", "json", "md", "proto", "rs", "sh", "sql", "svg", "toml", "yaml", "yml"];
+
 /// All that the rules look at.
 #[derive(Debug, Default)]
 pub(crate) struct Tree {
-    /// Sorted by path; only files that are text.
+    /// Sorted by path; only files that somebody writes.
     pub(crate) files: Vec<SourceFile>,
     /// The members of the workspace.
     pub(crate) packages: Vec<Package>,
@@ -131,11 +135,9 @@ fn read_folder(root: &Path, folder: &str, files: &mut Vec<SourceFile>) -> Result
             if is_ours(&name, &entry.path()) {
                 read_folder(root, &path, files)?;
             }
-        } else if kind.is_file() && name != "Cargo.lock" {
-            // What isn't UTF-8 is a picture or a database: no rule has anything to say about it.
-            if let Ok(text) = String::from_utf8(fs::read(entry.path())?) {
-                files.push(SourceFile { path, text });
-            }
+        } else if kind.is_file() && is_written(&entry.path()) {
+            let text = fs::read_to_string(entry.path()).with_context(|| format!("read `{path}` as UTF-8"))?;
+            files.push(SourceFile { path, text });
         }
     }
     Ok(())
@@ -144,6 +146,10 @@ fn read_folder(root: &Path, folder: &str, files: &mut Vec<SourceFile>) -> Result
 /// Leaves out git's own folder and what cargo builds (it marks each such folder with a cache tag).
 fn is_ours(name: &str, folder: &Path) -> bool {
     if name.starts_with('.') { DOT_FOLDERS.contains(&name) } else { !folder.join("CACHEDIR.TAG").exists() }
+}
+
+fn is_written(path: &Path) -> bool {
+    path.extension().is_none_or(|extension| WRITTEN.iter().any(|written| extension == *written))
 }
 
 fn read_packages(root: &Path) -> Result<Vec<Package>> {
@@ -193,5 +199,51 @@ pub(crate) mod planted {
             None => Dependency { name: (*text).to_owned(), table: Table::Normal },
         });
         Package { name, folder: folder.to_owned(), dependencies: dependencies.collect() }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::items_after_statements, reason = "rows first, then how each is checked")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_somebody_writes() {
+        check("crates/a/src/lib.rs", true);
+        check("config/default.toml", true);
+        check(".ci/run", true);
+        check("LICENSE", true);
+        check("Cargo.lock", false);
+        check("ci.log", false);
+        check("paymux.db", false);
+
+        #[track_caller]
+        fn check(path: &str, want: bool) {
+            assert_eq!(is_written(Path::new(path)), want, "{path}");
+        }
+    }
+
+    #[test]
+    fn leaves_out_what_is_built() {
+        let root = crate::root();
+        assert!(is_ours(".ci", &root.join(".ci")));
+        assert!(is_ours("crates", &root.join("crates")));
+        assert!(!is_ours(".git", &root.join(".git")));
+
+        let test = std::env::current_exe().unwrap();
+        let built: Vec<_> = test.ancestors().filter(|folder| !is_ours("target", folder)).collect();
+        assert_eq!(built.len(), 1, "the folder that cargo builds in, and none around it: {built:?}");
+    }
+
+    #[test]
+    fn reads_the_members_and_their_tables() {
+        let packages = read_packages(crate::root()).unwrap();
+        let plugin = packages.iter().find(|package| package.name == "paymux-sandbox").unwrap();
+        assert_eq!((plugin.folder.as_str(), plugin.is_plugin()), ("plugins/paymux-sandbox", true));
+
+        let table = |name: &str| plugin.dependencies.iter().find(|d| d.name == name).map(|d| d.table);
+        assert_eq!(table("paymux-core"), Some(Table::Normal));
+        assert_eq!(table("paymux-testkit"), Some(Table::Dev));
+        assert_eq!(table("axum"), None);
     }
 }
