@@ -99,6 +99,8 @@ pub enum FrontCall {
     },
     /// Which orders there are.
     List(FrontFilter),
+    /// How many orders there are; `skip` and `limit` do not count.
+    Count(FrontFilter),
     /// Close or revoke an order.
     Cancel {
         /// The client's number.

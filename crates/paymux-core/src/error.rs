@@ -27,11 +27,11 @@ pub enum PaymentError {
     #[error("the payment is paid already; refund it instead")]
     AlreadyPaid,
     /// Another operation on it is running.
-    #[error("another operation on this payment is under way; try again in a moment")]
+    #[error("the payment is being worked on; look at it again in a moment")]
     InFlight,
-    /// It has ended, or its outcome is not known yet.
-    #[error("a payment that is `{0}` cannot be canceled")]
-    NotCancelable(&'static str),
+    /// It cannot be canceled, with the reason.
+    #[error("the payment cannot be canceled: {0}")]
+    NotCancelable(String),
     /// The provider cannot do it.
     #[error("channel `{channel}` cannot {operation}: its provider has no such operation")]
     Unsupported {
@@ -39,16 +39,6 @@ pub enum PaymentError {
         channel: ChannelId,
         /// What was asked.
         operation: &'static str,
-    },
-    /// The provider was asked and did not do it.
-    #[error("channel `{channel}` did not {operation}: {why}")]
-    Provider {
-        /// Which channel.
-        channel: ChannelId,
-        /// What was asked.
-        operation: &'static str,
-        /// What it said, or that it did not answer.
-        why: String,
     },
     /// Too much at once, or the store is away.
     #[error("paymux cannot take this just now: {0}; try again in a moment")]
@@ -70,7 +60,6 @@ impl PaymentError {
             Self::InFlight => "in_flight",
             Self::NotCancelable(_) => "not_cancelable",
             Self::Unsupported { .. } => "unsupported",
-            Self::Provider { .. } => "provider_error",
             Self::Overloaded(_) => "overloaded",
             Self::Internal(_) => "internal",
         }

@@ -7,7 +7,7 @@
 //! Start at [`Payments`], the one door for every front.
 
 pub mod acceptor;
-// pub mod callbacks;
+pub mod callbacks;
 pub mod catalog;
 pub mod channel;
 pub mod clock;
@@ -15,16 +15,16 @@ pub mod error;
 pub mod ids;
 pub mod method;
 pub mod money;
-// pub mod notices;
+pub mod notices;
 pub mod payment;
-// pub mod payments;
+pub mod payments;
 pub mod provider;
 pub mod random;
 pub mod router;
 pub mod secret;
 pub mod state;
 pub mod store;
-// pub mod sweeper;
+pub mod sweeper;
 pub mod transport;
 pub mod view;
 pub mod wire;
@@ -38,7 +38,7 @@ pub use ids::{AppId, AttemptId, ChannelId, EventId, OrderNo, PaymentId, Provider
 pub use method::{Method, MethodPattern, Product, Wallet};
 pub use money::{Currency, Money};
 pub use payment::{Attempt, AttemptState, NewPayment, NextAction, Payer, Payment, Status};
-// pub use payments::Payments;
+pub use payments::Payments;
 pub use provider::Provider;
 pub use random::Rng;
 pub use router::Router;

@@ -162,10 +162,10 @@ fn unknown_extra<'a>(channels: impl Iterator<Item = &'a ChannelEntry>) -> String
         channels.flat_map(|entry| entry.channel.descriptor().extra.iter().map(|field| field.name)).collect();
     known.sort_unstable();
     known.dedup();
-    match known.is_empty() {
-        true => "the channels of this route take no extra fields".to_owned(),
-        false => format!("unknown field; the channels of this route take: {}", known.join(", ")),
+    if known.is_empty() {
+        return "the channels of this route take no extra fields".to_owned();
     }
+    format!("unknown field; the channels of this route take: {}", known.join(", "))
 }
 
 /// A pin that stands in no channel list of the route is a reason of its own.

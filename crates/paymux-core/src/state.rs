@@ -2,6 +2,7 @@
 //!
 //! Pure and total. [`step`] is the table; a cell says the attempt's next state and what the
 //! payment does about it. Nothing else in paymux decides a state.
+#![expect(clippy::match_same_arms, reason = "a row of the table stays a row, with its own reason")]
 
 use crate::money::Money;
 use crate::payment::{AttemptState, Held};
@@ -19,11 +20,11 @@ pub enum Happening {
     AnswerPaid(Sum),
     /// Nobody knows what the create call did.
     AnswerUnknown,
-    /// As before, where money can move only after the payer acts on an answer that nobody has,
-    /// and the route may give it up.
-    AnswerLost,
     /// The sender is gone and its deadline over.
     DispatchOver,
+    /// The outcome is unknown, money can move only after the payer acts on an answer that nobody
+    /// has, and the route may give such an attempt up.
+    GiveUp,
     /// A query found money.
     QueryPaid(Sum),
     /// A query found an unpaid order.
@@ -119,7 +120,7 @@ fn sending(happening: Happening) -> Cell {
         H::AnswerRefused => (S::Refused, Effect::Next),
         H::AnswerOpen => (S::Open, Effect::Show),
         H::AnswerUnknown | H::DispatchOver => (S::Unknown, Effect::Ask),
-        H::AnswerLost => (S::Abandoned, Effect::Next),
+        H::GiveUp => (S::Abandoned, Effect::Next),
         // A callback can overtake the answer; then the answer comes too late and is dropped.
         H::AnswerPaid(sum) | H::QueryPaid(sum) | H::Callback(sum) => money(S::Sending, sum),
         // While the call is under way nothing else is sure: the order may appear a moment later.
@@ -146,10 +147,8 @@ fn open(happening: Happening) -> Cell {
         | H::CloseRefused
         | H::CloseUnknown
         | H::QueryOpen => (S::Open, Effect::Ask),
-        H::AnswerNotSent | H::AnswerRefused | H::AnswerOpen | H::AnswerUnknown | H::AnswerLost => {
-            (S::Open, Effect::Ignore)
-        }
-        H::AnswerPaid(_) | H::DispatchOver => (S::Open, Effect::Ignore),
+        H::AnswerNotSent | H::AnswerRefused | H::AnswerOpen | H::AnswerUnknown => (S::Open, Effect::Ignore),
+        H::AnswerPaid(_) | H::DispatchOver | H::GiveUp => (S::Open, Effect::Ignore),
     }
 }
 
@@ -161,9 +160,10 @@ fn unknown(happening: Happening) -> Cell {
         H::QueryOpen => (S::Open, Effect::Show),
         H::QueryClosed | H::CloseDone | H::TimerOver | H::QueryAbsent => (S::Closed, Effect::Next),
         H::Lapse => (S::Lapsed, Effect::End),
+        H::GiveUp => (S::Abandoned, Effect::Next),
         H::QueryNotFound | H::QueryUnknown | H::CloseRefused | H::CloseUnknown => (S::Unknown, Effect::Ask),
         // The fencing number has moved on: an answer in hand is evidence at most, and the query finds it.
-        H::AnswerNotSent | H::AnswerRefused | H::AnswerOpen | H::AnswerUnknown | H::AnswerLost => {
+        H::AnswerNotSent | H::AnswerRefused | H::AnswerOpen | H::AnswerUnknown => {
             (S::Unknown, Effect::Ignore)
         }
         H::AnswerPaid(_) | H::DispatchOver => (S::Unknown, Effect::Ignore),
@@ -181,10 +181,8 @@ fn watched(state: AttemptState, happening: Happening) -> Cell {
         H::QueryOpen | H::QueryNotFound | H::QueryUnknown | H::CloseRefused | H::CloseUnknown => {
             (state, Effect::Ask)
         }
-        H::AnswerNotSent | H::AnswerRefused | H::AnswerOpen | H::AnswerUnknown | H::AnswerLost => {
-            (state, Effect::Ignore)
-        }
-        H::AnswerPaid(_) | H::DispatchOver | H::Lapse => (state, Effect::Ignore),
+        H::AnswerNotSent | H::AnswerRefused | H::AnswerOpen | H::AnswerUnknown => (state, Effect::Ignore),
+        H::AnswerPaid(_) | H::DispatchOver | H::GiveUp | H::Lapse => (state, Effect::Ignore),
     }
 }
 

@@ -13,7 +13,7 @@ fn happenings() -> Vec<Happening> {
         H::AnswerRefused,
         H::AnswerOpen,
         H::AnswerUnknown,
-        H::AnswerLost,
+        H::GiveUp,
         H::DispatchOver,
         H::QueryOpen,
         H::QueryClosed,
@@ -38,7 +38,7 @@ AnswerNotSent   not_sent!Next   .           .            .             .        
 AnswerRefused   refused!Next    .           .            .             .             .    .   .       .        .
 AnswerOpen      open!Show       .           .            .             .             .    .   .       .        .
 AnswerUnknown   unknown!Ask     .           .            .             .             .    .   .       .        .
-AnswerLost      abandoned!Next  .           .            .             .             .    .   .       .        .
+GiveUp          abandoned!Next  .           abandoned!Next .             .             .    .   .       .        .
 DispatchOver    unknown!Ask     .           .            .             .             .    .   .       .        .
 QueryOpen       .               open!Ask    open!Show    abandoned!Ask lapsed!Ask    .    .   .       .        .
 QueryClosed     .               closed!End  closed!Next  closed!Ignore closed!Ignore .    .   .       .        .

@@ -1,0 +1,147 @@
+//! Notices out: the worker that tells merchants what happened, at least once, signed as Standard
+//! Webhooks 1.0 says.
+//!
+//! Any number of nodes may run one; leases share the work. A dead endpoint holds nobody else up:
+//! each round takes only a few deliveries of one app.
+
+use std::time::Duration;
+
+use paymux_sign::{WEBHOOK_ID_HEADER, WEBHOOK_SIGNATURE_HEADER, WEBHOOK_TIMESTAMP_HEADER, WebhookMessage};
+
+use crate::catalog::{App, Catalog};
+use crate::clock::Timestamp;
+use crate::error::PaymentError;
+use crate::payments::Payments;
+use crate::random::below;
+use crate::store::{DeliveryOutcome, DeliveryReport, DueDelivery, Event};
+use crate::transport::{Deadline, Destination, Outgoing, Undelivered};
+use crate::wire::{Endpoint, PlainHttp, Verb, WireRequest, WireResponse};
+
+/// How many deliveries one round takes, and how many of them of one app.
+const BATCH: u32 = 64;
+const BATCH_PER_APP: u32 = 16;
+/// How long a worker may hold a delivery: longer than one call takes.
+const LEASE: Duration = Duration::from_secs(90);
+/// The largest answer that is read of a merchant; nothing in it matters but its status.
+const ANSWER_BYTES_MAX: usize = 16 * 1024;
+/// The longest wait that a merchant's `Retry-After` can ask for.
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
+
+/// How long after each failed try the next one comes: the schedule of Standard Webhooks, about
+/// three days in all. After the last the delivery is dead until somebody asks for it again.
+pub const SCHEDULE: [Duration; 9] = [
+    Duration::from_secs(5),
+    Duration::from_mins(5),
+    Duration::from_mins(30),
+    Duration::from_hours(2),
+    Duration::from_hours(5),
+    Duration::from_hours(10),
+    Duration::from_hours(14),
+    Duration::from_hours(20),
+    Duration::from_hours(24),
+];
+
+impl Payments {
+    /// One round: takes what is due and delivers all of it at once. Returns how many there were.
+    pub async fn deliver(&self) -> Result<usize, PaymentError> {
+        let this = self.clone();
+        self.run(async move { this.deliver_now().await }).await
+    }
+
+    async fn deliver_now(&self) -> Result<usize, PaymentError> {
+        let due = self.store().take_due_deliveries(self.now(), LEASE, BATCH, BATCH_PER_APP).await?;
+        let count = due.len();
+        if count == 0 {
+            return Ok(0);
+        }
+        let catalog = self.catalog();
+        let reports = futures_util::future::join_all(due.iter().map(|due| self.tell(&catalog, due))).await;
+        self.store().report_deliveries(reports).await?;
+        Ok(count)
+    }
+
+    async fn tell(&self, catalog: &Catalog, due: &DueDelivery) -> DeliveryReport {
+        let (outcome, detail) = match self.outgoing(catalog, &due.event) {
+            Ok(call) => self.judge_notice(due, self.ports().transport.send(call).await),
+            Err(why) => (self.again(due, None), why),
+        };
+        metrics::counter!("paymux_notices_total", "outcome" => label(outcome)).increment(1);
+        if !matches!(outcome, DeliveryOutcome::Delivered(_)) {
+            tracing::warn!(event = %due.event.id, app = %due.event.app, tries = due.tries + 1, %detail, "a notice was not taken");
+        }
+        DeliveryReport { event: due.event.id, fence: due.fence, outcome, detail }
+    }
+
+    fn outgoing(&self, catalog: &Catalog, event: &Event) -> Result<Outgoing, String> {
+        let url = event.url.as_deref().ok_or("the event has no address")?;
+        let url = Endpoint::parse(url, PlainHttp::Anywhere).map_err(|error| error.to_string())?;
+        self.ports().transport.check(Destination::Merchant, &url)?;
+        let app = catalog.app(&event.app).ok_or("the app is no longer configured")?;
+        let request = signed(app, event, &url, self.now())?;
+        Ok(Outgoing {
+            destination: Destination::Merchant,
+            endpoint: url.origin(),
+            request,
+            deadline: Deadline::after(self.clock().mono(), catalog.timing.notice),
+            response_bytes_max: ANSWER_BYTES_MAX,
+        })
+    }
+
+    /// 2xx is taken, 410 means never again, all else means later.
+    fn judge_notice(
+        &self,
+        due: &DueDelivery,
+        answer: Result<WireResponse, Undelivered>,
+    ) -> (DeliveryOutcome, String) {
+        match answer {
+            Ok(answer) if (200..300).contains(&answer.status) => {
+                (DeliveryOutcome::Delivered(self.now()), format!("status {}", answer.status))
+            }
+            Ok(answer) if answer.status == 410 => (DeliveryOutcome::Dead, "status 410: gone".to_owned()),
+            Ok(answer) => (self.again(due, retry_after(&answer)), format!("status {}", answer.status)),
+            // An answer that is too long is an answer whose status we did not see: told again.
+            Err(failure) => (self.again(due, None), failure.to_string()),
+        }
+    }
+
+    /// The next try by the schedule, a tenth of it spread, or as late as the merchant asks.
+    fn again(&self, due: &DueDelivery, wish: Option<Duration>) -> DeliveryOutcome {
+        let place = usize::try_from(due.tries).unwrap_or(usize::MAX);
+        let Some(pause) = SCHEDULE.get(place) else { return DeliveryOutcome::Dead };
+        let spread_ms = u64::try_from(pause.as_millis() / 10).unwrap_or(0);
+        let jitter = Duration::from_millis(below(self.ports().rng.as_ref(), spread_ms + 1));
+        let wait = (*pause + jitter).max(wish.unwrap_or_default());
+        DeliveryOutcome::Again(self.now().plus(wait))
+    }
+}
+
+fn signed(app: &App, event: &Event, url: &Endpoint, now: Timestamp) -> Result<WireRequest, String> {
+    let mut secrets = app.notify_secrets.iter();
+    let current = secrets.next().ok_or("the app has no notify_secret")?;
+    let id = event.id.to_string();
+    let seconds = now.seconds();
+    let message =
+        WebhookMessage::new(&id, seconds, event.body.as_bytes()).map_err(|error| error.to_string())?;
+    let signature = message.signature(current, secrets.next());
+    let (path, query) = url.path_and_query();
+    let mut request = WireRequest::new(Verb::Post, path)
+        .header(WEBHOOK_ID_HEADER, id)
+        .header(WEBHOOK_TIMESTAMP_HEADER, seconds.to_string())
+        .header(WEBHOOK_SIGNATURE_HEADER, signature)
+        .body("application/json", event.body.clone());
+    request.query = query.map(str::to_owned);
+    Ok(request)
+}
+
+fn retry_after(answer: &WireResponse) -> Option<Duration> {
+    let seconds = answer.headers.first("retry-after")?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+}
+
+fn label(outcome: DeliveryOutcome) -> &'static str {
+    match outcome {
+        DeliveryOutcome::Delivered(_) => "delivered",
+        DeliveryOutcome::Again(_) => "again",
+        DeliveryOutcome::Dead => "dead",
+    }
+}

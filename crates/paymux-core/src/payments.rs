@@ -1,0 +1,185 @@
+//! The one door for every front: create, look up, cancel and sync payments, take callbacks in.
+//!
+//! Each use case runs in a task of its own, so that a client that hangs up cuts nothing in half.
+//! What changes a payment goes through [`draft`], and there through the state table.
+
+mod cancel;
+mod create;
+mod draft;
+mod place;
+mod probe;
+mod schedule;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio_util::task::TaskTracker;
+
+use crate::catalog::{Catalog, CatalogHandle, ChannelEntry};
+use crate::channel::MethodSpec;
+use crate::clock::{Clock, Timestamp};
+use crate::error::PaymentError;
+use crate::ids::{AppId, ChannelId, OrderNo, PaymentId};
+use crate::payment::{Attempt, Payment};
+use crate::random::Rng;
+use crate::store::{Applied, PaymentFilter, Store, StoreError};
+use crate::transport::Transport;
+
+pub(crate) use cancel::{CloseEnd, can_close, closable_from};
+pub(crate) use create::may_be_given_up;
+pub(crate) use draft::{Draft, Facts};
+
+/// What payments need from outside.
+#[derive(Clone)]
+pub struct Ports {
+    /// The ledger.
+    pub store: Arc<dyn Store>,
+    /// The way out.
+    pub transport: Arc<dyn Transport>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+}
+
+/// Payments: every use case of every front. Cheap to clone.
+#[derive(Clone)]
+pub struct Payments(Arc<Inner>);
+
+struct Inner {
+    ports: Ports,
+    catalog: CatalogHandle,
+    tasks: TaskTracker,
+    /// Payments whose cancel is running in this process.
+    canceling: Mutex<BTreeSet<PaymentId>>,
+}
+
+/// The answer to a create.
+#[derive(Debug, Clone)]
+pub struct CreateAnswer {
+    /// The payment as it is stored.
+    pub payment: Payment,
+    /// Whether this request made it; otherwise it stood there before.
+    pub is_new: bool,
+}
+
+impl std::fmt::Debug for Payments {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Payments(..)")
+    }
+}
+
+impl Payments {
+    /// Payments by that catalog, over those ports.
+    pub fn new(ports: Ports, catalog: CatalogHandle) -> Self {
+        Self(Arc::new(Inner { ports, catalog, tasks: TaskTracker::new(), canceling: Mutex::default() }))
+    }
+
+    /// What is configured at this moment.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.0.catalog.load()
+    }
+
+    /// The payment of that id, if it is this app's.
+    pub async fn find(&self, app: &AppId, id: PaymentId) -> Result<Payment, PaymentError> {
+        let payment = self.store().payment(id).await?;
+        payment.filter(|payment| payment.app == *app).ok_or(PaymentError::NotFound("payment"))
+    }
+
+    /// The payment of that order number in this app.
+    pub async fn find_by_order(&self, app: &AppId, order_no: &OrderNo) -> Result<Payment, PaymentError> {
+        self.store().payment_by_order(app, order_no).await?.ok_or(PaymentError::NotFound("payment"))
+    }
+
+    /// The payment behind a number that a provider's page came back with.
+    pub async fn find_by_number(&self, channel: &ChannelId, number: &str) -> Result<Payment, PaymentError> {
+        self.store().payment_by_number(channel, number).await?.ok_or(PaymentError::NotFound("payment"))
+    }
+
+    /// Payments of one app, newest first.
+    pub async fn list(&self, filter: &PaymentFilter) -> Result<Vec<Payment>, PaymentError> {
+        Ok(self.store().payments(filter).await?)
+    }
+
+    /// Waits until everything under way has ended; nothing new is refused meanwhile.
+    pub async fn drain(&self) {
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+        self.0.tasks.reopen();
+    }
+
+    /// The ledger.
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.0.ports.store.as_ref()
+    }
+
+    pub(crate) fn ports(&self) -> &Ports {
+        &self.0.ports
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        self.0.ports.clock.as_ref()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock().now()
+    }
+
+    /// Runs a piece of work to its end even if nobody waits for it any more.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, PaymentError>> + Send + 'static,
+    ) -> Result<T, PaymentError> {
+        let handle = self.0.tasks.spawn(work);
+        handle.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a use case died");
+            Err(PaymentError::Internal("a use case died".to_owned()))
+        })
+    }
+
+    /// Starts a draft of a change to that payment.
+    pub(crate) fn draft<'a>(&'a self, catalog: &'a Catalog, payment: &'a Payment) -> Draft<'a> {
+        Draft::new(catalog, payment, self.now(), self.0.ports.rng.as_ref())
+    }
+
+    /// Stores what a draft changed. `None` when somebody was faster, or the callback was known;
+    /// the payment as it is now otherwise. A draft that changed nothing is not stored.
+    pub(crate) async fn commit(&self, draft: Draft<'_>) -> Result<Option<Payment>, StoreError> {
+        let Some(change) = draft.into_change() else { return Ok(None) };
+        let payment = change.payment.clone();
+        match self.store().apply(change).await? {
+            Applied::Done => Ok(Some(payment)),
+            Applied::Stale | Applied::CallbackKnown => Ok(None),
+        }
+    }
+
+    /// Takes the right to cancel that payment in this process; `None` when somebody has it.
+    fn begin_cancel(&self, id: PaymentId) -> Option<CancelGuard> {
+        let mut canceling = self.0.canceling.lock().unwrap_or_else(PoisonError::into_inner);
+        canceling.insert(id).then(|| CancelGuard { payments: self.clone(), id })
+    }
+}
+
+/// Gives the right to cancel back when dropped.
+struct CancelGuard {
+    payments: Payments,
+    id: PaymentId,
+}
+
+impl Drop for CancelGuard {
+    fn drop(&mut self) {
+        let mut canceling = self.payments.0.canceling.lock().unwrap_or_else(PoisonError::into_inner);
+        canceling.remove(&self.id);
+    }
+}
+
+/// The channel of an attempt and how its method works there; `None` when the configuration has
+/// lost either.
+pub(crate) fn site<'a>(
+    catalog: &'a Catalog,
+    payment: &Payment,
+    attempt: &Attempt,
+) -> Option<(&'a ChannelEntry, &'a MethodSpec)> {
+    let entry = catalog.channel(&attempt.channel)?;
+    Some((entry, entry.channel.descriptor().method(payment.method)?))
+}

@@ -1,0 +1,382 @@
+//! Create: store, send, store, and try the next channel where that is safe.
+
+use std::time::Duration;
+
+use crate::catalog::{Catalog, ChannelEntry, FailoverUnknown, Route};
+use crate::channel::OrderEnd;
+use crate::clock::{Mono, Timestamp, within};
+use crate::error::PaymentError;
+use crate::ids::{AppId, AttemptId, ChannelId, PaymentId};
+use crate::money::Money;
+use crate::payment::request::{InvalidField, NewPayment};
+use crate::payment::{Attempt, AttemptState, Payment, Status};
+use crate::router::{Ask, Picked, Router};
+use crate::state::{Effect, Happening};
+use crate::store::{Opened, Opening, StoreError};
+use crate::transport::Destination;
+
+use super::place::Placed;
+use super::schedule::ORPHAN_MARGIN;
+use super::{CreateAnswer, Draft, Facts, Payments};
+
+/// How often a repeat looks whether the first request has got its answer.
+const REPEAT_LOOK: Duration = Duration::from_millis(50);
+/// How often, and how far apart, an outcome is offered to a store that does not take it.
+const OUTCOME_TRIES: u32 = 5;
+const OUTCOME_PAUSE: Duration = Duration::from_millis(200);
+
+/// One dispatch: all attempts that one request makes.
+struct Dispatch {
+    app: AppId,
+    request: NewPayment,
+    started: Mono,
+    tried: Vec<ChannelId>,
+}
+
+impl Payments {
+    /// Takes a payment: the same order number with the same fields finds the stored one.
+    ///
+    /// Answers within the answer limit, with a payment that is `processing` if it must; its
+    /// attempts run on. Once this has answered with a payment, it is durable.
+    pub async fn create(&self, app: AppId, request: NewPayment) -> Result<CreateAnswer, PaymentError> {
+        let this = self.clone();
+        self.run(async move { this.create_now(app, request).await }).await
+    }
+
+    async fn create_now(&self, app: AppId, request: NewPayment) -> Result<CreateAnswer, PaymentError> {
+        let catalog = self.catalog();
+        let started = self.clock().mono();
+        let ask = Ask::of(&app, &request);
+        let router = Router::new(&catalog);
+        self.check_notify_url(&catalog, &app, &request)?;
+        router.check_extra(&ask, &request)?;
+        let picked = match router.pick(&ask, &[], self.ports().rng.bits()) {
+            Ok(picked) => picked,
+            Err(nobody) => {
+                // A repeat is answered whatever became of the channels since.
+                return match self.store().payment_by_order(&app, &request.order_no).await? {
+                    Some(stored) => self.repeat(stored, &request, started, &catalog).await,
+                    None => Err(PaymentError::NoChannel(nobody)),
+                };
+            }
+        };
+        let payment = self.new_payment(&catalog, &app, &request, &picked);
+        let decision = serde_json::to_value(&picked.decision).unwrap_or_default();
+        match self.store().open(Opening { payment: payment.clone(), decision }).await? {
+            Opened::Exists(stored) => self.repeat(*stored, &request, started, &catalog).await,
+            Opened::New => {
+                let dispatch = Dispatch { app, request, started, tried: vec![picked.channel.id.clone()] };
+                let payment = self.dispatch_within(&catalog, payment, dispatch).await?;
+                Ok(CreateAnswer { payment, is_new: true })
+            }
+        }
+    }
+
+    fn check_notify_url(
+        &self,
+        catalog: &Catalog,
+        app: &AppId,
+        request: &NewPayment,
+    ) -> Result<(), InvalidField> {
+        let Some(url) = &request.notify_url else { return Ok(()) };
+        if catalog.app(app).is_none_or(|app| app.notify_secrets.is_empty()) {
+            let rule =
+                "this app has no `notify_secret`, so its notices could not be signed; configure one first";
+            return Err(InvalidField::new("notify_url", rule));
+        }
+        let transport = &self.ports().transport;
+        transport.check(Destination::Merchant, url).map_err(|why| InvalidField::new("notify_url", why))
+    }
+
+    /// The order number is taken: the stored payment if the request is the same, waited for if
+    /// it is just being placed.
+    async fn repeat(
+        &self,
+        stored: Payment,
+        request: &NewPayment,
+        started: Mono,
+        catalog: &Catalog,
+    ) -> Result<CreateAnswer, PaymentError> {
+        if stored.fingerprint != request.fingerprint {
+            return Err(PaymentError::OrderMismatch(stored.order_no.to_string()));
+        }
+        let until = started.plus(catalog.timing.answer);
+        let mut payment = stored;
+        while is_being_placed(&payment) && self.clock().mono() < until {
+            self.clock().sleep(REPEAT_LOOK).await;
+            payment = self.reload(payment.id).await?;
+        }
+        Ok(CreateAnswer { payment, is_new: false })
+    }
+
+    pub(super) async fn reload(&self, id: PaymentId) -> Result<Payment, PaymentError> {
+        let found = self.store().payment(id).await?;
+        found.ok_or_else(|| PaymentError::Internal(format!("payment {id} is gone")))
+    }
+
+    /// Runs the dispatch in a task of its own and waits for it as long as an answer may take.
+    async fn dispatch_within(
+        &self,
+        catalog: &Catalog,
+        payment: Payment,
+        dispatch: Dispatch,
+    ) -> Result<Payment, PaymentError> {
+        let id = payment.id;
+        let left = dispatch.started.plus(catalog.timing.answer).left(self.clock().mono());
+        let this = self.clone();
+        let task = self.0.tasks.spawn(async move { this.dispatch(payment, dispatch).await });
+        match within(self.clock(), left, task).await {
+            Some(Ok(Some(payment))) => Ok(payment),
+            Some(_) | None => self.reload(id).await,
+        }
+    }
+
+    /// Sends the live attempt, stores its outcome, and goes on to the next channel while that is
+    /// safe. `None` when somebody else has changed the payment meanwhile.
+    async fn dispatch(&self, mut payment: Payment, mut dispatch: Dispatch) -> Option<Payment> {
+        loop {
+            let catalog = self.catalog();
+            let attempt = payment.live()?.clone();
+            let entry = catalog.channel(&attempt.channel)?.clone();
+            let placed = self.place(&catalog, &entry, &payment, &attempt, &dispatch.request).await;
+            let stored = self.store_outcome(&catalog, &payment, attempt.id, &placed, &mut dispatch).await?;
+            let goes_on =
+                stored.live().is_some_and(|a| a.state == AttemptState::Sending && a.id != attempt.id);
+            payment = stored;
+            if !goes_on {
+                return Some(payment);
+            }
+        }
+    }
+
+    /// Offers the outcome to the store until it takes it or somebody else was faster. If it never
+    /// does, the attempt stays `sending` and a worker finds it: nothing that was not stored is shown.
+    async fn store_outcome(
+        &self,
+        catalog: &Catalog,
+        payment: &Payment,
+        attempt: AttemptId,
+        placed: &Placed,
+        dispatch: &mut Dispatch,
+    ) -> Option<Payment> {
+        let next = self.next_channel(catalog, payment, attempt, placed, dispatch);
+        for _ in 0..OUTCOME_TRIES {
+            let draft = self.outcome(catalog, payment, attempt, placed, next.as_ref());
+            match self.commit(draft).await {
+                Ok(stored) => {
+                    if let (Some(_), Some(next)) = (&stored, &next) {
+                        dispatch.tried.push(next.channel.id.clone());
+                    }
+                    return stored;
+                }
+                Err(error) => {
+                    tracing::warn!(payment = %payment.id, %error, "an outcome was not stored; trying again");
+                    self.clock().sleep(OUTCOME_PAUSE).await;
+                    if let Some(stored) = self.stored_after_all(payment, &error).await {
+                        return Some(stored);
+                    }
+                }
+            }
+        }
+        tracing::error!(payment = %payment.id, "an outcome could not be stored; a worker will ask the provider");
+        None
+    }
+
+    /// After an unconfirmed commit: the payment, if it was written after all.
+    async fn stored_after_all(&self, payment: &Payment, error: &StoreError) -> Option<Payment> {
+        if !matches!(error, StoreError::Unconfirmed(_)) {
+            return None;
+        }
+        let stored = self.store().payment(payment.id).await.ok()??;
+        (stored.version > payment.version).then_some(stored)
+    }
+
+    /// The outcome as one change: the end of this attempt and the beginning of the next, or the
+    /// end of the payment, together.
+    fn outcome<'a>(
+        &'a self,
+        catalog: &'a Catalog,
+        payment: &'a Payment,
+        attempt: AttemptId,
+        placed: &Placed,
+        next: Option<&Picked<'_>>,
+    ) -> Draft<'a> {
+        let mut draft = self.draft(catalog, payment);
+        let gives_up = placed.happening == Happening::AnswerUnknown && next.is_some();
+        let happening = if gives_up { Happening::GiveUp } else { placed.happening };
+        let effect = draft.happen(attempt, happening, placed.facts.clone());
+        match (effect, next) {
+            (Effect::Next, Some(next)) => {
+                let attempt = self.new_attempt(catalog, next.channel, payment, self.now());
+                draft.add(attempt, &next.decision);
+            }
+            (Effect::Next, None) => draft.conclude(),
+            _ => {}
+        }
+        draft
+    }
+
+    /// The channel that is tried next, if one may be.
+    fn next_channel<'a>(
+        &self,
+        catalog: &'a Catalog,
+        payment: &Payment,
+        attempt: AttemptId,
+        placed: &Placed,
+        dispatch: &Dispatch,
+    ) -> Option<Picked<'a>> {
+        let attempt = payment.attempt(attempt)?;
+        let mut ask = Ask::of(&dispatch.app, &dispatch.request);
+        ask.expires_in = payment.expires_at.since(self.now());
+        let router = Router::new(catalog);
+        let route = router.route(&ask)?;
+        let waited = self.clock().mono().0.saturating_sub(dispatch.started.0);
+        let may = placed.another_may
+            && ask.pin.is_none()
+            && !payment.cancel_requested
+            && dispatch.tried.len() <= usize::try_from(route.failover).unwrap_or(usize::MAX)
+            && waited < catalog.timing.failover_budget
+            && ends_for_sure(catalog, route, payment, attempt, placed.happening);
+        if !may {
+            return None;
+        }
+        router.pick(&ask, &dispatch.tried, self.ports().rng.bits()).ok()
+    }
+
+    fn new_payment(
+        &self,
+        catalog: &Catalog,
+        app: &AppId,
+        request: &NewPayment,
+        picked: &Picked<'_>,
+    ) -> Payment {
+        let now = self.now();
+        let zero = Money::zero(request.amount.currency());
+        let mut payment = Payment {
+            id: PaymentId::make(now, self.ports().rng.as_ref()),
+            app: app.clone(),
+            order_no: request.order_no.clone(),
+            status: Status::Processing,
+            amount: request.amount,
+            amount_received: zero,
+            amount_discount: zero,
+            amount_refunded: zero,
+            method: request.method,
+            subject: request.subject.clone(),
+            livemode: picked.channel.channel.descriptor().livemode,
+            held: None,
+            next_action: None,
+            created_at: now,
+            expires_at: now.plus(request.expires_in),
+            paid_at: None,
+            failure: None,
+            metadata: request.metadata.clone(),
+            return_url: request.return_url.clone(),
+            notify_url: request.notify_url.as_ref().map(|url| url.as_str().to_owned()),
+            route: picked.route.name.clone(),
+            fingerprint: request.fingerprint.clone(),
+            version: 1,
+            events: 0,
+            cancel_requested: false,
+            attempts: Vec::new(),
+        };
+        payment.attempts.push(self.new_attempt(catalog, picked.channel, &payment, now));
+        payment
+    }
+
+    /// An attempt that is about to be sent. Its first look comes when its sender must be gone.
+    fn new_attempt(
+        &self,
+        catalog: &Catalog,
+        entry: &ChannelEntry,
+        payment: &Payment,
+        now: Timestamp,
+    ) -> Attempt {
+        let id = AttemptId::make(now, self.ports().rng.as_ref());
+        let limit = entry.request_limit(payment.method, &catalog.timing);
+        Attempt {
+            id,
+            channel: entry.id.clone(),
+            provider: entry.channel.descriptor().provider.to_owned(),
+            number: id.order_number(),
+            state: AttemptState::Sending,
+            fence: 1,
+            memo: entry.channel.memo(payment.method),
+            reference: None,
+            trade_no: None,
+            received: None,
+            failure: None,
+            created_at: now,
+            ends_at: ends_at(entry, payment, now),
+            check_at: Some(now.plus(limit).plus(ORPHAN_MARGIN)),
+            checks: 0,
+        }
+    }
+}
+
+/// Whether the payment's first call may still be under way in some process.
+fn is_being_placed(payment: &Payment) -> bool {
+    payment.status == Status::Processing && payment.live().is_some_and(|a| a.state == AttemptState::Sending)
+}
+
+/// When the provider's order shall end: never later than the payment.
+fn ends_at(entry: &ChannelEntry, payment: &Payment, now: Timestamp) -> Timestamp {
+    let left = payment.expires_at.since(now);
+    let end = entry.channel.descriptor().method(payment.method).map_or(OrderEnd::None, |spec| spec.end);
+    now.plus(end.life(left).unwrap_or(left))
+}
+
+/// Whether the attempt that just ended can surely take no money that a payer might pay: a
+/// definite no, or an unknown that nobody can act on and that the route gives up.
+fn ends_for_sure(
+    catalog: &Catalog,
+    route: &Route,
+    payment: &Payment,
+    attempt: &Attempt,
+    happening: Happening,
+) -> bool {
+    match happening {
+        Happening::AnswerNotSent | Happening::AnswerRefused => true,
+        Happening::AnswerUnknown => may_be_given_up(catalog, route, payment, attempt),
+        _ => false,
+    }
+}
+
+/// Whether an unknown attempt, never shown to anyone, may be abandoned.
+pub(crate) fn may_be_given_up(
+    catalog: &Catalog,
+    route: &Route,
+    payment: &Payment,
+    attempt: &Attempt,
+) -> bool {
+    let payer_must_act = super::site(catalog, payment, attempt).is_some_and(|(_, spec)| spec.payer_must_act);
+    payer_must_act && route.failover_unknown == FailoverUnknown::Abandon
+}
+
+impl Payments {
+    /// Applies what a worker or a query learnt of an attempt; reads again and decides anew when
+    /// somebody was faster. Returns the payment as it is then.
+    pub(crate) async fn learn(
+        &self,
+        mut payment: Payment,
+        attempt: AttemptId,
+        happening: Happening,
+        facts: &Facts,
+    ) -> Result<Payment, PaymentError> {
+        const TRIES: u32 = 5;
+        for _ in 0..TRIES {
+            let catalog = self.catalog();
+            let mut draft = self.draft(&catalog, &payment);
+            if draft.happen(attempt, happening, facts.clone()) == Effect::Next {
+                draft.conclude();
+            }
+            let is_empty = draft.payment() == &payment;
+            match self.commit(draft).await? {
+                Some(stored) => return Ok(stored),
+                None if is_empty => return Ok(payment),
+                None => payment = self.reload(payment.id).await?,
+            }
+        }
+        Err(PaymentError::InFlight)
+    }
+}

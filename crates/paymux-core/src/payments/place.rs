@@ -1,0 +1,145 @@
+//! One create call at one channel, and what became of it: decided by where it failed.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+
+use crate::catalog::{Catalog, ChannelEntry};
+use crate::channel::{ChannelError, Created, Cx, Order, Refusal};
+use crate::clock::within;
+use crate::payment::request::NewPayment;
+use crate::payment::{Attempt, Failure, Payment};
+use crate::state::{Happening, Sum};
+use crate::transport::{Deadline, NotSent};
+
+use super::{Facts, Payments};
+
+/// How long past the deadline a plugin may tidy up before its call counts as lost.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// How a create call went, as the state table and the failover look at it.
+#[derive(Debug)]
+pub(super) struct Placed {
+    /// For the state table.
+    pub(super) happening: Happening,
+    /// What goes with it.
+    pub(super) facts: Facts,
+    /// Whether another channel may fare better.
+    pub(super) another_may: bool,
+}
+
+impl Payments {
+    /// Makes the call for an attempt that is stored as `sending`.
+    pub(super) async fn place(
+        &self,
+        catalog: &Catalog,
+        entry: &ChannelEntry,
+        payment: &Payment,
+        attempt: &Attempt,
+        request: &NewPayment,
+    ) -> Placed {
+        let limit = entry.request_limit(payment.method, &catalog.timing);
+        let order = order(catalog, entry, payment, attempt, request);
+        let ports = self.ports();
+        let deadline = Deadline::after(ports.clock.mono(), limit);
+        let cx = Cx::new(ports.transport.as_ref(), ports.clock.as_ref(), deadline);
+        let call = AssertUnwindSafe(entry.channel.create(&cx, &order)).catch_unwind();
+        let answer = match within(self.clock(), limit + GRACE, call).await {
+            Some(Ok(answer)) => answer,
+            Some(Err(_panic)) => Err(lost(&cx, "the plugin panicked")),
+            None => Err(lost(&cx, "no answer in time")),
+        };
+        let answer = answer.map_err(|error| doubt(error, &cx));
+        metrics::counter!("paymux_creates_total", "channel" => entry.id.to_string(), "outcome" => outcome_label(&answer))
+            .increment(1);
+        judge(payment, answer)
+    }
+}
+
+/// What a call that ended without a word means: nothing if no byte left.
+fn lost(cx: &Cx<'_>, what: &str) -> ChannelError {
+    if cx.is_exposed() { ChannelError::unknown(what) } else { ChannelError::NotSent(NotSent::TooLate) }
+}
+
+/// A plugin's "nothing happened" does not count once a byte has left.
+fn doubt(error: ChannelError, cx: &Cx<'_>) -> ChannelError {
+    match error {
+        ChannelError::NotSent(_) | ChannelError::Unsupported if cx.is_exposed() => {
+            ChannelError::unknown("a request had left before the call was given up")
+        }
+        error => error,
+    }
+}
+
+fn outcome_label(answer: &Result<Created, ChannelError>) -> &'static str {
+    match answer {
+        Ok(Created::Open(_)) => "open",
+        Ok(Created::Paid(_)) => "paid",
+        Err(ChannelError::NotSent(_)) => "not_sent",
+        Err(ChannelError::Refused(_) | ChannelError::Unsupported) => "refused",
+        Err(ChannelError::Unknown(_)) => "unknown",
+    }
+}
+
+fn judge(payment: &Payment, answer: Result<Created, ChannelError>) -> Placed {
+    match answer {
+        Ok(Created::Open(opened)) => {
+            let facts = Facts { action: opened.action, reference: opened.reference, ..Facts::default() };
+            Placed { happening: Happening::AnswerOpen, facts, another_may: false }
+        }
+        Ok(Created::Paid(receipt)) => {
+            let sum = Sum::of(payment.amount, receipt.received, receipt.discount);
+            let facts = Facts { receipt: Some(receipt), ..Facts::default() };
+            Placed { happening: Happening::AnswerPaid(sum), facts, another_may: false }
+        }
+        Err(ChannelError::Refused(refusal)) => refused(&refusal),
+        Err(ChannelError::NotSent(why)) => failed(Happening::AnswerNotSent, "not_sent", why.to_string()),
+        Err(ChannelError::Unsupported) => {
+            failed(Happening::AnswerRefused, "refused", ChannelError::Unsupported.to_string())
+        }
+        Err(ChannelError::Unknown(what)) => failed(Happening::AnswerUnknown, "unknown", what),
+    }
+}
+
+fn refused(refusal: &Refusal) -> Placed {
+    let failure = Failure {
+        code: "refused".to_owned(),
+        message: refusal.message.clone(),
+        provider_code: Some(refusal.code.clone()),
+    };
+    Placed {
+        happening: Happening::AnswerRefused,
+        facts: Facts { failure: Some(failure), ..Facts::default() },
+        another_may: refusal.blame.lets_another_try(),
+    }
+}
+
+fn failed(happening: Happening, code: &str, message: String) -> Placed {
+    let failure = Failure { code: code.to_owned(), message, provider_code: None };
+    Placed { happening, facts: Facts { failure: Some(failure), ..Facts::default() }, another_may: true }
+}
+
+fn order(
+    catalog: &Catalog,
+    entry: &ChannelEntry,
+    payment: &Payment,
+    attempt: &Attempt,
+    request: &NewPayment,
+) -> Order {
+    let descriptor = entry.channel.descriptor();
+    let own = |(name, _): &(&String, &serde_json::Value)| descriptor.takes_extra(name);
+    Order {
+        number: attempt.number.clone(),
+        amount: payment.amount,
+        method: payment.method,
+        subject: payment.subject.clone(),
+        expires_at: attempt.ends_at,
+        notify_url: catalog.notify_url(&entry.id),
+        return_url: catalog.return_url(&entry.id, attempt.number.as_str()),
+        payer: request.payer.clone(),
+        extra: request.extra.iter().filter(own).map(|(k, v)| (k.clone(), v.clone())).collect(),
+        metadata: payment.metadata.clone(),
+        memo: attempt.memo.clone(),
+    }
+}

@@ -1,0 +1,131 @@
+//! Asking a provider what became of an attempt, and believing the answer.
+
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt as _;
+
+use crate::catalog::Catalog;
+use crate::channel::{Can, ChannelError, Cx, MethodSpec, OrderEnd, OrderRef, QueryAnswer};
+use crate::clock::{Timestamp, within};
+use crate::error::PaymentError;
+use crate::ids::{AppId, AttemptId, PaymentId};
+use crate::payment::{Attempt, AttemptState, Payment};
+use crate::state::{Happening, Sum};
+use crate::transport::Deadline;
+
+use super::{Facts, Payments, schedule, site};
+
+impl Payments {
+    /// Asks the provider now about every attempt that can still change, and returns the payment.
+    pub async fn sync(&self, app: AppId, id: PaymentId) -> Result<Payment, PaymentError> {
+        let this = self.clone();
+        self.run(async move { this.sync_now(&app, id).await }).await
+    }
+
+    async fn sync_now(&self, app: &AppId, id: PaymentId) -> Result<Payment, PaymentError> {
+        let mut payment = self.find(app, id).await?;
+        let can_change = |a: &&Attempt| {
+            matches!(a.state, AttemptState::Open | AttemptState::Unknown) || a.state.is_watched()
+        };
+        let attempts: Vec<Attempt> = payment.attempts.iter().filter(can_change).cloned().collect();
+        for attempt in attempts {
+            self.check_can_query(&payment, &attempt)?;
+            payment = self.probe(payment, attempt.id).await?;
+        }
+        Ok(payment)
+    }
+
+    fn check_can_query(&self, payment: &Payment, attempt: &Attempt) -> Result<(), PaymentError> {
+        let catalog = self.catalog();
+        let can = site(&catalog, payment, attempt)
+            .is_some_and(|(entry, _)| entry.channel.descriptor().can.has(Can::QUERY));
+        if can {
+            return Ok(());
+        }
+        Err(PaymentError::Unsupported { channel: attempt.channel.clone(), operation: "query" })
+    }
+
+    /// Asks about one attempt and stores what was learnt.
+    pub(crate) async fn probe(&self, payment: Payment, id: AttemptId) -> Result<Payment, PaymentError> {
+        let catalog = self.catalog();
+        let Some(attempt) = payment.attempt(id).cloned() else { return Ok(payment) };
+        let Some((happening, facts)) = self.ask(&catalog, &payment, &attempt).await else {
+            return Ok(payment);
+        };
+        self.learn(payment, id, happening, &facts).await
+    }
+
+    /// What a query says; `None` where the channel is gone from the configuration.
+    pub(crate) async fn ask(
+        &self,
+        catalog: &Catalog,
+        payment: &Payment,
+        attempt: &Attempt,
+    ) -> Option<(Happening, Facts)> {
+        let (entry, spec) = site(catalog, payment, attempt)?;
+        let limit = entry.request.unwrap_or(catalog.timing.request);
+        let ports = self.ports();
+        let cx = Cx::new(
+            ports.transport.as_ref(),
+            ports.clock.as_ref(),
+            Deadline::after(ports.clock.mono(), limit),
+        );
+        let order = order_ref(payment, attempt);
+        let call = AssertUnwindSafe(entry.channel.query(&cx, &order)).catch_unwind();
+        let answer = match within(self.clock(), limit, call).await {
+            Some(Ok(answer)) => answer,
+            Some(Err(_)) => Err(ChannelError::unknown("the plugin panicked")),
+            None => Err(ChannelError::unknown("no answer in time")),
+        };
+        Some(read(payment, attempt, spec, answer, self.now()))
+    }
+}
+
+pub(super) fn order_ref(payment: &Payment, attempt: &Attempt) -> OrderRef {
+    OrderRef {
+        number: attempt.number.clone(),
+        amount: payment.amount,
+        method: payment.method,
+        memo: attempt.memo.clone(),
+        reference: attempt.reference.clone(),
+        created_at: attempt.created_at,
+        metadata: payment.metadata.clone(),
+    }
+}
+
+fn read(
+    payment: &Payment,
+    attempt: &Attempt,
+    spec: &MethodSpec,
+    answer: Result<QueryAnswer, ChannelError>,
+    now: Timestamp,
+) -> (Happening, Facts) {
+    match answer {
+        Ok(QueryAnswer::Paid(receipt)) => {
+            let sum = Sum::of(payment.amount, receipt.received, receipt.discount);
+            (Happening::QueryPaid(sum), Facts { receipt: Some(receipt), ..Facts::default() })
+        }
+        Ok(QueryAnswer::Open) if timer_is_over(attempt, spec, now) => {
+            (Happening::TimerOver, Facts::default())
+        }
+        Ok(QueryAnswer::Open) => (Happening::QueryOpen, Facts::default()),
+        Ok(QueryAnswer::Closed) => (Happening::QueryClosed, Facts::default()),
+        Ok(QueryAnswer::NotFound) if proves_absence(attempt, spec, now) => {
+            (Happening::QueryAbsent, Facts::default())
+        }
+        Ok(QueryAnswer::NotFound) => (Happening::QueryNotFound, Facts::default()),
+        Err(error) => {
+            tracing::info!(attempt = %attempt.id, channel = %attempt.channel, %error, "a query was not answered");
+            (Happening::QueryUnknown, Facts::default())
+        }
+    }
+}
+
+/// The provider's own timer and its margin are over: an unpaid order stays unpaid.
+fn timer_is_over(attempt: &Attempt, spec: &MethodSpec, now: Timestamp) -> bool {
+    matches!(spec.end, OrderEnd::ProviderTimer { .. }) && now >= schedule::end_due_at(attempt, spec)
+}
+
+fn proves_absence(attempt: &Attempt, spec: &MethodSpec, now: Timestamp) -> bool {
+    spec.not_found_final_after.is_some_and(|after| now >= attempt.created_at.plus(after))
+}

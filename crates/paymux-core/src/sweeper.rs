@@ -1,0 +1,123 @@
+//! The worker that looks at attempts whose time has come: orphaned sends, unknown outcomes, missed
+//! callbacks, expiries. Any number of nodes may run one; leases share the work.
+
+use std::time::Duration;
+
+use crate::catalog::Catalog;
+use crate::channel::{Can, OrderEnd};
+use crate::clock::Timestamp;
+use crate::error::PaymentError;
+use crate::ids::AttemptId;
+use crate::payment::{Attempt, AttemptState, Payment};
+use crate::payments::{CloseEnd, Facts, Payments, can_close, closable_from, may_be_given_up, site};
+use crate::state::Happening;
+use crate::store::DueAttempt;
+
+/// How many attempts one round takes.
+const BATCH: u32 = 32;
+/// How long a worker may hold an attempt: longer than its calls take together.
+const LEASE: Duration = Duration::from_mins(2);
+
+impl Payments {
+    /// One round: takes what is due and works on all of it at once. Returns how many there were.
+    pub async fn sweep(&self) -> Result<usize, PaymentError> {
+        let this = self.clone();
+        self.run(async move { this.sweep_now().await }).await
+    }
+
+    async fn sweep_now(&self) -> Result<usize, PaymentError> {
+        let due = self.store().take_due_attempts(self.now(), LEASE, BATCH).await?;
+        let count = due.len();
+        let work = due.into_iter().map(|due| async move {
+            let (payment, attempt) = (due.payment.id, due.attempt);
+            if let Err(error) = self.look_at(due).await {
+                tracing::warn!(%payment, %attempt, %error, "a look at an attempt failed; it will be looked at again");
+            }
+        });
+        futures_util::future::join_all(work).await;
+        metrics::counter!("paymux_sweeps_attempts_total").increment(count as u64);
+        Ok(count)
+    }
+
+    async fn look_at(&self, due: DueAttempt) -> Result<(), PaymentError> {
+        let DueAttempt { payment, attempt: id } = due;
+        let Some(attempt) = payment.attempt(id).cloned() else { return Ok(()) };
+        if attempt.state == AttemptState::Sending {
+            // Its sender had until its deadline and a margin; whatever it did, only the provider knows.
+            self.learn(payment, id, Happening::DispatchOver, &Facts::default()).await?;
+            return Ok(());
+        }
+        let catalog = self.catalog();
+        let payment = self.ask_if_possible(&catalog, payment, &attempt).await?;
+        self.end_if_due(&catalog, payment, id).await
+    }
+
+    async fn ask_if_possible(
+        &self,
+        catalog: &Catalog,
+        payment: Payment,
+        attempt: &Attempt,
+    ) -> Result<Payment, PaymentError> {
+        let can_ask = site(catalog, &payment, attempt)
+            .is_some_and(|(entry, _)| entry.channel.descriptor().can.has(Can::QUERY));
+        if can_ask { self.probe(payment, attempt.id).await } else { Ok(payment) }
+    }
+
+    /// Ends an attempt that is still unpaid although its time is over, a sibling was paid, or the
+    /// merchant canceled.
+    async fn end_if_due(
+        &self,
+        catalog: &Catalog,
+        payment: Payment,
+        id: AttemptId,
+    ) -> Result<(), PaymentError> {
+        let Some(attempt) = payment.attempt(id).cloned() else { return Ok(()) };
+        let ends = ends_now(&payment, &attempt, self.now());
+        if !ends || payment.held.is_some() {
+            return Ok(());
+        }
+        if can_close(catalog, &payment, &attempt) {
+            if self.now() < closable_from(catalog, &payment, &attempt) {
+                return Ok(());
+            }
+            let (payment, end) = self.close(payment, &attempt).await?;
+            if end != CloseEnd::Known {
+                self.give_up_if_possible(catalog, payment, id).await?;
+            }
+            return Ok(());
+        }
+        let lapses = site(catalog, &payment, &attempt).is_some_and(|(_, spec)| spec.end == OrderEnd::None);
+        let is_over = self.now() >= attempt.ends_at;
+        if lapses && is_over && attempt.state == AttemptState::Open {
+            self.learn(payment, id, Happening::Lapse, &Facts::default()).await?;
+            return Ok(());
+        }
+        self.give_up_if_possible(catalog, payment, id).await
+    }
+
+    /// An expired unknown that nobody can pay need not hold its payment open for ever.
+    async fn give_up_if_possible(
+        &self,
+        catalog: &Catalog,
+        payment: Payment,
+        id: AttemptId,
+    ) -> Result<(), PaymentError> {
+        let Some(attempt) = payment.attempt(id) else { return Ok(()) };
+        let route = catalog.routes.iter().find(|route| route.name == payment.route);
+        let may = attempt.state == AttemptState::Unknown
+            && self.now() >= payment.expires_at
+            && route.is_some_and(|route| may_be_given_up(catalog, route, &payment, attempt));
+        if may {
+            self.learn(payment, id, Happening::GiveUp, &Facts::default()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether an attempt that can still take money must be ended.
+fn ends_now(payment: &Payment, attempt: &Attempt, now: Timestamp) -> bool {
+    let can_take_money =
+        matches!(attempt.state, AttemptState::Open | AttemptState::Unknown) || attempt.state.is_watched();
+    let sibling_paid = payment.attempts.iter().any(|a| a.id != attempt.id && a.state == AttemptState::Paid);
+    can_take_money && (sibling_paid || payment.cancel_requested || now >= attempt.ends_at)
+}
