@@ -94,7 +94,6 @@ fn seconds(took: Duration) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::items_after_statements, reason = "rows first, then how each is checked")]
 mod tests {
     use super::*;
 

@@ -203,7 +203,6 @@ pub(crate) mod planted {
 }
 
 #[cfg(test)]
-#[expect(clippy::items_after_statements, reason = "rows first, then how each is checked")]
 mod tests {
     use super::*;
 

@@ -68,7 +68,6 @@ impl From<i64> for Decimal {
 }
 
 #[cfg(test)]
-#[expect(clippy::items_after_statements, reason = "rows first, then how each is checked")]
 mod tests {
     use alloc::string::ToString as _;
 

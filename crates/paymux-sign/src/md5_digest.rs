@@ -156,7 +156,6 @@ fn nibble(digit: u8, case: HexCase) -> Option<u8> {
 }
 
 #[cfg(test)]
-#[expect(clippy::items_after_statements, reason = "rows first, then how each is checked")]
 mod tests {
     use alloc::format;
     use alloc::string::{String, ToString as _};

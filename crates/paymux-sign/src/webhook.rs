@@ -223,7 +223,6 @@ fn tag(secret: &WebhookSecret, id: &str, timestamp: &[u8], body: &[u8]) -> [u8; 
 }
 
 #[cfg(test)]
-#[expect(clippy::items_after_statements, reason = "rows first, then how each is checked")]
 mod tests {
     use alloc::format;
     use alloc::string::{String, ToString as _};

@@ -98,7 +98,6 @@ impl fmt::Debug for WebhookSecret {
 }
 
 #[cfg(test)]
-#[expect(clippy::items_after_statements, reason = "rows first, then how each is checked")]
 mod tests {
     use alloc::format;
     use alloc::string::String;

@@ -2,7 +2,6 @@
 //!
 //! Field order and secrets of a provider are tested in its plugin; here its texts are only pieces.
 
-#![expect(clippy::items_after_statements, reason = "rows first, then how each is checked")]
 
 use paymux_sign::{Decimal, HexCase, Md5Digest, Md5Text};
 

@@ -132,7 +132,6 @@ fn raw_string(text: &str) -> usize {
 }
 
 #[cfg(test)]
-#[expect(clippy::items_after_statements, reason = "rows first, then how each is checked")]
 mod tests {
     use super::*;
 

@@ -98,7 +98,6 @@ pub(super) fn toml_parses(tree: &Tree) -> Vec<Finding> {
 }
 
 #[cfg(test)]
-#[expect(clippy::items_after_statements, reason = "rows first, then how each is checked")]
 mod tests {
     use super::*;
     use crate::tree::planted;

@@ -130,7 +130,6 @@ fn place(table: Table) -> &'static str {
 }
 
 #[cfg(test)]
-#[expect(clippy::items_after_statements, reason = "rows first, then how each is checked")]
 mod tests {
     use super::*;
     use crate::tree::planted;

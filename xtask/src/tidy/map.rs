@@ -49,7 +49,6 @@ fn is_folder(name: &str) -> bool {
 }
 
 #[cfg(test)]
-#[expect(clippy::items_after_statements, reason = "rows first, then how each is checked")]
 mod tests {
     use super::*;
     use crate::tree::planted;
