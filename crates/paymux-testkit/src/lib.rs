@@ -1,0 +1,14 @@
+//! What tests of paymux need: a clock that nobody waits for, randomness that a seed replays, a
+//! transport and a channel that do as told.
+//!
+//! Nothing here is used by the running service.
+
+pub mod channel;
+pub mod clock;
+pub mod rng;
+pub mod transport;
+
+pub use channel::{Script, ScriptedChannel};
+pub use clock::TestClock;
+pub use rng::SeededRng;
+pub use transport::ScriptedTransport;
