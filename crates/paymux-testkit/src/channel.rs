@@ -42,6 +42,8 @@ pub enum Script {
     Lie,
     /// Answer with a QR code after that time.
     Slow(Duration),
+    /// Refuse for the account's fault, after that time.
+    SlowRefusal(Duration),
     /// Panic after sending.
     Panic,
 }
@@ -157,6 +159,10 @@ pub fn callback(number: &str, amount: Money, trade_no: &str) -> WireRequest {
     WireRequest::new(Verb::Post, "/notify").body("text/plain", text)
 }
 
+fn refusal(blame: Blame) -> ChannelError {
+    ChannelError::Refused(Refusal { code: "NO".to_owned(), message: "no".to_owned(), blame })
+}
+
 #[async_trait]
 impl Channel for ScriptedChannel {
     fn descriptor(&self) -> &Descriptor {
@@ -177,8 +183,10 @@ impl Channel for ScriptedChannel {
         match script {
             Script::Open => Ok(opened),
             Script::Paid(money) => Ok(Created::Paid(Receipt::of(money))),
-            Script::Refuse(blame) => {
-                Err(ChannelError::Refused(Refusal { code: "NO".to_owned(), message: "no".to_owned(), blame }))
+            Script::Refuse(blame) => Err(refusal(blame)),
+            Script::SlowRefusal(span) => {
+                tokio::time::sleep(span).await;
+                Err(refusal(Blame::Account))
             }
             Script::NotSent | Script::Lie => {
                 Err(ChannelError::NotSent(paymux_core::transport::NotSent::Connect))

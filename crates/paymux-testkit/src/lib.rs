@@ -5,10 +5,12 @@
 
 pub mod channel;
 pub mod clock;
+pub mod memory_store;
 pub mod rng;
 pub mod transport;
 
 pub use channel::{Script, ScriptedChannel};
 pub use clock::TestClock;
+pub use memory_store::MemoryStore;
 pub use rng::SeededRng;
 pub use transport::ScriptedTransport;
