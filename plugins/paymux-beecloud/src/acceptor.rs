@@ -1,0 +1,473 @@
+//! The server side of the pay path: reads a client's call, checks account, time and sign, then its
+//! fields in the order in which BeeCloud was seen to check them.
+//!
+//! Fields are read in `fields`, answers and webhooks written in `reply`. What happens between the
+//! two is the host's: a router, or a pretend bank.
+//!
+//! Source: BeeCloud V2 document; the vendor's own test sheet of 2016 for order and codes of checks.
+
+mod fields;
+mod reply;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use paymux_core::acceptor::{
+    Acceptor, FrontAccount, FrontAccounts, FrontAnswer, FrontCall, FrontFact, FrontFilter, FrontPay,
+    FrontRead, FrontRoute,
+};
+use paymux_core::channel::Needs;
+use paymux_core::provider::{SettingError, SettingKey, Settings, unknown_settings};
+use paymux_core::{Money, Secret, Timestamp, Verb, WireRequest, WireResponse};
+use paymux_sign::{HexCase, Md5Digest};
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
+
+use self::fields::{Fault, Fields};
+use crate::ID;
+use crate::config::{is_app_id, is_secret};
+use crate::map::codes::{CODES, Code, Family, GROUPS, OTHER_CODES, Page};
+use crate::map::extra::{self, EVERYWHERE, Place};
+use crate::sign;
+use crate::wire::{TITLE_WIDTH_MAX, char_width};
+
+/// How far a call's `timestamp` may be from our clock, either way; many callers use a browser's.
+const WINDOW: Duration = Duration::from_mins(15);
+
+/// BeeCloud's protocol as a server speaks it.
+pub(crate) struct BeeCloudAcceptor;
+
+const fn route(verb: Verb, path: &'static str) -> FrontRoute {
+    FrontRoute { verb, path }
+}
+
+const ROUTES: &[FrontRoute] = &[
+    route(Verb::Post, "/2/rest/bill"),
+    route(Verb::Post, "/2/rest/offline/bill"),
+    route(Verb::Post, "/2/rest/offline/bill/status"),
+    route(Verb::Post, "/2/rest/offline/bill/{bill_no}"),
+    route(Verb::Get, "/2/rest/bills"),
+    route(Verb::Get, "/2/rest/bills/count"),
+    route(Verb::Get, "/2/rest/bill/{id}"),
+];
+
+const SETTINGS: &[SettingKey] = &[
+    SettingKey { name: "app_id", required: true, secret: false, about: "the client's id, a UUID" },
+    SettingKey { name: "app_secret", required: true, secret: true, about: "verifies the client's calls" },
+    SettingKey {
+        name: "app_secret_previous",
+        required: false,
+        secret: true,
+        about: "verifies them too, during a change",
+    },
+    SettingKey {
+        name: "master_secret",
+        required: true,
+        secret: true,
+        about: "signs the webhooks that the client gets",
+    },
+];
+
+/// Moments after the first try: 2, 4, 8 ... 2^17 s, then no more.
+static SCHEDULE: [Duration; 17] = {
+    let mut moments = [Duration::ZERO; 17];
+    let mut i = 0;
+    while i < moments.len() {
+        moments[i] = Duration::from_secs(2 << i);
+        i += 1;
+    }
+    moments
+};
+
+impl Acceptor for BeeCloudAcceptor {
+    fn slug(&self) -> &'static str {
+        ID
+    }
+
+    fn settings(&self) -> &'static [SettingKey] {
+        SETTINGS
+    }
+
+    fn check_settings(&self, settings: &Settings) -> Vec<SettingError> {
+        let mut errors = unknown_settings(settings, SETTINGS);
+        for key in SETTINGS {
+            let form = if key.secret { is_secret } else { is_app_id };
+            match settings.get(key.name) {
+                None if key.required => {
+                    errors.push(SettingError::new(key.name, format!("required: {}", key.about)));
+                }
+                Some(value) if !value.as_str().is_some_and(form) => {
+                    let rule = if key.secret {
+                        "write the secret as text without blanks"
+                    } else {
+                        "write a UUID of 36 characters"
+                    };
+                    errors.push(SettingError::new(key.name, rule));
+                }
+                _ => {}
+            }
+        }
+        errors
+    }
+
+    fn routes(&self) -> &'static [FrontRoute] {
+        ROUTES
+    }
+
+    fn read(
+        &self,
+        accounts: &dyn FrontAccounts,
+        request: &WireRequest,
+        now: Timestamp,
+    ) -> Result<FrontRead, WireResponse> {
+        let operation = Operation::of(request).ok_or_else(|| self.not_found(request))?;
+        read(accounts, request, operation, now).map_err(|fault| reply::fault(&fault))
+    }
+
+    fn answer(&self, read: &FrontRead, answer: &FrontAnswer, _now: Timestamp) -> WireResponse {
+        reply::answer(read, answer)
+    }
+
+    /// SDKs break on anything but JSON with status 200, so what BeeCloud has and we have not is
+    /// answered so too.
+    fn not_found(&self, request: &WireRequest) -> WireResponse {
+        let path: String = request.path.chars().take(80).collect();
+        let mut response =
+            reply::fault(&Fault::new(5, format!("{} {path} is not offered here", request.verb.as_str())));
+        if !request.path.starts_with("/1/") && !request.path.starts_with("/2/") {
+            response.status = 404;
+        }
+        response
+    }
+
+    fn notice(&self, account: &FrontAccount, fact: &FrontFact, now: Timestamp) -> WireRequest {
+        match fact {
+            FrontFact::Paid(order) => reply::notice(account, order, now),
+        }
+    }
+
+    /// The body trimmed is `success`: some receivers add line breaks.
+    fn acknowledged(&self, response: &WireResponse) -> bool {
+        let body = std::str::from_utf8(&response.body).unwrap_or_default();
+        (200..300).contains(&response.status) && body.trim() == "success"
+    }
+
+    fn schedule(&self) -> &'static [Duration] {
+        &SCHEDULE
+    }
+}
+
+/// What a path and verb ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Operation {
+    Create(Family),
+    Status,
+    Revert(String),
+    Bills,
+    Count,
+    Record(String),
+}
+
+impl Operation {
+    /// Fixed words before variables; one slash at the end is passed over.
+    fn of(request: &WireRequest) -> Option<Self> {
+        let path = request.path.strip_prefix("/2/rest/")?;
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let segments: Vec<&str> = path.split('/').collect();
+        Some(match (request.verb, segments.as_slice()) {
+            (Verb::Post, ["bill"]) => Self::Create(Family::Bill),
+            (Verb::Post, ["offline", "bill"]) => Self::Create(Family::Till),
+            (Verb::Post, ["offline", "bill", "status"]) => Self::Status,
+            (Verb::Post, ["offline", "bill", number]) => Self::Revert(variable(number)?),
+            (Verb::Get, ["bills"]) => Self::Bills,
+            (Verb::Get, ["bills", "count"]) => Self::Count,
+            (Verb::Get, ["bill", id]) => Self::Record(variable(id)?),
+            _ => return None,
+        })
+    }
+}
+
+fn variable(segment: &str) -> Option<String> {
+    let text = percent_decode_str(segment).decode_utf8().ok()?;
+    (!text.is_empty()).then(|| text.into_owned())
+}
+
+fn read(
+    accounts: &dyn FrontAccounts,
+    request: &WireRequest,
+    operation: Operation,
+    now: Timestamp,
+) -> Result<FrontRead, Fault> {
+    let fields = Fields::parse(request)?;
+    let account = account(accounts, &fields, now)?;
+    let (call, memo) = match operation {
+        Operation::Create(family) => create(&fields, family)?,
+        Operation::Status => {
+            (FrontCall::Query { number: number(fields.required_text("bill_no")?)? }, "status".to_owned())
+        }
+        Operation::Revert(bill_no) => (FrontCall::Cancel { number: number(&bill_no)? }, "revert".to_owned()),
+        Operation::Bills => {
+            let detail = if fields.flag("need_detail")? == Some(true) { "bills detail" } else { "bills" };
+            (FrontCall::List(filter(&fields)?), detail.to_owned())
+        }
+        Operation::Count => (FrontCall::Count(filter(&fields)?), "count".to_owned()),
+        Operation::Record(id) => (
+            FrontCall::List(FrontFilter { id: Some(id), limit: 1, ..FrontFilter::default() }),
+            "record".to_owned(),
+        ),
+    };
+    Ok(FrontRead { account, call, memo })
+}
+
+/// Who calls: `app_id`, `timestamp`, `app_sign`, in this order, each absent, of a wrong form, wrong.
+fn account(accounts: &dyn FrontAccounts, fields: &Fields, now: Timestamp) -> Result<FrontAccount, Fault> {
+    let app_id = fields.required_text("app_id")?;
+    if !is_app_id(app_id) {
+        return Err(Fault::invalid("app_id", "must be a UUID of 36 characters"));
+    }
+    let account = accounts.find("app_id", app_id).ok_or_else(|| Fault::new(1, "app_id is not known"))?;
+    let timestamp = timestamp(fields, now)?;
+    let app_sign = fields.required_text("app_sign")?;
+    if app_sign.chars().count() != 32 {
+        return Err(Fault::invalid("app_sign", "must be 32 characters"));
+    }
+    if is_signed(&account, app_id, timestamp, app_sign) {
+        return Ok(account);
+    }
+    Err(Fault::new(1, "app_sign is wrong: it is the MD5 of app_id, timestamp and app_secret"))
+}
+
+fn timestamp(fields: &Fields, now: Timestamp) -> Result<i64, Fault> {
+    let timestamp = fields.required_integer("timestamp")?;
+    if !(0..10_000_000_000_000).contains(&timestamp) {
+        return Err(Fault::invalid("timestamp", "must be milliseconds since 1970, at most 13 digits"));
+    }
+    let skew = now.ms().abs_diff(timestamp);
+    if u128::from(skew) > WINDOW.as_millis() {
+        let direction = if timestamp < now.ms() { "behind" } else { "ahead of" };
+        let (seconds, most) = (skew / 1000, WINDOW.as_secs());
+        return Err(Fault::new(
+            1,
+            format!("timestamp is {seconds} s {direction} this server's clock, at most {most} s are taken"),
+        ));
+    }
+    Ok(timestamp)
+}
+
+/// Whether the app secret in force, or the one before it, made the sign. Letter case is ignored.
+fn is_signed(account: &FrontAccount, app_id: &str, timestamp: i64, app_sign: &str) -> bool {
+    let Ok(received) = Md5Digest::from_hex(app_sign, HexCase::Any) else { return false };
+    ["app_secret", "app_secret_previous"].into_iter().fold(false, |signed, key| {
+        let secret = account.settings.get(key).and_then(Value::as_str).filter(|secret| !secret.is_empty());
+        let matches =
+            |secret: &str| sign::app_sign(app_id, timestamp, &Secret::new(secret)).matches(received);
+        secret.is_some_and(matches) | signed
+    })
+}
+
+/// A client's number, as given. BeeCloud's own rule is 8 to 32 letters and digits; clients in the
+/// field do not keep to it, and the number only has to be found again.
+fn number(text: &str) -> Result<String, Fault> {
+    if (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Ok(text.to_owned());
+    }
+    Err(Fault::invalid("bill_no", "must be 1 to 64 printable ASCII characters without blanks"))
+}
+
+fn create(fields: &Fields, family: Family) -> Result<(FrontCall, String), Fault> {
+    let code = code(fields.required_text("channel")?, family)?;
+    let amount = total_fee(fields, code)?;
+    let number = number(fields.required_text("bill_no")?)?;
+    let subject = title(fields.required_text("title")?)?;
+    let echo = fields.map("optional")?;
+    refuse_card_session(code, fields, echo)?;
+    if fields.text("coupon_id")?.is_some() {
+        return Err(Fault::invalid("coupon_id", "coupons are not offered here"));
+    }
+    let auth_code = needed(fields, code, Needs::AUTH_CODE, "auth_code")?;
+    if auth_code.is_some_and(|digits| digits.len() > 64 || !digits.bytes().all(|b| b.is_ascii_digit())) {
+        return Err(Fault::invalid("auth_code", "must be the digits of the payer's code"));
+    }
+    let pay = FrontPay {
+        number,
+        amount,
+        method: code.method,
+        subject,
+        expires_in: fields
+            .integer("bill_timeout", 1)?
+            .map(|seconds| Duration::from_secs(seconds.unsigned_abs())),
+        return_url: return_url(fields, code)?,
+        notify_url: notify_url(fields)?,
+        payer_ip: payer_ip(fields)?,
+        openid: needed(fields, code, Needs::OPENID, "openid")?.map(str::to_owned),
+        auth_code: auth_code.map(Secret::new),
+        echo: echo.map_or(Value::Null, |map| Value::Object(map.clone())),
+        extra: extra_fields(fields, code, echo)?,
+    };
+    let via = auth_code
+        .filter(|_| code.name == "BC_SCAN")
+        .and_then(wallet_of)
+        .map_or(String::new(), |w| format!(" via:{w}"));
+    let memo = code.memo(family) + &via;
+    Ok((FrontCall::Pay(Box::new(pay)), memo))
+}
+
+/// The row of a `channel`: 5 for a text that BeeCloud does not know, 3 for one that it knows and
+/// this path does not take.
+fn code(name: &str, family: Family) -> Result<&'static Code, Fault> {
+    let known_as = match name {
+        "SCAN" => "BC_SCAN",
+        "BC_WX_NATIVE" => "BC_NATIVE",
+        name => name,
+    };
+    let refused = |why: &str| Err(Fault::new(3, format!("channel: {name} {why}")));
+    match CODES.iter().find(|code| code.name == known_as) {
+        Some(code) if code.is_taken_by(family) => Ok(code),
+        Some(_) => refused("is not taken on this path"),
+        None if OTHER_CODES.contains(&name) => refused("is not offered here"),
+        None => Err(Fault::invalid("channel", "is not a known code")),
+    }
+}
+
+fn total_fee(fields: &Fields, code: &Code) -> Result<Money, Fault> {
+    let fee = fields.required_integer("total_fee")?;
+    if !(1..=code.fee_max()).contains(&fee) {
+        return Err(Fault::invalid("total_fee", &format!("must be 1 to {} fen", code.fee_max())));
+    }
+    Ok(Money::fen(fee))
+}
+
+/// 32 bytes counted as in GBK.
+fn title(text: &str) -> Result<String, Fault> {
+    let width: usize = text.chars().map(char_width).sum();
+    if width > TITLE_WIDTH_MAX || text.trim().is_empty() || text.chars().any(char::is_control) {
+        return Err(Fault::invalid("title", "must be one line of at most 32 bytes, or 16 Han characters"));
+    }
+    Ok(text.to_owned())
+}
+
+/// Paying by a card's stored session moves card data, which nobody may pass through here.
+fn refuse_card_session(
+    code: &Code,
+    fields: &Fields,
+    optional: Option<&Map<String, Value>>,
+) -> Result<(), Fault> {
+    let held = ["token", "phone_no", "id_no", "customer_name", "card_no"];
+    let session = held.iter().any(|name| optional.is_some_and(|map| map.contains_key(*name)));
+    if code.name == "BC_EXPRESS" && (session || fields.value("token").is_some()) {
+        return Err(Fault::new(3, "channel: BC_EXPRESS with card data in optional is not offered here"));
+    }
+    Ok(())
+}
+
+/// A field that the code needs; of other codes it is not read.
+fn needed<'a>(fields: &'a Fields, code: &Code, need: Needs, name: &str) -> Result<Option<&'a str>, Fault> {
+    if code.needs.has(need) { fields.required_text(name).map(Some) } else { Ok(None) }
+}
+
+/// Any address is taken: BeeCloud was never seen to check one.
+fn return_url(fields: &Fields, code: &Code) -> Result<Option<String>, Fault> {
+    if code.page == Page::MustReturn {
+        return fields.required_text("return_url").map(|url| Some(url.to_owned()));
+    }
+    Ok(fields.text("return_url")?.map(str::to_owned))
+}
+
+fn notify_url(fields: &Fields) -> Result<Option<String>, Fault> {
+    match fields.text("notify_url")? {
+        Some(url) if !extra::is_web_address(url) => {
+            Err(Fault::invalid("notify_url", "must begin with http:// or https://"))
+        }
+        url => Ok(url.map(str::to_owned)),
+    }
+}
+
+/// `analysis.ip`, which no code has to carry here.
+fn payer_ip(fields: &Fields) -> Result<Option<String>, Fault> {
+    let Some(ip) = fields.map("analysis")?.and_then(|analysis| analysis.get("ip")).filter(|ip| !ip.is_null())
+    else {
+        return Ok(None);
+    };
+    match ip.as_str() {
+        Some("") => Ok(None),
+        Some(text) if text.parse::<IpAddr>().is_ok() => Ok(Some(text.to_owned())),
+        _ => Err(Fault::invalid("analysis.ip", "must be an IPv4 or IPv6 address")),
+    }
+}
+
+/// The code's own fields. What other codes define is passed over, right or wrong: an SDK sends the
+/// fields of all its earlier calls again.
+fn extra_fields(
+    fields: &Fields,
+    code: &Code,
+    optional: Option<&Map<String, Value>>,
+) -> Result<BTreeMap<String, Value>, Fault> {
+    let mut taken = BTreeMap::new();
+    for name in code.wants.iter().chain(code.takes).chain(EVERYWHERE) {
+        let Some(field) = extra::field(name) else { continue };
+        let value = match field.place {
+            Place::Top => fields.formed(name, field.form)?,
+            Place::Optional => {
+                optional.and_then(|map| map.get(*name)).filter(|value| field.form.check(value).is_ok())
+            }
+        };
+        match value {
+            Some(value) => drop(taken.insert((*name).to_owned(), value.clone())),
+            None if code.wants.contains(name) => return Err(Fault::missing(name)),
+            None => {}
+        }
+    }
+    if code.name == "ALI_SCAN" && !taken.contains_key("terminal_id") && !taken.contains_key("store_id") {
+        return Err(Fault::new(4, "terminal_id or store_id is missing"));
+    }
+    if let Some(id) = needed(fields, code, Needs::PAYER_ID, "identity_id")? {
+        if id.len() > 50 || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            return Err(Fault::invalid("identity_id", "must be 1 to 50 letters and digits"));
+        }
+        taken.insert("identity_id".to_owned(), Value::from(id));
+    }
+    fields.short_text("buyer_id", 64)?;
+    Ok(taken)
+}
+
+/// Whose code a payer shows: WeChat's begin with 10 to 15, Alipay's with 25 to 30.
+///
+/// Source: the two wallets' own documents of their barcode payments.
+fn wallet_of(auth_code: &str) -> Option<&'static str> {
+    match auth_code.get(..2)?.parse::<u8>().ok()? {
+        10..=15 => Some("WX_SCAN"),
+        25..=30 => Some("ALI_SCAN"),
+        _ => None,
+    }
+}
+
+/// Filters joined with AND. Those that no record here has are refused: passing them over would
+/// show more than was asked for.
+fn filter(fields: &Fields) -> Result<FrontFilter, Fault> {
+    for name in ["buyer_id", "seller_id", "store_id", "operator_id"] {
+        if fields.text(name)?.is_some() {
+            return Err(Fault::invalid(name, "is not kept here, so it cannot be asked for"));
+        }
+    }
+    let code = fields.text("channel")?;
+    if code.is_some_and(|name| {
+        !GROUPS.contains(&name) && !OTHER_CODES.contains(&name) && Code::named(name).is_none()
+    }) {
+        return Err(Fault::invalid("channel", "is not a known code or group"));
+    }
+    Ok(FrontFilter {
+        number: fields.text("bill_no")?.map(str::to_owned),
+        id: None,
+        paid: fields.flag("spay_result")?,
+        code: code.map(str::to_owned),
+        from: fields.integer("start_time", 0)?.map(Timestamp::from_ms),
+        to: fields.integer("end_time", 0)?.map(Timestamp::from_ms),
+        skip: bounded(fields.integer("skip", 0)?.unwrap_or(0)),
+        limit: bounded(fields.integer("limit", 0)?.unwrap_or(10).clamp(10, 50)),
+    })
+}
+
+fn bounded(number: i64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

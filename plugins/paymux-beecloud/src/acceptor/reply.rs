@@ -1,0 +1,310 @@
+//! What the server side says: answers, records and webhooks, with every field that an SDK needs.
+//!
+//! Source: BeeCloud V2 document, and what the SDKs of five languages read.
+
+use paymux_core::acceptor::{FrontAccount, FrontAnswer, FrontOrder, FrontRead, FrontRefusal};
+use paymux_core::provider::Settings;
+use paymux_core::{NextAction, Secret, Timestamp, Verb, WireRequest, WireResponse};
+use serde_json::{Map, Value, json};
+
+use super::fields::Fault;
+use crate::config::{Books, Contract};
+use crate::map::BRIDGE;
+use crate::map::codes::{self, Code, Family, Reply};
+use crate::map::results;
+use crate::sign::{self, Notified};
+use crate::wire::JSON;
+
+/// Fields that no answer of a wallet may replace.
+const COMMON: [&str; 6] = ["result_code", "result_msg", "err_detail", "id", "errMsg", "pay_result"];
+
+/// A fault as an answer; a front answers 200 to all that it understands.
+pub(super) fn fault(fault: &Fault) -> WireResponse {
+    finish(fault.code, &fault.detail, Map::new())
+}
+
+/// The answer to a call.
+pub(super) fn answer(read: &FrontRead, answer: &FrontAnswer) -> WireResponse {
+    let mut words = read.memo.split(' ');
+    match words.next().unwrap_or_default() {
+        "status" => status(answer),
+        "revert" => revert(answer),
+        "bills" => bills(answer, detail(words.next())),
+        "count" => count(answer),
+        "record" => record(answer),
+        _ => create(read, answer),
+    }
+}
+
+fn create(read: &FrontRead, answer: &FrontAnswer) -> WireResponse {
+    let Some((code, family)) = codes::from_memo(&read.memo) else {
+        return refused(&FrontRefusal::Code(14), Map::new());
+    };
+    let mut fields = Map::new();
+    let (id, paid) = match answer {
+        FrontAnswer::Opened { id, action } => {
+            if let Some(action) = action {
+                carry(code, action, &mut fields);
+            }
+            (id, false)
+        }
+        FrontAnswer::Paid { id } => (id, true),
+        // At a till "not paid yet" is a good answer: the cashier asks for the status next.
+        FrontAnswer::InDoubt if code.reply == Reply::Scan => {
+            return finish(0, "", Map::from_iter([("pay_result".to_owned(), Value::from(false))]));
+        }
+        other => return otherwise(other, till_fields(family, "pay_result")),
+    };
+    fields.insert("id".to_owned(), Value::from(id.as_str()));
+    if family == Family::Till {
+        fields.insert("pay_result".to_owned(), Value::from(paid));
+    }
+    if let Some(wallet) = read.memo.split(" via:").nth(1) {
+        fields.insert("channel_type".to_owned(), Value::from(wallet));
+    }
+    finish(0, "", fields)
+}
+
+/// Java wants a Boolean `pay_result` in every answer of a till.
+fn till_fields(family: Family, name: &str) -> Map<String, Value> {
+    let mut fields = Map::new();
+    if family == Family::Till {
+        fields.insert(name.to_owned(), Value::from(false));
+    }
+    fields
+}
+
+/// Puts what the payer must do under the names that the code's product has.
+fn carry(code: &Code, action: &NextAction, fields: &mut Map<String, Value>) {
+    let mut put = |name: &str, text: &str| fields.insert(name.to_owned(), Value::from(text));
+    match action {
+        NextAction::Qr { qr } => {
+            put("code_url", qr);
+            if code.name == "ALI_OFFLINE_QRCODE" {
+                put("qr_code", qr);
+            }
+        }
+        NextAction::Redirect { url } => {
+            put("url", url);
+            put("html", &redirecting_page(url));
+            if matches!(code.reply, Reply::Qr | Reply::Link) {
+                put("code_url", url);
+            }
+        }
+        NextAction::Html { html } => {
+            put("html", html);
+        }
+        NextAction::App { params } | NextAction::Jsapi { params } => {
+            for (name, value) in params.as_object().into_iter().flatten() {
+                let theirs = BRIDGE
+                    .iter()
+                    .find(|(_, bridges)| bridges == name)
+                    .map_or(name.as_str(), |(theirs, _)| theirs);
+                if !COMMON.contains(&theirs) {
+                    fields.insert(theirs.to_owned(), value.clone());
+                }
+            }
+        }
+    }
+}
+
+/// A page that goes to an address at once: for clients that print `html` and know no `url`.
+fn redirecting_page(url: &str) -> String {
+    let url = url
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;");
+    format!(
+        "<!DOCTYPE html><html><head><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"0;url={url}\"></head>\
+         <body><a href=\"{url}\">continue</a></body></html>"
+    )
+}
+
+fn status(answer: &FrontAnswer) -> WireResponse {
+    let paid = |paid: bool| Map::from_iter([("pay_result".to_owned(), Value::from(paid))]);
+    match answer {
+        FrontAnswer::Order(Some(order)) => finish(0, "", paid(order.received.is_some())),
+        FrontAnswer::InDoubt => finish(0, "", paid(false)),
+        other => otherwise(other, paid(false)),
+    }
+}
+
+fn revert(answer: &FrontAnswer) -> WireResponse {
+    let mut fields = till_fields(Family::Till, "pay_result");
+    let FrontAnswer::Canceled(closed) = answer else {
+        fields.insert("revert_status".to_owned(), Value::from(false));
+        return otherwise(answer, fields);
+    };
+    fields.insert("revert_status".to_owned(), Value::from(*closed));
+    finish(0, "", fields)
+}
+
+/// Whether `message_detail` was asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    Left,
+    Given,
+}
+
+fn detail(word: Option<&str>) -> Detail {
+    if word == Some("detail") { Detail::Given } else { Detail::Left }
+}
+
+fn bills(answer: &FrontAnswer, detail: Detail) -> WireResponse {
+    let rows: Vec<Value> = match answer {
+        FrontAnswer::Orders(orders) => orders.iter().map(|order| row(order, detail)).collect(),
+        FrontAnswer::Order(order) => order.iter().map(|order| row(order, detail)).collect(),
+        other => return otherwise(other, Map::new()),
+    };
+    finish(0, "", Map::from_iter([("bills".to_owned(), Value::from(rows))]))
+}
+
+fn count(answer: &FrontAnswer) -> WireResponse {
+    match answer {
+        FrontAnswer::Count(count) => {
+            finish(0, "", Map::from_iter([("count".to_owned(), Value::from(*count))]))
+        }
+        other => otherwise(other, Map::new()),
+    }
+}
+
+fn record(answer: &FrontAnswer) -> WireResponse {
+    let order = match answer {
+        FrontAnswer::Order(Some(order)) => Some(order.as_ref()),
+        FrontAnswer::Orders(orders) => orders.first(),
+        FrontAnswer::Order(None) => None,
+        other => return otherwise(other, Map::new()),
+    };
+    match order {
+        Some(order) => finish(0, "", Map::from_iter([("pay".to_owned(), row(order, Detail::Given))])),
+        None => otherwise(&FrontAnswer::Order(None), Map::new()),
+    }
+}
+
+/// What is the same for every call: not found, in doubt, refused.
+fn otherwise(answer: &FrontAnswer, fields: Map<String, Value>) -> WireResponse {
+    match answer {
+        FrontAnswer::Order(None) => finish(8, "no such order", fields),
+        FrontAnswer::Refused(refusal) => refused(refusal, fields),
+        // An answer that does not fit the call is our own fault: the client asks again.
+        _ => finish(14, "the outcome is not known yet: query the order, do not send it again", fields),
+    }
+}
+
+fn refused(refusal: &FrontRefusal, fields: Map<String, Value>) -> WireResponse {
+    match refusal {
+        FrontRefusal::NumberTaken => finish(17, "bill_no was used before", fields),
+        FrontRefusal::MethodUnavailable => finish(3, "this channel is not enabled", fields),
+        FrontRefusal::Field { name, rule } => finish(5, &format!("{name}: {rule}"), fields),
+        FrontRefusal::Upstream(why) => finish(7, why, fields),
+        FrontRefusal::Code(code) => finish(*code, "", fields),
+    }
+}
+
+fn finish(code: i64, detail: &str, mut fields: Map<String, Value>) -> WireResponse {
+    let name = results::row(code).map_or("RUNTIME_ERROR", |row| row.name);
+    fields.insert("result_code".to_owned(), Value::from(code));
+    fields.insert("result_msg".to_owned(), Value::from(name));
+    fields.insert("err_detail".to_owned(), Value::from(detail));
+    WireResponse::ok(JSON, Value::Object(fields).to_string())
+}
+
+/// The code of an order: as it was asked for, else what its method is called here.
+fn code_of(order: &FrontOrder) -> Option<&'static Code> {
+    codes::from_memo(&order.memo)
+        .map(|(code, _)| code)
+        .or_else(|| Code::for_method(order.method, Books::V2, Contract::Merchant))
+}
+
+/// An order's record. .NET wants `trade_no`, `bill_fee`, `discount`, `revert_result` and
+/// `refund_result` to be there, and `optional` as JSON text.
+fn row(order: &FrontOrder, detail: Detail) -> Value {
+    let code = code_of(order);
+    let mut row = json!({
+        "id": order.id,
+        "bill_no": order.number,
+        "title": order.subject,
+        "bill_fee": order.amount.minor(),
+        "total_fee": order.received.unwrap_or(order.amount).minor(),
+        "discount": order.discount.minor(),
+        "coupon_id": null,
+        "trade_no": order.trade_no.as_deref().unwrap_or_default(),
+        "channel": code.map_or("", |code| code.group),
+        "sub_channel": code.map_or("", |code| code.name),
+        "buyer_id": "",
+        "seller_id": "",
+        "store_id": "",
+        "operator_id": "",
+        "spay_result": order.received.is_some(),
+        "revert_result": order.closed,
+        "refund_result": false,
+        "create_time": order.created_at.ms(),
+        "optional": optional(order).to_string(),
+    });
+    if let Some(paid_at) = order.paid_at {
+        row["success_time"] = Value::from(paid_at.ms());
+    }
+    if detail == Detail::Given {
+        row["message_detail"] = Value::from(message_detail(order).to_string());
+    }
+    row
+}
+
+fn optional(order: &FrontOrder) -> Value {
+    if order.echo.is_object() { order.echo.clone() } else { json!({}) }
+}
+
+/// What the wallet said, as far as a host knows it: numbers and amount under the wallet's names.
+fn message_detail(order: &FrontOrder) -> Value {
+    let Some(received) = order.received else { return json!({}) };
+    let trade_no = order.trade_no.as_deref().unwrap_or_default();
+    match code_of(order).map_or("", |code| code.group) {
+        "ALI" => {
+            json!({"out_trade_no": order.number, "trade_no": trade_no, "total_fee": received.to_decimal()})
+        }
+        "UN" => json!({"orderId": order.number, "queryId": trade_no, "txnAmt": received.minor().to_string()}),
+        _ => json!({"out_trade_no": order.number, "transaction_id": trade_no, "trade_no": trade_no,
+            "total_fee": received.minor().to_string()}),
+    }
+}
+
+/// The webhook that tells of a paid order.
+pub(super) fn notice(account: &FrontAccount, order: &FrontOrder, now: Timestamp) -> WireRequest {
+    let code = code_of(order);
+    let fee = order.received.unwrap_or(order.amount).minor();
+    let group = code.map_or("BC", |code| code.group);
+    let body = json!({
+        "signature": signature(&account.settings, &order.number, group, fee),
+        "timestamp": now.ms(),
+        "channel_type": group,
+        "sub_channel_type": code.map_or("", |code| code.name),
+        "transaction_type": "PAY",
+        "transaction_id": order.number,
+        "transaction_fee": fee,
+        "bill_fee": order.amount.minor(),
+        "discount": order.discount.minor(),
+        "coupon_id": null,
+        "trade_success": true,
+        "message_detail": message_detail(order),
+        "optional": optional(order),
+    });
+    // A receiver in the field decodes the body as if it came in a URL. Outside of texts there is
+    // neither of the two characters.
+    let text = body.to_string().replace('+', "\\u002b").replace('%', "\\u0025");
+    WireRequest::new(Verb::Post, "/").body(JSON, text)
+}
+
+/// Empty when the account has no master secret: a sign without a secret would be anybody's.
+fn signature(settings: &Settings, number: &str, group: &str, fee: i64) -> String {
+    let text = |key: &str| settings.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let (Some(app_id), Some(secret)) = (text("app_id"), text("master_secret")) else { return String::new() };
+    let notified = Notified {
+        transaction_id: number,
+        transaction_type: "PAY",
+        channel_type: group,
+        transaction_fee: &fee.to_string(),
+    };
+    sign::notice_sign(app_id, notified, &Secret::new(secret)).to_hex().as_str().to_owned()
+}

@@ -1,0 +1,285 @@
+//! BeeCloud's webhooks: verify the raw bytes, read what they claim, and answer.
+//!
+//! `signature` covers account, number, type, group and amount, nothing else (see `sign`). What is
+//! outside can only send the core to ask BeeCloud; it never settles anything.
+//!
+//! Source: BeeCloud webhook guide, and the reference of the V2 document.
+
+use paymux_core::channel::{CallbackError, Claim, ClaimKind, Evidence, Verdict};
+use paymux_core::{Money, Secret, Verb, WireRequest, WireResponse};
+use paymux_sign::{HexCase, Md5Digest};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::config::{Account, Books};
+use crate::map::codes::{Code, GROUPS};
+use crate::sign::{self, Notified};
+
+/// The largest webhook that is read, in bytes (64 KiB).
+const BODY_BYTES_MAX: usize = 65_536;
+/// The most digits of `transaction_fee` that are read: more than any bill has.
+const FEE_DIGITS_MAX: usize = 15;
+
+/// The fields that are read, each as its raw text. The camelCase twins that some messages carry,
+/// and whatever else stands there, are passed over; a field that stands there twice is an error.
+#[derive(Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow)]
+    signature: Option<&'a RawValue>,
+    /// Where the scheme from before January 2017 and the test mode put their digest.
+    #[serde(borrow)]
+    sign: Option<&'a RawValue>,
+    #[serde(borrow)]
+    timestamp: Option<&'a RawValue>,
+    #[serde(borrow)]
+    channel_type: Option<&'a RawValue>,
+    #[serde(borrow)]
+    sub_channel_type: Option<&'a RawValue>,
+    #[serde(borrow)]
+    transaction_type: Option<&'a RawValue>,
+    #[serde(borrow)]
+    transaction_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    transaction_fee: Option<&'a RawValue>,
+    #[serde(borrow)]
+    bill_fee: Option<&'a RawValue>,
+    #[serde(borrow)]
+    discount: Option<&'a RawValue>,
+    #[serde(borrow)]
+    coupon_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    trade_success: Option<&'a RawValue>,
+    #[serde(borrow)]
+    message_detail: Option<&'a RawValue>,
+}
+
+/// The fields that the sign covers, each of a form that leaves the unseparated text one reading.
+struct Notice<'a> {
+    id: String,
+    kind: Kind,
+    group: &'static str,
+    fee_digits: &'a str,
+    fee: i64,
+}
+
+/// The known values of `transaction_type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Pay,
+    Refund,
+    Transfer,
+    Subscription,
+    Sign,
+}
+
+impl Kind {
+    const ALL: [(Self, &'static str, ClaimKind); 5] = [
+        (Self::Pay, "PAY", ClaimKind::Paid),
+        (Self::Refund, "REFUND", ClaimKind::Refunded),
+        (Self::Transfer, "TRANSFER", ClaimKind::Transferred),
+        (Self::Subscription, "SUBSCRIPTION", ClaimKind::Other),
+        (Self::Sign, "SIGN", ClaimKind::Other),
+    ];
+
+    fn row(self) -> (&'static str, ClaimKind) {
+        Self::ALL.iter().find(|row| row.0 == self).map_or(("", ClaimKind::Other), |row| (row.1, row.2))
+    }
+}
+
+/// How a message was signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    /// With a master secret, over the transaction's fields.
+    Bound,
+    /// With the test secret, over account and time alone.
+    TestMode,
+}
+
+/// Verifies a webhook and reads its claim.
+pub(crate) fn verify(account: &Account, request: &WireRequest) -> Result<Claim, CallbackError> {
+    if request.verb != Verb::Post {
+        return Err(unreadable("BeeCloud posts its webhooks"));
+    }
+    if request.body.len() > BODY_BYTES_MAX {
+        return Err(unreadable("more than 65536 bytes"));
+    }
+    let fields: Fields<'_> = serde_json::from_slice(&request.body)
+        .map_err(|_| unreadable("not a JSON object, or a field that stands there twice"))?;
+    let notice = notice(&fields)?;
+    let scheme = check_sign(account, &fields, &notice)?;
+    Ok(claim(&fields, &notice, scheme))
+}
+
+/// What BeeCloud expects: exactly `success`; anything else asks for a repeat.
+pub(crate) fn acknowledge(verdict: Verdict) -> WireResponse {
+    let (status, body) = match verdict {
+        Verdict::Accepted => (200, "success"),
+        Verdict::Rejected => (200, "fail"),
+        Verdict::TryAgain => (503, "fail"),
+    };
+    WireResponse::with_status(status, "text/plain", body)
+}
+
+fn unreadable(what: &str) -> CallbackError {
+    CallbackError::Unreadable(what.to_owned())
+}
+
+fn notice<'a>(fields: &Fields<'a>) -> Result<Notice<'a>, CallbackError> {
+    let kind = text(fields.transaction_type).and_then(|word| Kind::ALL.iter().find(|row| row.1 == word));
+    let group = text(fields.channel_type).and_then(|word| GROUPS.iter().find(|group| **group == word));
+    let fee_digits = fields.transaction_fee.map(RawValue::get).filter(|raw| is_plain_number(raw));
+    Ok(Notice {
+        id: text(fields.transaction_id)
+            .filter(|id| is_id(id))
+            .ok_or_else(|| unreadable("`transaction_id` must be 1 to 64 letters, digits, `_` or `-`"))?,
+        kind: kind.map(|row| row.0).ok_or_else(|| {
+            unreadable("`transaction_type` must be PAY, REFUND, TRANSFER, SUBSCRIPTION or SIGN")
+        })?,
+        group: group.copied().ok_or_else(|| {
+            unreadable("`channel_type` must be WX, ALI, UN, KUAIQIAN, JD, BD, YEE, PAYPAL or BC")
+        })?,
+        fee: fee_digits
+            .and_then(|digits| digits.parse().ok())
+            .ok_or_else(|| unreadable("`transaction_fee` must be a JSON integer in plain digits"))?,
+        fee_digits: fee_digits.unwrap_or_default(),
+    })
+}
+
+fn claim(fields: &Fields<'_>, notice: &Notice<'_>, scheme: Scheme) -> Claim {
+    let (word, kind) = notice.kind.row();
+    let sub = text(fields.sub_channel_type).unwrap_or_default();
+    let settles =
+        scheme == Scheme::Bound && says_nothing_of_a_discount(fields, notice.fee) && !says_failed(fields);
+    Claim {
+        number: notice.id.clone(),
+        kind,
+        event_key: format!("{word}:{}", notice.id),
+        order_amount: number(fields.bill_fee).map(Money::fen),
+        received: Money::fen(notice.fee),
+        method: Code::named(&sub).map(|code| code.method),
+        trade_no: trade_no(notice.group, &sub, fields.message_detail),
+        evidence: if settles { Evidence::Settles } else { Evidence::AskProvider },
+    }
+}
+
+/// Whether the unsigned fields leave `transaction_fee` the whole amount of the order.
+fn says_nothing_of_a_discount(fields: &Fields<'_>, fee: i64) -> bool {
+    let silent = |raw: Option<&RawValue>| raw.is_none_or(|raw| matches!(raw.get(), "null" | "\"\""));
+    let same_fee = silent(fields.bill_fee) || number(fields.bill_fee) == Some(fee);
+    let no_discount = silent(fields.discount) || number(fields.discount) == Some(0);
+    same_fee && no_discount && silent(fields.coupon_id)
+}
+
+/// `trade_success` was always true so far; if it ever is not, BeeCloud is asked.
+fn says_failed(fields: &Fields<'_>) -> bool {
+    fields.trade_success.is_some_and(|raw| !matches!(raw.get(), "true" | "null"))
+}
+
+/// The wallet's number, where its place in `message_detail` is documented. Never signed.
+fn trade_no(group: &str, sub: &str, detail: Option<&RawValue>) -> Option<String> {
+    let key = match (group, sub) {
+        ("WX", _) | ("BC", "BC_NATIVE" | "BC_WX_JSAPI" | "BC_WX_WAP") => "transaction_id",
+        ("ALI", _) | ("BC", "BC_ALI_QRCODE") => "trade_no",
+        ("UN", _) => "queryId",
+        _ => return None,
+    };
+    let detail: Value = serde_json::from_str(detail?.get()).ok()?;
+    let good = |text: &&str| (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    detail.get(key)?.as_str().filter(good).map(str::to_owned)
+}
+
+/// Checks `signature` under each master secret that is in force. All are tried, in constant time.
+fn check_sign(account: &Account, fields: &Fields<'_>, notice: &Notice<'_>) -> Result<Scheme, CallbackError> {
+    let received = text(fields.signature);
+    let digest = received.as_deref().and_then(|text| Md5Digest::from_hex(text, HexCase::Lower).ok());
+    if let Some(digest) = digest {
+        let signed = |secret: &Secret| digest.matches(bound(account, notice, secret));
+        if account.master_secrets.iter().fold(false, |found, secret| signed(secret) | found) {
+            return Ok(Scheme::Bound);
+        }
+    }
+    if account.books == Books::Sandbox && has_test_sign(account, fields) {
+        return Ok(Scheme::TestMode);
+    }
+    Err(CallbackError::BadSign(diagnosis(account, fields, notice).to_owned()))
+}
+
+fn bound(account: &Account, notice: &Notice<'_>, secret: &Secret) -> Md5Digest {
+    let notified = Notified {
+        transaction_id: &notice.id,
+        transaction_type: notice.kind.row().0,
+        channel_type: notice.group,
+        transaction_fee: notice.fee_digits,
+    };
+    sign::notice_sign(&account.app_id, notified, secret)
+}
+
+/// Whether the test mode's scheme explains `sign` or `signature`.
+fn has_test_sign(account: &Account, fields: &Fields<'_>) -> bool {
+    account.test_secret.as_ref().is_some_and(|secret| is_unbound(account, fields, secret))
+}
+
+/// Whether md5(app_id + secret + timestamp) stands in `sign` or `signature`.
+fn is_unbound(account: &Account, fields: &Fields<'_>, secret: &Secret) -> bool {
+    let Some(timestamp) = fields.timestamp.map(RawValue::get).filter(|raw| is_plain_number(raw)) else {
+        return false;
+    };
+    let ours = sign::unbound_sign(&account.app_id, secret, timestamp);
+    [fields.sign, fields.signature].into_iter().any(|raw| {
+        let theirs = text(raw).and_then(|text| Md5Digest::from_hex(text, HexCase::Lower).ok());
+        theirs.is_some_and(|theirs| theirs.matches(ours))
+    })
+}
+
+/// Which known mistake or older scheme explains a sign that is not believed.
+fn diagnosis(account: &Account, fields: &Fields<'_>, notice: &Notice<'_>) -> &'static str {
+    let signature = text(fields.signature);
+    let any_case = signature.as_deref().and_then(|text| Md5Digest::from_hex(text, HexCase::Any).ok());
+    let by = |secret: &Secret| any_case.is_some_and(|digest| digest.matches(bound(account, notice, secret)));
+    if account.master_secrets.iter().any(by) {
+        return "`signature` is right but for its letters: it must be in lower case";
+    }
+    if account.app_secret.as_ref().is_some_and(by) {
+        return "`signature` was made with the app secret: webhooks are signed with the master secret";
+    }
+    if account.test_secret.as_ref().is_some_and(by) {
+        return "`signature` was made with the test secret: webhooks are signed with the master secret";
+    }
+    if account.app_secret.as_ref().is_some_and(|secret| is_unbound(account, fields, secret)) {
+        return "the scheme from before January 2017 (account, app secret, time): it covers no amount and is never believed";
+    }
+    if has_test_sign(account, fields) {
+        return "the test mode's scheme (account, test secret, time): it is taken only with `sandbox = true`";
+    }
+    match (signature, fields.sign) {
+        (None, Some(_)) => "no `signature`; a `sign` alone is an older scheme, which is never believed",
+        (None, None) => "no `signature`",
+        (Some(_), _) if any_case.is_none() => "`signature` must be 32 hexadecimal digits in lower case",
+        (Some(_), _) => {
+            "`signature` fits no master secret of this account: was the secret changed at BeeCloud?"
+        }
+    }
+}
+
+/// A JSON text, decoded.
+fn text(raw: Option<&RawValue>) -> Option<String> {
+    serde_json::from_str(raw?.get()).ok()
+}
+
+/// A JSON integer in plain digits.
+fn number(raw: Option<&RawValue>) -> Option<i64> {
+    raw.map(RawValue::get).filter(|raw| is_plain_number(raw))?.parse().ok()
+}
+
+/// Digits without sign, fraction, exponent or leading zero: the one way to write a number, so that
+/// signed text and amount cannot differ.
+fn is_plain_number(raw: &str) -> bool {
+    (1..=FEE_DIGITS_MAX).contains(&raw.len())
+        && raw.bytes().all(|b| b.is_ascii_digit())
+        && (raw == "0" || !raw.starts_with('0'))
+}
+
+fn is_id(id: &str) -> bool {
+    (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}

@@ -1,0 +1,346 @@
+//! The settings of one BeeCloud account: as written in configuration, and as checked.
+//!
+//! Which path and secret a call takes follows from them, so that is said here too. What goes
+//! into a call does not live here.
+
+use paymux_core::provider::{SettingError, SettingKey, Settings, unknown_settings};
+use paymux_core::wire::PlainHttp;
+use paymux_core::{Endpoint, Secret};
+use serde_json::Value;
+
+/// Where calls go when the settings do not say.
+pub(crate) const BASE_URL_DEFAULT: &str = "https://api.beecloud.cn";
+
+/// The keys of `[channels.settings]`.
+pub(crate) const KEYS: &[SettingKey] = &[
+    key("app_id", "the account's id in BeeCloud's console, a UUID; required"),
+    secret("app_secret", "signs creates and queries; required unless `sandbox`"),
+    secret("master_secret", "verifies webhooks; required unless `sandbox`"),
+    secret(
+        "master_secret_previous",
+        "verifies webhooks too; keep it 37 h after a change, repeats come that late",
+    ),
+    secret("test_secret", "signs everything in test mode; required with `sandbox`"),
+    key("sandbox", "true = BeeCloud's test mode, no real money; default false"),
+    key("api_version", "\"v2\" or \"v1\" (create and query of WX, ALI and UN only); default \"v2\""),
+    key(
+        "base_url",
+        "an address or a list of addresses, https; the next one only when nothing was sent; default \"https://api.beecloud.cn\"",
+    ),
+    key("prefer_bc", "true = the BC_* codes (BeeCloud's own contract) where both exist; default false"),
+    key("allow_plain_http", "true = take an http base_url beyond this machine; default false"),
+];
+
+const fn key(name: &'static str, about: &'static str) -> SettingKey {
+    SettingKey { name, required: false, secret: false, about }
+}
+
+const fn secret(name: &'static str, about: &'static str) -> SettingKey {
+    SettingKey { name, required: false, secret: true, about }
+}
+
+/// The settings of one account, every one of them checked.
+#[derive(Debug)]
+pub(crate) struct Account {
+    /// The account's id.
+    pub app_id: String,
+    /// Signs every call of the pay path: the app secret, or the test secret in test mode.
+    pub call_secret: Secret,
+    /// The app secret, where it is known: tells old and mistaken webhooks apart, never believed.
+    pub app_secret: Option<Secret>,
+    /// Verify webhooks: the current and the previous one.
+    pub master_secrets: Vec<Secret>,
+    /// Signs the webhooks of test mode.
+    pub test_secret: Option<Secret>,
+    /// Which books the account's calls reach.
+    pub books: Books,
+    /// In the order in which they are tried.
+    pub bases: Vec<Endpoint>,
+    /// Which of two codes for one method is taken.
+    pub contract: Contract,
+}
+
+/// Which paths the calls take, and whether money is real.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Books {
+    /// `/2/rest`
+    V2,
+    /// `/1/rest`: create and query only, groups WX, ALI and UN.
+    V1,
+    /// `/2/rest/sandbox`
+    Sandbox,
+}
+
+impl Books {
+    /// What stands before every path.
+    pub(crate) const fn prefix(self) -> &'static str {
+        match self {
+            Self::V2 => "/2/rest",
+            Self::V1 => "/1/rest",
+            Self::Sandbox => "/2/rest/sandbox",
+        }
+    }
+}
+
+/// Whose contract with the wallet is used where BeeCloud has a code for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Contract {
+    /// The merchant's own.
+    Merchant,
+    /// BeeCloud's: the codes that begin with `BC_`.
+    BeeCloud,
+}
+
+impl Account {
+    /// Checks the settings; every mistake is named.
+    pub(crate) fn read(settings: &Settings) -> Result<Self, Vec<SettingError>> {
+        let mut read = Reader { settings, errors: unknown_settings(settings, KEYS) };
+        let account = read.account();
+        match account {
+            Some(account) if read.errors.is_empty() => Ok(account),
+            _ => Err(read.errors),
+        }
+    }
+}
+
+/// Reads key by key and gathers what is wrong.
+struct Reader<'a> {
+    settings: &'a Settings,
+    errors: Vec<SettingError>,
+}
+
+impl Reader<'_> {
+    fn account(&mut self) -> Option<Account> {
+        let app_id = self.app_id();
+        let app_secret = self.secret("app_secret");
+        let master_secret = self.secret("master_secret");
+        let master_secret_previous = self.secret("master_secret_previous");
+        let test_secret = self.secret("test_secret");
+        let books = self.books();
+        let bases = self.bases();
+        let contract = if self.flag("prefer_bc") { Contract::BeeCloud } else { Contract::Merchant };
+        let call_secret = if books == Books::Sandbox {
+            self.require("test_secret", test_secret.clone(), "the test mode needs it")
+        } else {
+            let _ = self.require("master_secret", master_secret.clone(), "webhooks are verified with it");
+            self.require("app_secret", app_secret.clone(), "every call is signed with it")
+        };
+        Some(Account {
+            app_id: app_id?,
+            call_secret: call_secret?,
+            app_secret,
+            master_secrets: [master_secret, master_secret_previous].into_iter().flatten().collect(),
+            test_secret,
+            books,
+            bases,
+            contract,
+        })
+    }
+
+    fn app_id(&mut self) -> Option<String> {
+        match self.settings.get("app_id") {
+            Some(Value::String(text)) if is_app_id(text) => Some(text.clone()),
+            Some(_) => self.refuse("app_id", "write the UUID of 36 characters that the console shows"),
+            None => self.refuse("app_id", "required: the account's id in BeeCloud's console"),
+        }
+    }
+
+    fn secret(&mut self, name: &'static str) -> Option<Secret> {
+        match self.settings.get(name)? {
+            Value::String(text) if is_secret(text) => Some(Secret::new(text)),
+            _ => self.refuse(name, "write the secret as text, without blanks around or inside it"),
+        }
+    }
+
+    fn require(&mut self, name: &'static str, value: Option<Secret>, why: &str) -> Option<Secret> {
+        if value.is_none() && !self.settings.contains_key(name) {
+            self.errors.push(SettingError::new(name, format!("required: {why}")));
+        }
+        value
+    }
+
+    fn books(&mut self) -> Books {
+        let version = match self.settings.get("api_version").map(|value| value.as_str()) {
+            None | Some(Some("v2")) => Books::V2,
+            Some(Some("v1")) => Books::V1,
+            Some(_) => self.refuse("api_version", "write \"v2\" or \"v1\"").unwrap_or(Books::V2),
+        };
+        if !self.flag("sandbox") {
+            return version;
+        }
+        if version == Books::V1 {
+            self.errors.push(SettingError::new("sandbox", "the test mode exists in \"v2\" only"));
+        }
+        Books::Sandbox
+    }
+
+    fn bases(&mut self) -> Vec<Endpoint> {
+        let texts = match self.settings.get("base_url") {
+            None => vec![BASE_URL_DEFAULT],
+            Some(Value::String(text)) => vec![text.as_str()],
+            Some(Value::Array(list)) if !list.is_empty() && list.iter().all(Value::is_string) => {
+                list.iter().filter_map(Value::as_str).collect()
+            }
+            Some(_) => {
+                let rule = "write an address, or a list of at least one address";
+                return self.refuse("base_url", rule).unwrap_or_default();
+            }
+        };
+        let plain = if self.flag("allow_plain_http") { PlainHttp::Anywhere } else { PlainHttp::LoopbackOnly };
+        texts.into_iter().filter_map(|text| self.base(text, plain)).collect()
+    }
+
+    fn base(&mut self, text: &str, plain: PlainHttp) -> Option<Endpoint> {
+        match Endpoint::parse(text, plain) {
+            Ok(base) if base.path_and_query().1.is_some() => {
+                self.refuse("base_url", "no ?query may stand in a base address")
+            }
+            Ok(base) => Some(base),
+            Err(rule) => {
+                let allowed =
+                    if rule.to_string().contains("https") { "; or set allow_plain_http = true" } else { "" };
+                self.refuse("base_url", &format!("{rule}{allowed}"))
+            }
+        }
+    }
+
+    /// A flag, false when absent. Its form is complained about once, however often it is read.
+    fn flag(&mut self, name: &'static str) -> bool {
+        match self.settings.get(name) {
+            None => false,
+            Some(Value::Bool(flag)) => *flag,
+            Some(_) => {
+                let error = SettingError::new(name, "write true or false");
+                if !self.errors.contains(&error) {
+                    self.errors.push(error);
+                }
+                false
+            }
+        }
+    }
+
+    fn refuse<T>(&mut self, name: &'static str, rule: &str) -> Option<T> {
+        self.errors.push(SettingError::new(name, rule));
+        None
+    }
+}
+
+/// 8-4-4-4-12 hexadecimal digits.
+pub(crate) fn is_app_id(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12])
+        && parts.iter().all(|part| part.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// Visible ASCII, 1 to 128 characters.
+pub(crate) fn is_secret(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+#[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "rows read better with values")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(patch: Value) -> Result<Account, Vec<SettingError>> {
+        let mut settings = json!({"app_id": "7c9f2f1e-3a44-4c8b-9d21-5b0e6f7a8c90",
+            "app_secret": "app-secret-1", "master_secret": "master-secret-1"});
+        let object = settings.as_object_mut().unwrap();
+        for (key, value) in patch.as_object().unwrap() {
+            object.insert(key.clone(), value.clone());
+        }
+        object.retain(|_, value| !value.is_null());
+        Account::read(object)
+    }
+
+    #[test]
+    fn three_keys_make_a_live_account() {
+        let account = read(json!({})).unwrap();
+        assert_eq!(account.books, Books::V2);
+        assert_eq!(account.bases[0].as_str(), "https://api.beecloud.cn/");
+        assert!(account.call_secret.matches("app-secret-1"));
+        assert_eq!(account.master_secrets.len(), 1);
+        assert_eq!(account.contract, Contract::Merchant);
+    }
+
+    #[test]
+    fn every_key_has_its_effect() {
+        assert_eq!(read(json!({"api_version": "v1"})).unwrap().books, Books::V1);
+        assert_eq!(read(json!({"api_version": "v2"})).unwrap().books, Books::V2);
+        assert_eq!(read(json!({"prefer_bc": true})).unwrap().contract, Contract::BeeCloud);
+        assert_eq!(read(json!({"master_secret_previous": "old"})).unwrap().master_secrets.len(), 2);
+        assert_eq!(read(json!({"base_url": ["https://a", "https://b/x"]})).unwrap().bases.len(), 2);
+        assert_eq!(read(json!({"base_url": "http://127.0.0.1:8080"})).unwrap().bases.len(), 1);
+        let plain = json!({"base_url": "http://gateway.example", "allow_plain_http": true});
+        assert_eq!(read(plain).unwrap().bases.len(), 1);
+    }
+
+    #[test]
+    fn test_mode_needs_its_secret_alone() {
+        let account =
+            read(json!({"sandbox": true, "test_secret": "t", "app_secret": null, "master_secret": null}));
+        let account = account.unwrap();
+        assert_eq!(account.books, Books::Sandbox);
+        assert!(account.call_secret.matches("t"));
+    }
+
+    #[test]
+    fn names_the_key_that_breaks_its_rule() {
+        check(json!({"app_id": null}), &["app_id"]);
+        check(json!({"app_id": "7c9f2f1e3a444c8b9d215b0e6f7a8c90"}), &["app_id"]);
+        check(json!({"app_id": 7}), &["app_id"]);
+        check(json!({"app_secret": null}), &["app_secret"]);
+        check(json!({"app_secret": "a b"}), &["app_secret"]);
+        check(json!({"app_secret": ""}), &["app_secret"]);
+        check(json!({"master_secret": null}), &["master_secret"]);
+        check(json!({"master_secret_previous": " x"}), &["master_secret_previous"]);
+        check(json!({"sandbox": true}), &["test_secret"]);
+        check(json!({"sandbox": "yes"}), &["sandbox"]);
+        check(json!({"sandbox": true, "test_secret": "t", "api_version": "v1"}), &["sandbox"]);
+        check(json!({"api_version": "2"}), &["api_version"]);
+        check(json!({"api_version": 2}), &["api_version"]);
+        check(json!({"prefer_bc": 1}), &["prefer_bc"]);
+        check(json!({"allow_plain_http": "no"}), &["allow_plain_http"]);
+        check(json!({"base_url": "http://gateway.example"}), &["base_url"]);
+        check(json!({"base_url": []}), &["base_url"]);
+        check(json!({"base_url": [1]}), &["base_url"]);
+        check(json!({"base_url": "https://h/?a=b"}), &["base_url"]);
+        check(json!({"base_url": ["https://a", "ftp://b"]}), &["base_url"]);
+        check(
+            json!({"app_id": "x", "app_secret": null, "prefer_bc": "x"}),
+            &["app_id", "prefer_bc", "app_secret"],
+        );
+
+        #[track_caller]
+        fn check(patch: Value, want: &[&str]) {
+            let errors = read(patch.clone()).unwrap_err();
+            let keys: Vec<_> = errors.iter().map(|error| error.key.as_str()).collect();
+            assert_eq!(keys, want, "{patch}");
+        }
+    }
+
+    #[test]
+    fn keys_without_effect_are_unknown_and_the_known_are_listed() {
+        for strange in ["payouts", "refunds_per_order", "appid", "app_key"] {
+            let errors = read(json!({strange: true})).unwrap_err();
+            assert_eq!(errors.len(), 1);
+            assert_eq!(errors[0].key, strange);
+            assert!(
+                errors[0].rule.contains("known: app_id, app_secret, master_secret"),
+                "{}",
+                errors[0].rule
+            );
+        }
+    }
+
+    #[test]
+    fn no_secret_stands_in_errors_or_debug() {
+        let account = read(json!({"test_secret": "test-secret-1"})).unwrap();
+        let errors = read(json!({"app_secret": "app secret 1", "x": 1})).unwrap_err();
+        for text in [format!("{account:?}"), format!("{errors:?}")] {
+            assert!(!text.contains("secret-1") && !text.contains("secret 1"), "{text}");
+        }
+    }
+}
