@@ -7,7 +7,6 @@ use crate::store::StoreError;
 
 /// Why a use case says no.
 #[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
 pub enum PaymentError {
     /// A field breaks its rule; nothing was stored.
     #[error(transparent)]

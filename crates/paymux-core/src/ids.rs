@@ -194,6 +194,10 @@ id_type! {
     /// A request that a provider made to us, as it was received.
     CallbackId, "cbk_"
 }
+id_type! {
+    /// A request to one of our fronts, where the client named none.
+    RequestId, "req_"
+}
 
 impl AttemptId {
     /// The number of this attempt at its provider: its own digits, so that the one follows from

@@ -6,6 +6,7 @@
 mod cancel;
 mod create;
 mod draft;
+mod native;
 mod place;
 mod probe;
 mod schedule;
@@ -14,12 +15,13 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::catalog::{Catalog, CatalogHandle, ChannelEntry};
 use crate::channel::MethodSpec;
 use crate::clock::{Clock, Timestamp};
 use crate::error::PaymentError;
-use crate::ids::{AppId, ChannelId, OrderNo, PaymentId};
+use crate::ids::{AppId, ChannelId, OrderNo, PaymentId, RequestId};
 use crate::payment::{Attempt, Payment};
 use crate::random::Rng;
 use crate::store::{Applied, PaymentFilter, Store, StoreError};
@@ -28,6 +30,7 @@ use crate::transport::Transport;
 pub(crate) use cancel::{CloseEnd, can_close, closable_from};
 pub(crate) use create::may_be_given_up;
 pub(crate) use draft::{Draft, Facts};
+pub use native::NativeError;
 
 /// What payments need from outside.
 #[derive(Clone)]
@@ -117,8 +120,14 @@ impl Payments {
         &self.0.ports
     }
 
-    pub(crate) fn clock(&self) -> &dyn Clock {
+    /// Time, for what a front waits and measures.
+    pub fn clock(&self) -> &dyn Clock {
         self.0.ports.clock.as_ref()
+    }
+
+    /// A name for a request that came without one.
+    pub fn request_id(&self) -> RequestId {
+        RequestId::make(self.now(), self.0.ports.rng.as_ref())
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -130,7 +139,7 @@ impl Payments {
         &self,
         work: impl Future<Output = Result<T, PaymentError>> + Send + 'static,
     ) -> Result<T, PaymentError> {
-        let handle = self.0.tasks.spawn(work);
+        let handle = self.0.tasks.spawn(work.in_current_span());
         handle.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a use case died");
             Err(PaymentError::Internal("a use case died".to_owned()))

@@ -49,6 +49,8 @@ pub enum Happening {
     TimerOver,
     /// Time is over for an order that the provider never ends.
     Lapse,
+    /// Another attempt of the payment took the money.
+    SiblingPaid,
 }
 
 /// How a sum that came in compares with what was asked.
@@ -123,6 +125,8 @@ fn sending(happening: Happening) -> Cell {
         H::GiveUp => (S::Abandoned, Effect::Next),
         // A callback can overtake the answer; then the answer comes too late and is dropped.
         H::AnswerPaid(sum) | H::QueryPaid(sum) | H::Callback(sum) => money(S::Sending, sum),
+        // Only one attempt of a payment is live; this one is closed or watched from now on.
+        H::SiblingPaid => (S::Lapsed, Effect::Ask),
         // While the call is under way nothing else is sure: the order may appear a moment later.
         H::QueryOpen | H::QueryClosed | H::QueryNotFound | H::QueryAbsent | H::QueryUnknown => {
             (S::Sending, Effect::Ignore)
@@ -140,6 +144,7 @@ fn open(happening: Happening) -> Cell {
         H::QueryPaid(sum) | H::Callback(sum) => money(S::Open, sum),
         H::QueryClosed | H::CloseDone | H::TimerOver => (S::Closed, Effect::End),
         H::Lapse => (S::Lapsed, Effect::End),
+        H::SiblingPaid => (S::Lapsed, Effect::Ask),
         // It was there: that a query does not show it proves nothing.
         H::QueryNotFound
         | H::QueryAbsent
@@ -160,6 +165,7 @@ fn unknown(happening: Happening) -> Cell {
         H::QueryOpen => (S::Open, Effect::Show),
         H::QueryClosed | H::CloseDone | H::TimerOver | H::QueryAbsent => (S::Closed, Effect::Next),
         H::Lapse => (S::Lapsed, Effect::End),
+        H::SiblingPaid => (S::Lapsed, Effect::Ask),
         H::GiveUp => (S::Abandoned, Effect::Next),
         H::QueryNotFound | H::QueryUnknown | H::CloseRefused | H::CloseUnknown => (S::Unknown, Effect::Ask),
         // The fencing number has moved on: an answer in hand is evidence at most, and the query finds it.
@@ -181,6 +187,7 @@ fn watched(state: AttemptState, happening: Happening) -> Cell {
         H::QueryOpen | H::QueryNotFound | H::QueryUnknown | H::CloseRefused | H::CloseUnknown => {
             (state, Effect::Ask)
         }
+        H::SiblingPaid => (state, Effect::Ask),
         H::AnswerNotSent | H::AnswerRefused | H::AnswerOpen | H::AnswerUnknown => (state, Effect::Ignore),
         H::AnswerPaid(_) | H::DispatchOver | H::GiveUp | H::Lapse => (state, Effect::Ignore),
     }

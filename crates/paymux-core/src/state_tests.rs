@@ -25,6 +25,7 @@ fn happenings() -> Vec<Happening> {
         H::CloseUnknown,
         H::TimerOver,
         H::Lapse,
+        H::SiblingPaid,
     ];
     let money = SUMS.into_iter().flat_map(|sum| [H::AnswerPaid(sum), H::QueryPaid(sum), H::Callback(sum)]);
     plain.into_iter().chain(money).collect()
@@ -50,6 +51,7 @@ CloseRefused    .               open!Ask    unknown!Ask  abandoned!Ask lapsed!As
 CloseUnknown    .               open!Ask    unknown!Ask  abandoned!Ask lapsed!Ask    .    .   .       .        .
 TimerOver       .               closed!End  closed!Next  closed!Ignore closed!Ignore .    .   .       .        .
 Lapse           .               lapsed!End  lapsed!End   .             .             .    .   .       .        .
+SiblingPaid     lapsed!Ask      lapsed!Ask  lapsed!Ask   abandoned!Ask lapsed!Ask    .    .   .       .        .
 ";
 
 const COLUMNS: [S; 10] = [

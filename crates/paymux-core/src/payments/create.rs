@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tracing::Instrument as _;
+
 use crate::catalog::{Catalog, ChannelEntry, FailoverUnknown, Route};
 use crate::channel::OrderEnd;
 use crate::clock::{Mono, Timestamp, within};
@@ -124,7 +126,8 @@ impl Payments {
         let id = payment.id;
         let left = dispatch.started.plus(catalog.timing.answer).left(self.clock().mono());
         let this = self.clone();
-        let task = self.0.tasks.spawn(async move { this.dispatch(payment, dispatch).await });
+        let task =
+            self.0.tasks.spawn(async move { this.dispatch(payment, dispatch).await }.in_current_span());
         match within(self.clock(), left, task).await {
             Some(Ok(Some(payment))) => Ok(payment),
             Some(_) | None => self.reload(id).await,

@@ -200,13 +200,17 @@ impl<'a> Draft<'a> {
         self.call_siblings_in(place);
     }
 
-    /// Attempts that could still take money are looked at at once: a worker closes them.
+    /// Attempts that could still take money are no longer live, and are looked at at once: a worker
+    /// closes them, or watches those that cannot be closed.
     fn call_siblings_in(&mut self, paid: usize) {
         for place in (0..self.after.attempts.len()).filter(|place| *place != paid) {
-            let state = self.after.attempts[place].state;
-            if state.is_live() || state.is_watched() {
+            let seen = self.after.attempts[place].state;
+            let (next, effect) = step(seen, Happening::SiblingPaid);
+            if effect == Effect::Ask {
                 self.touch(place);
-                self.after.attempts[place].check_at = Some(self.now);
+                let attempt = &mut self.after.attempts[place];
+                attempt.state = next;
+                attempt.check_at = Some(self.now);
             }
         }
     }

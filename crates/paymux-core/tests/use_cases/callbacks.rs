@@ -1,0 +1,230 @@
+//! Callbacks in: what is believed, what is kept, what is answered.
+
+use std::time::Duration;
+
+use crate::world::{World, app, channel};
+use paymux_core::channel::{QueryAnswer, Receipt};
+use paymux_core::payment::{AttemptState as S, Held, Payment, Status};
+use paymux_core::store::CallbackVerdict as V;
+use paymux_core::{Money, WireRequest};
+use paymux_testkit::Script;
+use paymux_testkit::channel::callback;
+use serde_json::json;
+
+async fn take(world: &World, request: WireRequest) -> (u16, String) {
+    let answer = world.payments.take_callback(channel("a"), request).await.unwrap();
+    (answer.status, String::from_utf8(answer.body.to_vec()).unwrap())
+}
+
+fn accepted() -> (u16, String) {
+    (200, "success".to_owned())
+}
+
+fn paid(payment: &Payment, fen: i64, trade_no: &str) -> WireRequest {
+    callback(payment.attempts[0].number.as_str(), Money::fen(fen), trade_no)
+}
+
+fn verdicts(world: &World) -> Vec<V> {
+    world.store.callbacks().iter().map(|row| row.verdict).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_good_callback_settles_the_payment_once() {
+    let world = World::new();
+    let payment = world.created(json!({})).await;
+    assert_eq!(take(&world, paid(&payment, 1999, "T1")).await, accepted());
+    let stored = world.stored(&payment).await;
+    assert_eq!((stored.status, stored.amount_received), (Status::Succeeded, Money::fen(1999)));
+    assert_eq!(stored.attempts[0].trade_no.as_deref(), Some("T1"));
+    assert_eq!(stored.next_action, None);
+    for _ in 0..3 {
+        assert_eq!(take(&world, paid(&payment, 1999, "T1")).await, accepted());
+    }
+    assert_eq!(world.stored(&payment).await, stored);
+    assert_eq!(verdicts(&world), [V::Applied, V::Duplicate, V::Duplicate, V::Duplicate]);
+    assert_eq!(world.told().await, ["payment.succeeded"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_copies_at_once_settle_once() {
+    let world = World::new();
+    let payment = world.created(json!({})).await;
+    let copies = (0..64).map(|_| take(&world, paid(&payment, 1999, "T1")));
+    let answers = futures_util::future::join_all(copies).await;
+    assert!(answers.iter().all(|answer| *answer == accepted()));
+    assert_eq!(world.told().await, ["payment.succeeded"]);
+    assert_eq!(verdicts(&world).iter().filter(|v| **v == V::Applied).count(), 1);
+    assert_eq!(world.store.callbacks().len(), 64);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_verified_changes_nothing_and_is_kept() {
+    let world = World::new();
+    let payment = world.created(json!({})).await;
+    let forged = WireRequest::new(paymux_core::Verb::Post, "/notify").body("text/plain", "forged");
+    let soup = WireRequest::new(paymux_core::Verb::Post, "/notify").body("text/plain", vec![0xff, 0xfe]);
+    assert_eq!(take(&world, forged).await, (200, "fail".to_owned()));
+    assert_eq!(take(&world, soup).await, (200, "fail".to_owned()));
+    assert_eq!(verdicts(&world), [V::Forged, V::Unreadable]);
+    assert_eq!(world.stored(&payment).await, payment);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forged_callback_does_not_claim_the_place_of_the_true_one() {
+    let world = World::new();
+    let payment = world.created(json!({})).await;
+    assert_eq!(take(&world, paid(&payment, 1, "T1")).await, accepted());
+    assert_eq!(world.stored(&payment).await.held, Some(Held::Underpaid));
+    assert_eq!(world.told().await, ["payment.underpaid"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_is_not_ours_is_acknowledged_and_kept() {
+    let world = World::new();
+    let payment = world.created(json!({})).await;
+    assert_eq!(take(&world, callback("nobody", Money::fen(1999), "T1")).await, accepted());
+    // The right number on the wrong channel is not ours either.
+    let answer = world.payments.take_callback(channel("b"), paid(&payment, 1999, "T1")).await.unwrap();
+    assert_eq!(answer.status, 200);
+    assert_eq!(verdicts(&world), [V::Orphan, V::Orphan]);
+    assert_eq!(world.stored(&payment).await, payment);
+    assert!(world.payments.take_callback(channel("nowhere"), paid(&payment, 1999, "T1")).await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_sum_or_currency_never_settles() {
+    check(Money::fen(1998), Held::Underpaid, "payment.underpaid").await;
+    check(Money::new(1999, paymux_core::Currency::from_code("USD").unwrap()), Held::Mismatch, "payment.held")
+        .await;
+
+    async fn check(money: Money, held: Held, told: &str) {
+        let world = World::new();
+        let payment = world.created(json!({})).await;
+        let number = payment.attempts[0].number.to_string();
+        assert_eq!(take(&world, callback(&number, money, "T1")).await, accepted());
+        assert_eq!(take(&world, callback(&number, money, "T1")).await, accepted());
+        let stored = world.stored(&payment).await;
+        assert_eq!(
+            (stored.status, stored.held, stored.next_action.clone()),
+            (Status::Pending, Some(held), None)
+        );
+        assert_eq!(stored.attempts[0].received, Some(money));
+        assert_eq!(world.told().await, [told]);
+        // A person decides: no clock ends it.
+        world.pass(Duration::from_mins(40)).await;
+        assert_eq!(world.stored(&payment).await, stored);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_than_asked_settles_and_is_booked_as_received() {
+    let world = World::new();
+    let payment = world.created(json!({})).await;
+    take(&world, paid(&payment, 2500, "T1")).await;
+    let stored = world.stored(&payment).await;
+    assert_eq!((stored.status, stored.amount_received), (Status::Succeeded, Money::fen(2500)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_sum_for_one_order_is_for_a_person() {
+    let world = World::new();
+    let payment = world.created(json!({})).await;
+    take(&world, paid(&payment, 1999, "T1")).await;
+    assert_eq!(take(&world, paid(&payment, 1999, "T2")).await, accepted());
+    let kept = world.store.callbacks();
+    assert_eq!((kept[1].verdict, kept[1].detail.as_deref()), (V::Quarantined, Some("second_payment")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_callback_that_overtakes_the_answer_wins_and_the_answer_is_dropped() {
+    let world = World::new();
+    world.a.on_create(Script::Slow(Duration::from_secs(5)));
+    let creating = tokio::spawn({
+        let payments = world.payments.clone();
+        async move { payments.create(app(), crate::world::request(json!({}))).await }
+    });
+    world.clock.advance(Duration::from_secs(1)).await;
+    let number = world.a.orders()[0].number.to_string();
+    assert_eq!(take(&world, callback(&number, Money::fen(1999), "T1")).await, accepted());
+    let payment = creating.await.unwrap().unwrap().payment;
+    assert_eq!((payment.status, payment.next_action.clone()), (Status::Succeeded, None));
+    assert_eq!(world.told().await, ["payment.succeeded"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_acknowledged_that_was_not_stored() {
+    let world = World::new();
+    let payment = world.created(json!({})).await;
+    world.store.go_away();
+    assert_eq!(take(&world, paid(&payment, 1999, "T1")).await.0, 503);
+    assert_eq!(
+        take(&world, WireRequest::new(paymux_core::Verb::Post, "/").body("text/plain", "forged")).await.0,
+        503
+    );
+    world.store.come_back();
+    assert_eq!(world.stored(&payment).await, payment);
+    assert_eq!(take(&world, paid(&payment, 1999, "T1")).await, accepted());
+    assert_eq!(world.stored(&payment).await.status, Status::Succeeded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn late_money_turns_an_unpaid_end_into_success_and_says_so() {
+    let world = World::new();
+    let payment = world.created(json!({"expires_in": 60})).await;
+    world.pass(Duration::from_secs(90)).await;
+    assert_eq!(world.stored(&payment).await.status, Status::Expired);
+    take(&world, paid(&payment, 1999, "T1")).await;
+    assert_eq!(world.stored(&payment).await.status, Status::Succeeded);
+    let told = world.delivered().await;
+    assert_eq!(
+        told.iter().map(|(kind, _)| kind.as_str()).collect::<Vec<_>>(),
+        ["payment.expired", "payment.succeeded"]
+    );
+    let data = &told[1].1["data"];
+    assert_eq!(
+        (&data["late"], &data["previous_status"], &data["sequence"]),
+        (&json!(true), &json!("expired"), &json!(2))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn money_on_an_abandoned_attempt_beside_a_paid_one_is_a_duplicate() {
+    let world = World::new();
+    world.a.on_create(Script::Lose);
+    let payment = world.created(json!({})).await;
+    let second = callback(payment.attempts[1].number.as_str(), Money::fen(1999), "T2");
+    world.payments.take_callback(channel("b"), second).await.unwrap();
+    assert_eq!(take(&world, paid(&payment, 1999, "T1")).await, accepted());
+    let stored = world.stored(&payment).await;
+    let states: Vec<_> = stored.attempts.iter().map(|a| a.state).collect();
+    assert_eq!(states, [S::DuplicatePaid, S::Paid]);
+    assert_eq!((stored.status, stored.amount_received), (Status::Succeeded, Money::fen(1999)));
+    assert_eq!(world.told().await, ["payment.succeeded", "payment.duplicate_paid"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn money_on_an_abandoned_attempt_settles_and_calls_the_open_sibling_in() {
+    let world = World::new();
+    world.a.on_create(Script::Lose);
+    let payment = world.created(json!({})).await;
+    take(&world, paid(&payment, 1999, "T1")).await;
+    let stored = world.stored(&payment).await;
+    assert_eq!((stored.status, stored.next_action.clone()), (Status::Succeeded, None));
+    world.pass(Duration::from_secs(3)).await;
+    assert_eq!(world.b.canceled(), 1);
+    let states: Vec<_> = world.stored(&payment).await.attempts.iter().map(|a| a.state).collect();
+    assert_eq!(states, [S::Paid, S::Closed]);
+    assert_eq!(world.told().await, ["payment.succeeded"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missed_callback_is_made_good_by_a_query() {
+    let world = World::new();
+    let payment = world.created(json!({})).await;
+    world.a.on_query(Ok(QueryAnswer::Open));
+    world.a.on_query(Ok(QueryAnswer::Paid(Receipt::of(Money::fen(1999)))));
+    world.pass(Duration::from_secs(30)).await;
+    assert_eq!(world.stored(&payment).await.status, Status::Succeeded);
+    assert_eq!(take(&world, paid(&payment, 1999, "T1")).await, accepted());
+    assert_eq!(verdicts(&world), [V::Duplicate]);
+}
