@@ -1,0 +1,131 @@
+//! The main listener's router: which paths there are, and what they share.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use paymux_core::Payments;
+
+use crate::body::Measure;
+use crate::limits::Limits;
+use crate::routes::{callbacks, health, payments, returns};
+use crate::{auth, envelope};
+
+/// How the front behaves.
+#[derive(Debug, Clone, Default)]
+pub struct FrontConfig {
+    /// What one client may ask.
+    pub limits: Limits,
+    /// Which listener serves the metrics: `[server] metrics`.
+    pub metrics: MetricsPlace,
+}
+
+/// Which listener serves `/metrics`. The admin listener always does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MetricsPlace {
+    /// The main one too.
+    #[default]
+    Main,
+    /// The admin one only.
+    Admin,
+}
+
+/// Writes the metrics of this moment in Prometheus' text format.
+pub type MetricsPage = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Whether this process can do its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readiness {
+    /// Whether the store answers and would take a write; the text goes to the log only.
+    pub store: Result<(), String>,
+    /// The hash of the configuration in force, to compare nodes by.
+    pub config: String,
+}
+
+/// Finds out whether this process can do its work. Asked for each `/readyz`.
+#[async_trait]
+pub trait Ready: Send + Sync + 'static {
+    /// Looks now.
+    async fn look(&self) -> Readiness;
+}
+
+/// Everything that the main listener serves.
+#[derive(Clone)]
+pub struct Front {
+    config: FrontConfig,
+    payments: Payments,
+    ready: Arc<dyn Ready>,
+    metrics: MetricsPage,
+}
+
+impl std::fmt::Debug for Front {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Front").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Front {
+    /// A front over those payments.
+    pub fn new(config: FrontConfig, payments: Payments, ready: Arc<dyn Ready>, metrics: MetricsPage) -> Self {
+        Self { config, payments, ready, metrics }
+    }
+
+    /// The router, for [`crate::serve`] or for a host's own.
+    pub fn router(self) -> Router {
+        let payments = self.payments.clone();
+        let metrics = (self.config.metrics == MetricsPlace::Main).then(|| health::metrics(&self.metrics));
+        let shared = Shared(Arc::new(self));
+        let router = merchant(&shared).merge(open()).with_state(shared).merge(metrics.unwrap_or_default());
+        envelope::wrap(router, payments)
+    }
+}
+
+/// What needs an app's key. A path that is added here cannot be reached without one.
+fn merchant(shared: &Shared) -> Router<Shared> {
+    Router::new()
+        .route("/v1/payments", post(payments::create).get(payments::list))
+        .route("/v1/payments/{id}", get(payments::find))
+        .route("/v1/payments/{id}/cancel", post(payments::cancel))
+        .route("/v1/payments/{id}/sync", post(payments::sync))
+        .route_layer(from_fn_with_state(shared.clone(), auth::app))
+}
+
+/// What needs no key: providers, payers' browsers and probes come here.
+fn open() -> Router<Shared> {
+    Router::new()
+        .route("/notify/{channel}", get(callbacks::take).post(callbacks::take))
+        .route("/return/{channel}", get(returns::without_number).post(returns::without_number))
+        .route("/return/{channel}/{number}", get(returns::with_number).post(returns::with_number))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+}
+
+/// What the handlers share.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared(Arc<Front>);
+
+impl Shared {
+    pub(crate) fn payments(&self) -> &Payments {
+        &self.0.payments
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.config.limits
+    }
+
+    pub(crate) fn ready(&self) -> &dyn Ready {
+        self.0.ready.as_ref()
+    }
+
+    /// How much an API request's body may be.
+    pub(crate) fn api_body(&self) -> Measure {
+        Measure { bytes_max: self.limits().body_bytes, within: self.limits().body }
+    }
+
+    /// How much a callback's body may be.
+    pub(crate) fn callback_body(&self) -> Measure {
+        Measure { bytes_max: self.limits().callback_bytes, within: self.limits().body }
+    }
+}

@@ -1,0 +1,24 @@
+//! What paymux speaks over HTTP: the merchant API, providers' callbacks in, payers' browsers coming
+//! back, health and metrics, and the accept loop under all of it.
+//!
+//! Nothing is decided here: bytes become a checked request, [`paymux_core::Payments`] answers, and
+//! its answer becomes bytes. No provider's protocol is known here, and nothing dials out.
+//!
+//! Start at [`Front`] for what is served, at [`serve`] for how.
+
+pub mod admin;
+mod auth;
+mod body;
+mod envelope;
+mod front;
+mod json;
+pub mod limits;
+mod problem;
+mod query;
+mod routes;
+mod serve;
+mod wire;
+
+pub use front::{Front, FrontConfig, MetricsPage, MetricsPlace, Readiness, Ready};
+pub use limits::Limits;
+pub use serve::{Served, serve};

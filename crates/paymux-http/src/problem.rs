@@ -1,0 +1,219 @@
+//! How a refusal looks: RFC 9457 problem details with the contract's `code` and `param`.
+//!
+//! A handler returns a [`Problem`]; the envelope writes its body, since only it knows the request's
+//! id. The one table from core's errors to statuses is [`Problem::from`].
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use paymux_core::PaymentError;
+use paymux_core::ids::ChannelId;
+use paymux_core::payment::request::InvalidField;
+use paymux_core::router::{NoChannel, Removal};
+use serde::Serialize;
+
+/// The media type of every refusal.
+const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
+/// Seconds until a client may try again when too much came at once or the ledger was away.
+const RETRY_OVERLOADED: u32 = 1;
+/// Seconds until a client may try again when every channel was out for now.
+const RETRY_NO_CHANNEL: u32 = 30;
+
+/// A refusal on its way out. Boxed, since every handler's result has room for one.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem(Box<Content>);
+
+#[derive(Debug, Clone)]
+struct Content {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    detail: String,
+    param: Option<String>,
+    channels: Option<Vec<(ChannelId, Removal)>>,
+    headers: HeaderMap,
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        let headers = HeaderMap::new();
+        let detail = detail.into();
+        Self(Box::new(Content { status, code, title, detail, param: None, channels: None, headers }))
+    }
+
+    /// The request as a whole breaks a rule.
+    pub(crate) fn invalid(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", "The request is not valid", detail)
+    }
+
+    /// One field or query key breaks its rule.
+    pub(crate) fn invalid_field(field: InvalidField) -> Self {
+        Self::invalid(field.to_string()).param(field.param)
+    }
+
+    /// No key, or one that opens nothing.
+    pub(crate) fn unauthorized(detail: &'static str, challenge: &'static str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "The API key is missing or wrong", detail)
+            .header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+    }
+
+    /// No such thing here, or none that the caller may see.
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "There is no such thing here", detail)
+    }
+
+    /// The path is known, the method is not. Axum adds the `Allow` field.
+    pub(crate) fn method_not_allowed() -> Self {
+        let detail = "this path does not take that method; `Allow` lists those that it takes";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "The method is not allowed", detail)
+    }
+
+    /// More bytes than the limit.
+    pub(crate) fn body_too_large(bytes_max: usize) -> Self {
+        let detail = format!("the body may have at most {bytes_max} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large", detail)
+    }
+
+    /// The body came too slowly.
+    pub(crate) fn body_too_slow() -> Self {
+        let detail = "the body did not arrive in time; send it again";
+        Self::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The request took too long", detail)
+            .header(header::CONNECTION, HeaderValue::from_static("close"))
+    }
+
+    /// Not now; the same request may be taken in a moment.
+    pub(crate) fn overloaded(detail: impl Into<String>) -> Self {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Self::new(status, "overloaded", "Not possible just now", detail).retry_after(RETRY_OVERLOADED)
+    }
+
+    /// A sandbox order that takes no money.
+    pub(crate) fn not_payable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "not_payable", "The order takes no money", detail)
+    }
+
+    /// Something is broken here; what, stands in the log under the request's id.
+    pub(crate) fn internal() -> Self {
+        let detail = "something that must not happen has happened; it was logged under this request's id";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "paymux is at fault", detail)
+    }
+
+    fn no_channel(nobody: NoChannel, detail: String) -> Self {
+        let temporary = nobody.is_temporary();
+        let status =
+            if temporary { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::UNPROCESSABLE_ENTITY };
+        let mut problem = Self::new(status, "no_channel", "No channel can take this payment", detail);
+        problem.0.channels = Some(nobody.removed);
+        if temporary { problem.retry_after(RETRY_NO_CHANNEL) } else { problem }
+    }
+
+    fn param(mut self, name: impl Into<String>) -> Self {
+        self.0.param = Some(name.into());
+        self
+    }
+
+    fn header(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
+        self.0.headers.insert(name, value);
+        self
+    }
+
+    fn retry_after(self, seconds: u32) -> Self {
+        self.header(header::RETRY_AFTER, HeaderValue::from(seconds))
+    }
+
+    /// Writes the body into the answer that carries this problem.
+    pub(crate) fn write(&self, request_id: &str, response: &mut Response) {
+        let content = &*self.0;
+        let view = ProblemView {
+            r#type: format!("urn:paymux:error:{}", content.code),
+            title: content.title,
+            status: content.status.as_u16(),
+            detail: &content.detail,
+            code: content.code,
+            param: content.param.as_deref(),
+            request_id,
+            channels: content.channels.as_ref().map(|removed| removed.iter().map(RemovedView::of).collect()),
+        };
+        *response.body_mut() = Body::from(serde_json::to_vec(&view).unwrap_or_default());
+        response.headers_mut().insert(header::CONTENT_TYPE, MEDIA_TYPE);
+    }
+}
+
+impl From<PaymentError> for Problem {
+    /// The one table from core's errors to statuses.
+    fn from(error: PaymentError) -> Self {
+        let detail = error.to_string();
+        let code = error.code();
+        let of = |status, title| Self::new(status, code, title, detail.clone());
+        match error {
+            PaymentError::Invalid(field) => Self::invalid_field(field),
+            PaymentError::NotFound(_) => of(StatusCode::NOT_FOUND, "There is no such thing here"),
+            PaymentError::OrderMismatch(_) => {
+                of(StatusCode::UNPROCESSABLE_ENTITY, "The order number belongs to another request")
+                    .param("order_no")
+            }
+            PaymentError::NoChannel(nobody) => Self::no_channel(nobody, detail),
+            PaymentError::AlreadyPaid => of(StatusCode::CONFLICT, "The payment is paid"),
+            PaymentError::InFlight => of(StatusCode::CONFLICT, "The payment is being worked on"),
+            PaymentError::NotCancelable(_) => of(StatusCode::CONFLICT, "The payment cannot be canceled"),
+            PaymentError::Unsupported { .. } => {
+                of(StatusCode::UNPROCESSABLE_ENTITY, "The provider cannot do that")
+            }
+            // What a database said may hold values: it goes to the log and no further.
+            PaymentError::Overloaded(why) => {
+                tracing::error!(%why, "a request was not taken");
+                Self::overloaded(
+                    "the ledger does not answer just now; send the same request again in a moment",
+                )
+            }
+            PaymentError::Internal(why) => {
+                tracing::error!(%why, "a broken invariant");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl From<InvalidField> for Problem {
+    fn from(field: InvalidField) -> Self {
+        Self::invalid_field(field)
+    }
+}
+
+impl IntoResponse for Problem {
+    /// An empty answer that carries the problem: the envelope writes the body.
+    fn into_response(mut self) -> Response {
+        let mut response = self.0.status.into_response();
+        *response.headers_mut() = std::mem::take(&mut self.0.headers);
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// A problem as it is written.
+#[derive(Serialize)]
+struct ProblemView<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    code: &'static str,
+    param: Option<&'a str>,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channels: Option<Vec<RemovedView<'a>>>,
+}
+
+/// A channel that could not take a payment.
+#[derive(Serialize)]
+struct RemovedView<'a> {
+    channel: &'a ChannelId,
+    rule: &'static str,
+    detail: &'a str,
+}
+
+impl<'a> RemovedView<'a> {
+    fn of((channel, removal): &'a (ChannelId, Removal)) -> Self {
+        Self { channel, rule: removal.rule, detail: &removal.detail }
+    }
+}

@@ -1,0 +1,112 @@
+//! Payers' browsers coming back from a provider. Nothing in such a request is believed: it only
+//! says which page to show.
+
+use axum::extract::{Path, State};
+use axum::response::{Html, IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use paymux_core::ChannelId;
+use paymux_core::payment::{Payment, Status};
+
+use crate::front::Shared;
+
+/// Nothing may be loaded, run, framed or sent from this page.
+const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// `GET|POST /return/{channel_id}`
+pub(crate) async fn without_number() -> Response {
+    page(&WAITING, Livemode::Live)
+}
+
+/// `GET|POST /return/{channel_id}/{number}`. An unknown number looks like a payment that is not
+/// settled yet, so nobody learns from this page which numbers exist.
+pub(crate) async fn with_number(
+    State(shared): State<Shared>,
+    Path((channel, number)): Path<(String, String)>,
+) -> Response {
+    match found(&shared, &channel, &number).await {
+        Some(payment) => back_to_merchant(&payment).unwrap_or_else(|| state_page(&payment)),
+        None => page(&WAITING, Livemode::Live),
+    }
+}
+
+async fn found(shared: &Shared, channel: &str, number: &str) -> Option<Payment> {
+    let channel = ChannelId::new(channel).ok()?;
+    shared.payments().find_by_number(&channel, number).await.ok()
+}
+
+/// To the address that the merchant gave, if it gave one. What the provider appended stays here.
+fn back_to_merchant(payment: &Payment) -> Option<Response> {
+    let place = HeaderValue::from_str(payment.return_url.as_deref()?).ok()?;
+    let headers = [
+        (header::LOCATION, place),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    ];
+    Some((StatusCode::SEE_OTHER, headers).into_response())
+}
+
+fn state_page(payment: &Payment) -> Response {
+    let words = match payment.status {
+        Status::Processing | Status::Pending => &WAITING,
+        Status::Succeeded => &PAID,
+        Status::Failed | Status::Canceled | Status::Expired => &UNPAID,
+    };
+    page(words, if payment.livemode { Livemode::Live } else { Livemode::Test })
+}
+
+/// What a page says, in both languages.
+struct Words {
+    zh: &'static str,
+    zh_more: &'static str,
+    en: &'static str,
+    en_more: &'static str,
+}
+
+const WAITING: Words = Words {
+    zh: "正在确认付款结果",
+    zh_more: "请回到商家页面查看订单。如已付款，请勿重复支付。",
+    en: "Your payment is being confirmed",
+    en_more: "Go back to the shop to see your order. If you have paid, do not pay again.",
+};
+const PAID: Words = Words {
+    zh: "付款成功",
+    zh_more: "您可以关闭此页面，回到商家。",
+    en: "Payment received",
+    en_more: "You can close this page and go back to the shop.",
+};
+const UNPAID: Words = Words {
+    zh: "付款未完成",
+    zh_more: "此订单已结束，没有收到付款。如需购买，请回到商家重新下单。",
+    en: "Payment not completed",
+    en_more: "This order has ended without a payment. To buy, go back to the shop and order again.",
+};
+
+/// Whether real money moves: a page says so when none does.
+#[derive(Clone, Copy)]
+enum Livemode {
+    Live,
+    Test,
+}
+
+/// One page without scripts, styles or anything from elsewhere. All of its text is ours: nothing of
+/// the request and nothing of the payment is written into it.
+fn page(words: &Words, livemode: Livemode) -> Response {
+    let test = match livemode {
+        Livemode::Live => "",
+        Livemode::Test => "<p>测试，不涉及真实资金 · Test: no real money moves</p>\n",
+    };
+    let Words { zh, zh_more, en, en_more } = words;
+    let html = format!(
+        "<!doctype html>\n<html lang=\"zh\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{zh} · {en}</title>\n</head>\n<body>\n<main>\n{test}\
+         <h1>{zh}</h1>\n<p>{zh_more}</p>\n\
+         <section lang=\"en\">\n<h2>{en}</h2>\n<p>{en_more}</p>\n</section>\n</main>\n</body>\n</html>\n"
+    );
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    ];
+    (headers, Html(html)).into_response()
+}
