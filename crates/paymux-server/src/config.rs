@@ -1,0 +1,126 @@
+//! Configuration: defaults, then the file, then the environment, checked whole before anything starts.
+//!
+//! [`load`] makes of it what the core and the server work by, or tells every mistake at once, each
+//! with its line. Nothing is opened here but the file and the files that secrets are written in.
+
+mod check;
+mod later;
+mod layers;
+mod mistake;
+mod path;
+mod place;
+mod raw;
+mod secret;
+#[cfg(test)]
+mod tests;
+mod typed;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use paymux_core::{Catalog, Provider, Secret};
+
+pub use mistake::{Mistake, Mistakes};
+pub use place::Place;
+
+use crate::environment::Environment;
+
+/// The largest file that is read, in bytes (1 MiB).
+const FILE_BYTES_MAX: usize = 1024 * 1024;
+
+/// All that a configuration says.
+#[derive(Debug)]
+pub struct Config {
+    /// What the process around the core works by.
+    pub settings: Settings,
+    /// What the core works by.
+    pub catalog: Catalog,
+    /// What is allowed and yet looks like an oversight.
+    pub remarks: Vec<String>,
+}
+
+/// What the process around the core works by.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the main listener stands.
+    pub http: SocketAddr,
+    /// Where the operators' listener stands, if there is one.
+    pub admin: Option<Admin>,
+    /// Whether test-mode channels may be configured.
+    pub test_mode: bool,
+    /// The ledger's address; may hold a password.
+    pub store_url: Secret,
+    /// Whether notices may go to private addresses.
+    pub allow_private_addresses: bool,
+    /// Whether notices may go by plain HTTP: some app asked for it.
+    pub allow_plain_http: bool,
+    /// The longest that connecting may take.
+    pub connect: Duration,
+    /// The pause between two looks for attempts that are due.
+    pub sweep_interval: Duration,
+    /// The largest bodies that are read.
+    pub limits: Limits,
+}
+
+/// The operators' listener.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// Where it stands.
+    pub address: SocketAddr,
+    /// What opens it.
+    pub token: Secret,
+}
+
+/// The largest bodies that are read, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Of a merchant's request.
+    pub body_bytes: usize,
+    /// Of a provider's callback.
+    pub callback_bytes: usize,
+}
+
+/// Reads and checks the file at `path`.
+///
+/// # Errors
+/// Every mistake that was found.
+pub fn load(
+    path: &Path,
+    environment: &Environment,
+    providers: &[Arc<dyn Provider>],
+) -> Result<Config, Mistakes> {
+    let name = path.display().to_string();
+    let bytes = std::fs::read(path)
+        .map_err(|error| Mistakes::one(&name, Place::File, format!("cannot be read: {error}")))?;
+    read(&name, bytes, environment, providers)
+}
+
+/// Checks the text of a file that is called `name`.
+///
+/// # Errors
+/// Every mistake that was found.
+pub fn read(
+    name: &str,
+    bytes: Vec<u8>,
+    environment: &Environment,
+    providers: &[Arc<dyn Provider>],
+) -> Result<Config, Mistakes> {
+    if bytes.len() > FILE_BYTES_MAX {
+        let rule = format!("a configuration has at most {FILE_BYTES_MAX} bytes");
+        return Err(Mistakes::one(name, Place::File, rule));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let good =
+            String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]).into_owned();
+        Mistakes::one(name, Place::spot(&good, good.len()), "not UTF-8")
+    })?;
+    let places = place::Places::read(name, &text, environment)
+        .map_err(|(place, rule)| Mistakes::one(name, place, rule))?;
+    let mut mistakes = mistake::Gathering::new(&places);
+    let tree = layers::merged(&places, environment, &mut mistakes);
+    let raw = tree.and_then(|tree| typed::read(tree, &mut mistakes));
+    let config = raw.and_then(|raw| check::whole(&raw, environment, providers, &mut mistakes));
+    mistakes.end(config)
+}

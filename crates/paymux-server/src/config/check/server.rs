@@ -1,0 +1,183 @@
+//! `[server]`, `[store]`, `[outbound]`, `[timeouts]`, `[sweeper]` and `[limits]`.
+
+use std::net::SocketAddr;
+
+use paymux_core::Secret;
+use paymux_core::catalog::Timing;
+use paymux_core::store::Ring;
+use paymux_core::wire::{Endpoint, PlainHttp};
+
+use super::Check;
+use crate::config::path::KeyPath;
+use crate::config::raw::{self, Raw};
+use crate::config::{Admin, Limits, Settings};
+
+/// The longest time that any key takes: ten minutes.
+const MS_MAX: i64 = 600_000;
+/// The largest body that any key takes: 16 MiB.
+const BYTES_MAX: i64 = 16 * 1024 * 1024;
+/// The shortest operator token, in characters.
+const TOKEN_MIN: usize = 24;
+
+/// It is wrong, and that was told.
+struct Told;
+
+/// What the core takes from these sections.
+pub(super) struct Site {
+    pub(super) public_url: Endpoint,
+    pub(super) timing: Timing,
+    pub(super) callback_ring: Ring,
+}
+
+impl Check<'_, '_> {
+    pub(super) fn server(&mut self, raw: &Raw) -> Option<(Settings, Site)> {
+        let server = KeyPath::of("server");
+        let test_mode = raw.server.test_mode.unwrap_or_default();
+        let http = self.listener(&server.key("http"), raw.server.http.as_deref());
+        let admin = self.admin(&server, &raw.server, http);
+        let public_url = self.public_url(&server.key("public_url"), &raw.server, http);
+        let store_url = self.store_url(&KeyPath::of("store").key("url"), &raw.store);
+        let timing = self.timing(&raw.timeouts);
+        let connect = self.milliseconds(
+            &KeyPath::of("timeouts").key("connect_ms"),
+            raw.timeouts.connect_ms,
+            1..=MS_MAX,
+        );
+        let sweep_interval = self.milliseconds(
+            &KeyPath::of("sweeper").key("interval_ms"),
+            raw.sweeper.interval_ms,
+            10..=MS_MAX,
+        );
+        let limits = self.limits(&raw.limits);
+        let callback_ring = self.callback_ring(&raw.limits);
+        let settings = Settings {
+            http: http?,
+            admin: admin.ok()?,
+            test_mode,
+            store_url: store_url?,
+            allow_private_addresses: raw.outbound.allow_private_addresses.unwrap_or_default(),
+            allow_plain_http: raw.apps.iter().any(|app| app.allow_http_notify.unwrap_or_default()),
+            connect: connect?,
+            sweep_interval: sweep_interval?,
+            limits: limits?,
+        };
+        Some((settings, Site { public_url: public_url?, timing: timing?, callback_ring: callback_ring? }))
+    }
+
+    fn listener(&mut self, path: &KeyPath, text: Option<&str>) -> Option<SocketAddr> {
+        let text = self.required(path, text.as_ref())?;
+        let address = text.parse();
+        if address.is_err() {
+            self.wrong(path, format!("`{text}`: write an address and a port, like 127.0.0.1:8080"));
+        }
+        address.ok()
+    }
+
+    fn admin(
+        &mut self,
+        server: &KeyPath,
+        raw: &raw::Server,
+        http: Option<SocketAddr>,
+    ) -> Result<Option<Admin>, Told> {
+        let (address_path, token_path) = (server.key("admin"), server.key("admin_token"));
+        let token = self.secret(&token_path, raw.admin_token.as_ref());
+        let Some(text) = raw.admin.as_deref() else { return Ok(None) };
+        let address = self.listener(&address_path, Some(text));
+        if address.is_some_and(|address| Some(address) == http && address.port() != 0) {
+            self.wrong(&address_path, "the operators' listener needs another port than `server.http`");
+        }
+        if raw.admin_token.is_none() {
+            self.wrong(&token_path, "required where `server.admin` is set");
+        }
+        let token = self.key_text(&token_path, token, TOKEN_MIN);
+        let admin = || Some(Admin { address: address?, token: token? });
+        admin().map(Some).ok_or(Told)
+    }
+
+    /// A key that travels in a header: long enough not to be guessed, and printable.
+    pub(super) fn key_text(
+        &mut self,
+        path: &KeyPath,
+        key: Option<Secret>,
+        characters_min: usize,
+    ) -> Option<Secret> {
+        let key = key?;
+        let text = key.expose();
+        if text.len() < characters_min || !text.bytes().all(|b| b.is_ascii_graphic()) {
+            let rule = format!(
+                "write at least {characters_min} printable ASCII characters without blanks; \
+                 `paymux keys new` makes one"
+            );
+            self.wrong(path, rule);
+            return None;
+        }
+        Some(key)
+    }
+
+    /// Providers call this address and sign it: it must be one that they reach, unless all is a test.
+    fn public_url(
+        &mut self,
+        path: &KeyPath,
+        raw: &raw::Server,
+        http: Option<SocketAddr>,
+    ) -> Option<Endpoint> {
+        let Some(text) = raw.public_url.as_deref() else {
+            let http = http?;
+            if !http.ip().is_loopback() {
+                self.wrong(path, "required unless `server.http` is a loopback address");
+                return None;
+            }
+            return self.address(path, &format!("http://{http}"), PlainHttp::LoopbackOnly);
+        };
+        let test_mode = raw.test_mode.unwrap_or_default();
+        let plain = if test_mode { PlainHttp::Anywhere } else { PlainHttp::LoopbackOnly };
+        let url = self.address(path, text, plain)?;
+        if url.path_and_query().1.is_some() {
+            self.wrong(path, "no ?query may stand in it: some providers cannot carry one");
+            return None;
+        }
+        Some(url)
+    }
+
+    fn store_url(&mut self, path: &KeyPath, raw: &raw::Store) -> Option<Secret> {
+        let url = self.required(path, raw.url.as_ref())?;
+        let url = self.secret(path, Some(url))?;
+        let known = ["sqlite://", "postgres://", "postgresql://"];
+        if !known.iter().any(|scheme| url.expose().strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()))
+        {
+            self.wrong(path, "write sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE");
+            return None;
+        }
+        Some(url)
+    }
+
+    fn timing(&mut self, raw: &raw::Timeouts) -> Option<Timing> {
+        let path = KeyPath::of("timeouts");
+        let request = self.milliseconds(&path.key("request_ms"), raw.request_ms, 1..=MS_MAX);
+        let answer = self.milliseconds(&path.key("answer_ms"), raw.answer_ms, 1..=MS_MAX);
+        let budget = &path.key("failover_budget_ms");
+        let failover_budget = self.milliseconds(budget, raw.failover_budget_ms, 0..=MS_MAX);
+        let notice = self.milliseconds(&path.key("notice_ms"), raw.notice_ms, 1..=60_000);
+        Some(Timing {
+            request: request?,
+            answer: answer?,
+            failover_budget: failover_budget?,
+            notice: notice?,
+        })
+    }
+
+    fn limits(&mut self, raw: &raw::Limits) -> Option<Limits> {
+        let path = KeyPath::of("limits");
+        let body_bytes = self.number(&path.key("body_bytes"), raw.body_bytes, 1024..=BYTES_MAX);
+        let callback_bytes = self.number(&path.key("callback_bytes"), raw.callback_bytes, 1024..=BYTES_MAX);
+        Some(Limits { body_bytes: body_bytes?, callback_bytes: callback_bytes? })
+    }
+
+    fn callback_ring(&mut self, raw: &raw::Limits) -> Option<Ring> {
+        let path = KeyPath::of("limits");
+        let rows = self.number(&path.key("unverified_callbacks"), raw.unverified_callbacks, 1..=1_000_000);
+        let bytes = &path.key("unverified_bytes");
+        let bytes = self.number(bytes, raw.unverified_bytes, 1024..=1024 * 1024 * 1024);
+        Some(Ring { rows: rows?, bytes: bytes? })
+    }
+}

@@ -1,0 +1,137 @@
+//! The tables of a configuration as they are written: every key that there is, none of them judged yet.
+//!
+//! An absent key is `None`; its default stands in `config/default.toml`, which is merged in before, or,
+//! inside of a list, where the element is checked.
+
+use serde::Deserialize;
+
+use super::secret::RawSecret;
+
+/// A whole configuration.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Raw {
+    pub(super) server: Server,
+    pub(super) store: Store,
+    pub(super) outbound: Outbound,
+    pub(super) timeouts: Timeouts,
+    pub(super) sweeper: Sweeper,
+    pub(super) limits: Limits,
+    pub(super) apps: Vec<App>,
+    pub(super) channels: Vec<Channel>,
+    pub(super) routes: Vec<Route>,
+}
+
+/// `[server]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Server {
+    pub(super) http: Option<String>,
+    pub(super) admin: Option<String>,
+    pub(super) admin_token: Option<RawSecret>,
+    pub(super) public_url: Option<String>,
+    pub(super) test_mode: Option<bool>,
+}
+
+/// `[store]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Store {
+    pub(super) url: Option<RawSecret>,
+}
+
+/// `[outbound]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Outbound {
+    pub(super) allow_private_addresses: Option<bool>,
+}
+
+/// `[timeouts]`
+#[expect(clippy::struct_field_names, reason = "keys are written with their unit")]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Timeouts {
+    pub(super) connect_ms: Option<i64>,
+    pub(super) request_ms: Option<i64>,
+    pub(super) answer_ms: Option<i64>,
+    pub(super) failover_budget_ms: Option<i64>,
+    pub(super) notice_ms: Option<i64>,
+}
+
+/// `[sweeper]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Sweeper {
+    pub(super) interval_ms: Option<i64>,
+}
+
+/// `[limits]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Limits {
+    pub(super) body_bytes: Option<i64>,
+    pub(super) callback_bytes: Option<i64>,
+    pub(super) unverified_callbacks: Option<i64>,
+    pub(super) unverified_bytes: Option<i64>,
+}
+
+/// `[[apps]]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct App {
+    pub(super) id: Option<String>,
+    pub(super) api_key: Option<RawSecret>,
+    pub(super) api_key_previous: Option<RawSecret>,
+    pub(super) notify_url: Option<String>,
+    pub(super) notify_secret: Option<RawSecret>,
+    pub(super) notify_secret_previous: Option<RawSecret>,
+    pub(super) allow_http_notify: Option<bool>,
+}
+
+/// `[[channels]]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Channel {
+    pub(super) id: Option<String>,
+    pub(super) provider: Option<String>,
+    pub(super) state: Option<String>,
+    pub(super) weight: Option<i64>,
+    pub(super) methods: Option<Vec<String>>,
+    pub(super) request_ms: Option<i64>,
+    pub(super) rules: Rules,
+    /// The plugin's own table; its keys are the plugin's.
+    pub(super) settings: serde_json::Map<String, serde_json::Value>,
+}
+
+/// `[channels.rules]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Rules {
+    pub(super) currency: Option<String>,
+    pub(super) amount_min: Option<i64>,
+    pub(super) amount_max: Option<i64>,
+}
+
+/// `[[routes]]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Route {
+    pub(super) name: Option<String>,
+    pub(super) when: When,
+    pub(super) strategy: Option<String>,
+    pub(super) channels: Option<Vec<String>>,
+    pub(super) failover: Option<i64>,
+    pub(super) failover_unknown: Option<String>,
+}
+
+/// `routes.when`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct When {
+    pub(super) apps: Option<Vec<String>>,
+    pub(super) methods: Option<Vec<String>>,
+    pub(super) amount_min: Option<i64>,
+    pub(super) amount_max: Option<i64>,
+    pub(super) currency: Option<String>,
+}

@@ -1,0 +1,6 @@
+//! The parts of the `paymux` binary: configuration, the list of plugins, start-up and shutdown, and the
+//! commands. It only puts the other crates together; what they do lives there.
+
+pub mod config;
+pub mod environment;
+pub mod plugins;
