@@ -1,0 +1,55 @@
+//! What differs from provider to provider: everything that the engine must be told about one.
+//!
+//! The wire itself is the plugin's acceptor. Here is only what a pretend bank needs beyond it.
+
+use std::sync::Arc;
+
+use paymux_core::acceptor::{Acceptor, FrontPay, FrontRead, FrontRefusal};
+use paymux_core::provider::Settings;
+use paymux_core::{Money, NextAction, WireRequest};
+
+use crate::dice::Dice;
+
+/// One provider, as its simulator sees it.
+pub(crate) trait Dialect: Send + Sync + 'static {
+    /// The server side of its protocol.
+    fn acceptor(&self) -> Arc<dyn Acceptor>;
+
+    /// What the provider refuses although the protocol could carry it, such as a number of a form
+    /// that it does not take.
+    fn refuses(&self, pay: &FrontPay) -> Option<FrontRefusal>;
+
+    /// What the payer must do; everything that can be opened leads to `pay_url`. `memo` is the
+    /// acceptor's.
+    fn action(&self, pay: &FrontPay, memo: &str, pay_url: &str, dice: &Dice) -> Option<NextAction>;
+
+    /// Whether an order with that memo is one of `code`, a create code or a group of them.
+    fn has_code(&self, memo: &str, code: &str) -> bool;
+
+    /// The number of a payment at the wallet.
+    fn trade_no(&self, dice: &Dice) -> String;
+
+    /// The same account with the secrets that sign webhooks replaced by made-up ones.
+    fn retired(&self, settings: &Settings) -> Settings;
+
+    /// Somebody else's account.
+    fn stranger(&self, settings: &Settings) -> Settings;
+
+    /// The same webhook with a wrong sign.
+    fn forged(&self, notice: WireRequest) -> WireRequest;
+
+    /// Reads a create with code of its own, sign included, without the acceptor: one misreading
+    /// must not hide on both sides.
+    ///
+    /// # Errors
+    /// What it finds wrong.
+    fn witness(&self, request: &WireRequest, read: &FrontRead) -> Result<Seen, String>;
+}
+
+/// What the bank itself sees in a create.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub number: String,
+    pub amount: Money,
+    pub notify_url: Option<String>,
+}

@@ -1,0 +1,62 @@
+//! The providers as real HTTP servers with faults: the same wire as theirs, a pretend bank behind it.
+//!
+//! A simulator is a plugin's acceptor (which reads, checks and answers in the provider's protocol),
+//! a bank that keeps books in memory, a sender of signed webhooks with the provider's repeats, and
+//! faults that can be scripted or drawn from a seed. `paymux sim` and `paymux demo` run it, tests
+//! and load runs too.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! use paymux_sim::{BeeCloudSim, SimConfig};
+//!
+//! let hook = Some("http://127.0.0.1:8080/notify/bee-main".to_owned());
+//! let account = BeeCloudSim::account("main", 7, hook);
+//! let sim = BeeCloudSim::start(SimConfig { accounts: vec![account], ..SimConfig::default() }).await?;
+//! println!("a channel's base_url is {}", sim.base_url());
+//! sim.bank().pay("PMX20240301000001")?;
+//! sim.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How a payer pays
+//! By [`Bank::pay`], by `POST /sim/pay/{number}`, or on the page that the create's QR code or
+//! address leads to. A barcode pays by its last digit: 0 2 4 6 8 at once; 9 after a password (2 s);
+//! 7 is asked for one and leaves; 5 has too little money; 3 leaves the create in doubt and is paid;
+//! 1 leaves it in doubt and is not.
+//!
+//! # What can go wrong
+//! See [`CallFault`] and [`NoticeFault`]; [`Rule`] says which calls they meet, how often and how
+//! likely. `POST /sim/faults` takes the same as JSON:
+//! ```json
+//! {"calls":   [{"operation": "pay", "times": 2, "fault": {"kind": "close_after"}},
+//!              {"per_million": 10000, "fault": {"kind": "latency", "ms": 300}}],
+//!  "notices": [{"number": "PMX20240301000001", "fault": {"kind": "bad_signature"}}]}
+//! ```
+//!
+//! It is a test tool: whoever reaches its address can pay, read the books and break things. It
+//! listens on this machine only unless told otherwise, and no real money moves through it.
+//!
+//! Not here: any provider's wire, which is its plugin's.
+
+mod barcode;
+mod beecloud;
+mod books;
+mod call;
+mod config;
+mod courier;
+mod dialect;
+mod dice;
+mod engine;
+mod faults;
+mod guarded;
+mod shell;
+mod simulator;
+mod stats;
+
+pub use beecloud::BeeCloudSim;
+pub use books::{NoticeOutcome, NoticeTry, ORDERS_MAX, OrderState, OrderView, Pay, PayError};
+pub use config::{PayerHabit, SimAccount, SimConfig, StartError};
+pub use faults::{CallFault, FaultEffect, FaultPlan, NoticeFault, RULES_MAX, Rule, TooManyRules};
+pub use simulator::{Bank, Running};
+pub use stats::Stats;

@@ -1,0 +1,159 @@
+//! The paths under `/sim`: what whoever runs a test may see and do. JSON in, JSON out, and pages for
+//! people.
+//!
+//! | call | |
+//! |---|---|
+//! | `GET /sim` | a page with the newest orders |
+//! | `GET /sim/orders?limit=100` | the books, newest first, at most 10 000 |
+//! | `GET /sim/orders/{number}?account=` | one order with every try of its webhook |
+//! | `GET /sim/pay/{number}?account=` | the payer's page |
+//! | `POST /sim/pay/{number}?account=` | pays: `{"amount"?, "discount"?, "force"?}`, or the page's form |
+//! | `GET /sim/faults` | the rules that stand |
+//! | `POST /sim/faults` | adds rules: `{"calls": [..], "notices": [..]}`, see [`crate::FaultPlan`] |
+//! | `DELETE /sim/faults` | removes them all |
+//! | `GET /sim/stats` | counts, see [`crate::Stats`] |
+
+use std::sync::Arc;
+
+use paymux_core::wire::Headers;
+use paymux_core::{Verb, WireRequest, WireResponse};
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::page;
+use crate::books::{OrderView, Pay, PayError};
+use crate::engine::Engine;
+use crate::simulator::Bank;
+
+const ORDERS_SHOWN: usize = 100;
+const ORDERS_SHOWN_MAX: usize = 10_000;
+
+/// Answers a request on one of the simulator's own paths.
+pub(crate) fn answer(engine: &Arc<Engine>, request: &WireRequest) -> WireResponse {
+    let bank = Bank::of(engine.clone());
+    let path = request.path.trim_start_matches("/sim").trim_matches('/');
+    let (room, name) = path.split_once('/').unwrap_or((path, ""));
+    let Ok(number) = percent_decode_str(name).decode_utf8() else { return problem(404, "no such path") };
+    match (request.verb, room, number.as_ref()) {
+        (Verb::Get, "", "") => {
+            page::answer(200, &page::books(&bank.orders(), |order| own_page(engine, order)))
+        }
+        (Verb::Get, "orders", "") => orders(&bank, request),
+        (Verb::Get, "orders", number) => answered(bank.order_of(number, account(request).as_deref())),
+        (Verb::Get, "pay", number) if !number.is_empty() => pay_page(engine, &bank, request, number),
+        (Verb::Post, "pay", number) if !number.is_empty() => pay(engine, &bank, request, number),
+        (Verb::Get, "faults", "") => json(200, &bank.faults()),
+        (Verb::Post, "faults", "") => add_faults(&bank, request),
+        (Verb::Delete, "faults", "") => {
+            bank.clear_faults();
+            json(200, &bank.faults())
+        }
+        (Verb::Get, "stats", "") => json(200, &bank.stats()),
+        _ => problem(404, "no such path; GET /sim/orders, /sim/stats, /sim/faults, /sim/pay/{number}"),
+    }
+}
+
+fn account(request: &WireRequest) -> Option<String> {
+    request.query_value("account").filter(|account| !account.is_empty())
+}
+
+fn orders(bank: &Bank, request: &WireRequest) -> WireResponse {
+    let limit = match request.query_value("limit").map(|text| text.parse::<usize>()) {
+        None => ORDERS_SHOWN,
+        Some(Ok(limit)) if limit <= ORDERS_SHOWN_MAX => limit,
+        Some(_) => return problem(400, &format!("limit: write 0 to {ORDERS_SHOWN_MAX}")),
+    };
+    let mut orders = bank.orders();
+    orders.truncate(limit);
+    json(200, &serde_json::json!({"orders": orders}))
+}
+
+fn answered(order: Result<OrderView, PayError>) -> WireResponse {
+    match order {
+        Ok(order) => json(200, &order),
+        Err(error) => problem(status(&error), &error.to_string()),
+    }
+}
+
+fn status(error: &PayError) -> u16 {
+    match error {
+        PayError::NotFound(_) => 404,
+        PayError::Amount => 400,
+        PayError::Ambiguous(_) | PayError::AlreadyPaid | PayError::Closed | PayError::Expired => 409,
+    }
+}
+
+fn add_faults(bank: &Bank, request: &WireRequest) -> WireResponse {
+    match read(request).and_then(|plan| bank.add_faults(plan).map_err(|error| error.to_string())) {
+        Ok(()) => json(200, &bank.faults()),
+        Err(rule) => problem(400, &rule),
+    }
+}
+
+fn pay_page(engine: &Engine, bank: &Bank, request: &WireRequest, number: &str) -> WireResponse {
+    match bank.order_of(number, account(request).as_deref()) {
+        Ok(order) => page::answer(200, &page::payer(&order, &own_page(engine, &order))),
+        Err(error) => page::answer(status(&error), &page::refusal(&error.to_string())),
+    }
+}
+
+/// The address of an order's page as it stands on the page itself.
+fn own_page(engine: &Engine, order: &OrderView) -> String {
+    let key = crate::books::OrderKey { number: order.number.clone(), account: order.account.clone() };
+    engine.pay_url(&key)
+}
+
+/// A program posts JSON and gets JSON; a person posts the form and is led back to the page.
+fn pay(engine: &Engine, bank: &Bank, request: &WireRequest, number: &str) -> WireResponse {
+    let is_form = request.headers.first("content-type").is_some_and(|kind| kind.starts_with(FORM));
+    let how = if is_form { read_form(request) } else { read(request) };
+    let how = match how {
+        Ok(how) => how,
+        Err(rule) if is_form => return page::answer(400, &page::refusal(&rule)),
+        Err(rule) => return problem(400, &rule),
+    };
+    let paid = bank.pay_as(number, account(request).as_deref(), how);
+    match paid {
+        Ok(order) if is_form => see_other(&own_page(engine, &order)),
+        Err(error) if is_form => page::answer(status(&error), &page::refusal(&error.to_string())),
+        paid => answered(paid),
+    }
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// An empty field is an absent one.
+fn read_form(request: &WireRequest) -> Result<Pay, String> {
+    let body = String::from_utf8_lossy(&request.body).into_owned();
+    // A form's body has the form of a query.
+    let fields = WireRequest::new(Verb::Get, "/").query(body);
+    let sum = |name: &str| {
+        let text = fields.query_value(name).filter(|text| !text.is_empty());
+        text.map(|text| text.parse::<i64>().map_err(|_| format!("{name}: write minor units, like 1999")))
+            .transpose()
+    };
+    Ok(Pay { amount: sum("amount")?, discount: sum("discount")?.unwrap_or(0), force: false })
+}
+
+/// An empty body is `{}`.
+fn read<T: DeserializeOwned>(request: &WireRequest) -> Result<T, String> {
+    let body: &[u8] = if request.body.is_empty() { b"{}" } else { &request.body };
+    serde_json::from_slice(body).map_err(|error| error.to_string())
+}
+
+fn see_other(to: &str) -> WireResponse {
+    let mut headers = Headers::new();
+    headers.push("location", to);
+    WireResponse { status: 303, headers, body: bytes::Bytes::new() }
+}
+
+fn json(status: u16, body: &impl Serialize) -> WireResponse {
+    // What is shown here holds nothing that JSON cannot.
+    let text = serde_json::to_string_pretty(body).unwrap_or_default();
+    WireResponse::with_status(status, "application/json", text + "\n")
+}
+
+fn problem(status: u16, error: &str) -> WireResponse {
+    json(status, &serde_json::json!({"error": error}))
+}

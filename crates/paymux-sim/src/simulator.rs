@@ -1,0 +1,250 @@
+//! A simulator as its host holds it: started, asked, paid at, stopped.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use paymux_core::Transport;
+use paymux_core::wire::PlainHttp;
+use paymux_core::{Endpoint, Timestamp};
+use paymux_transport::{CallsMax, Dialler, Guard, Settings as DialSettings};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::books::{Books, OrderView, Pay, PayError};
+use crate::config::{SimAccount, SimConfig, StartError};
+use crate::dialect::Dialect;
+use crate::dice::Dice;
+use crate::engine::{Accounts, Engine, Pace};
+use crate::faults::{CallFault, FaultPlan, NoticeFault, Rule, TooManyRules};
+use crate::guarded::Guarded;
+use crate::shell;
+use crate::stats::Stats;
+
+/// Webhooks that may be on their way at once; further ones wait for their next repeat.
+const NOTICES_AT_ONCE: usize = 1024;
+
+/// Acceptor, bank, faults and webhook sender behind one listener; the provider is the dialect's.
+pub(crate) struct Simulator;
+
+impl Simulator {
+    pub(crate) async fn start(dialect: Arc<dyn Dialect>, config: SimConfig) -> Result<Running, StartError> {
+        let acceptor = dialect.acceptor();
+        check_accounts(&config.accounts, |account| {
+            acceptor.check_settings(&account.settings).into_iter().next()
+        })?;
+        let transport = transport(&config)?;
+        let cannot_listen = |error| StartError::Listen { addr: config.listen, error };
+        let listener = TcpListener::bind(config.listen).await.map_err(cannot_listen)?;
+        let addr = listener.local_addr().map_err(cannot_listen)?;
+        if !addr.ip().is_loopback() {
+            tracing::warn!(%addr, "the simulator takes calls from other machines: it is a test tool without access control");
+        }
+        let engine = Arc::new(Engine {
+            acceptor,
+            dialect,
+            accounts: Accounts(config.accounts),
+            books: Guarded::new(Books::default()),
+            faults: Guarded::new(config.faults),
+            stats: Guarded::new(Stats::default()),
+            dice: Dice::seeded(config.seed),
+            clock: config.clock,
+            transport,
+            public_url: config.public_url.unwrap_or_else(|| format!("http://{addr}")),
+            pace: Pace {
+                time_scale: config.time_scale,
+                clock_skew_ms: config.clock_skew_ms,
+                rows_late: config.rows_late,
+            },
+            payer: config.payer,
+            notice_timeout: config.notice_timeout,
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            changes: watch::Sender::new(0),
+        });
+        engine.tasks.spawn(shell::serve(engine.clone(), listener));
+        Ok(Running { addr, bank: Bank { engine } })
+    }
+}
+
+fn check_accounts(
+    accounts: &[SimAccount],
+    mistake: impl Fn(&SimAccount) -> Option<paymux_core::provider::SettingError>,
+) -> Result<(), StartError> {
+    if accounts.is_empty() {
+        return Err(StartError::NoAccount);
+    }
+    for (at, account) in accounts.iter().enumerate() {
+        if accounts[..at].iter().any(|other| other.key == account.key) {
+            return Err(StartError::TwoOfOneKey(account.key.clone()));
+        }
+        if let Some(error) = mistake(account) {
+            return Err(StartError::Settings {
+                account: account.key.clone(),
+                key: error.key,
+                rule: error.rule,
+            });
+        }
+        if let Some(Err(error)) =
+            account.notify_url.as_deref().map(|url| Endpoint::parse(url, PlainHttp::Anywhere))
+        {
+            return Err(StartError::NotifyUrl { account: account.key.clone(), rule: error.to_string() });
+        }
+    }
+    Ok(())
+}
+
+/// The way out for webhooks. They go wherever an order says, this machine included: that is what a
+/// test tool is for.
+fn transport(config: &SimConfig) -> Result<Arc<dyn Transport>, StartError> {
+    let settings = DialSettings {
+        guard: Guard { allow_private_addresses: true, allow_plain_http: true },
+        merchant_calls: CallsMax { total: NOTICES_AT_ONCE, per_origin: NOTICES_AT_ONCE },
+        ..DialSettings::default()
+    };
+    Ok(Arc::new(Dialler::new(&settings, config.clock.clone())?))
+}
+
+/// A running simulator. Dropping it stops it without waiting for the end.
+#[derive(Debug)]
+pub struct Running {
+    addr: SocketAddr,
+    bank: Bank,
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// What a channel that calls it has as its `base_url`.
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// The bank, for tests and demos in the same process.
+    pub fn bank(&self) -> &Bank {
+        &self.bank
+    }
+
+    /// Takes no more calls, cuts those that wait, drops webhooks that are not out yet, and returns
+    /// when nothing runs any more.
+    pub async fn stop(self) {
+        self.bank.engine.stopping.cancel();
+        self.bank.engine.tasks.close();
+        self.bank.engine.tasks.wait().await;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.bank.engine.stopping.cancel();
+    }
+}
+
+/// The pretend bank of a running simulator. Clones speak to the same one.
+#[derive(Clone)]
+pub struct Bank {
+    engine: Arc<Engine>,
+}
+
+impl Bank {
+    /// A payer pays that order in full. `number` is the merchant's number or the record id.
+    pub fn pay(&self, number: &str) -> Result<OrderView, PayError> {
+        self.pay_as(number, None, Pay::default())
+    }
+
+    /// A payer pays that order of that account so; `None`: of whichever account has the number.
+    pub fn pay_as(&self, number: &str, account: Option<&str>, pay: Pay) -> Result<OrderView, PayError> {
+        let key = self.engine.books.lock().find(number, account)?.key.clone();
+        self.engine.take_money(&key, pay)?;
+        self.order_of(&key.number, Some(&key.account))
+    }
+
+    /// That order, of whichever account has the number.
+    pub fn order(&self, number: &str) -> Option<OrderView> {
+        self.order_of(number, None).ok()
+    }
+
+    /// That order of that account.
+    pub fn order_of(&self, number: &str, account: Option<&str>) -> Result<OrderView, PayError> {
+        let now = self.engine.now();
+        self.engine.books.lock().find(number, account).map(|order| order.view(now))
+    }
+
+    /// All orders, newest first.
+    pub fn orders(&self) -> Vec<OrderView> {
+        let now = self.engine.now();
+        let mut views: Vec<_> = self.engine.books.lock().all().map(|order| order.view(now)).collect();
+        views.sort_by(|a, b| b.created_at.cmp(&a.created_at).then_with(|| a.id.cmp(&b.id)));
+        views
+    }
+
+    /// Waits until that order is so, and returns it. Waits for ever if it never is: bound it.
+    pub async fn order_when(&self, number: &str, is_so: impl Fn(&OrderView) -> bool) -> OrderView {
+        let mut changes = self.engine.changes.subscribe();
+        loop {
+            if let Some(order) = self.order(number).filter(&is_so) {
+                return order;
+            }
+            // The sender lives in the engine, which this handle keeps.
+            let _ = changes.changed().await;
+        }
+    }
+
+    /// The address on which a payer pays that order.
+    pub fn pay_url(&self, number: &str) -> Option<String> {
+        let key = self.engine.books.lock().find(number, None).ok()?.key.clone();
+        Some(self.engine.pay_url(&key))
+    }
+
+    /// Counts of what happened.
+    pub fn stats(&self) -> Stats {
+        self.engine.stats()
+    }
+
+    /// The rules that stand.
+    pub fn faults(&self) -> FaultPlan {
+        self.engine.faults.lock().clone()
+    }
+
+    /// Adds rules behind those that stand.
+    ///
+    /// # Errors
+    /// When more than [`crate::RULES_MAX`] would stand.
+    pub fn add_faults(&self, plan: FaultPlan) -> Result<(), TooManyRules> {
+        self.engine.faults.lock().extend(plan)
+    }
+
+    /// Adds one rule for calls; nothing beyond [`crate::RULES_MAX`].
+    pub fn strike_call(&self, rule: Rule<CallFault>) -> Result<(), TooManyRules> {
+        self.add_faults(FaultPlan { calls: vec![rule], notices: Vec::new() })
+    }
+
+    /// Adds one rule for webhooks; nothing beyond [`crate::RULES_MAX`].
+    pub fn strike_notice(&self, rule: Rule<NoticeFault>) -> Result<(), TooManyRules> {
+        self.add_faults(FaultPlan { calls: Vec::new(), notices: vec![rule] })
+    }
+
+    /// Removes all rules.
+    pub fn clear_faults(&self) {
+        *self.engine.faults.lock() = FaultPlan::default();
+    }
+
+    /// The provider's clock.
+    pub fn now(&self) -> Timestamp {
+        self.engine.now()
+    }
+
+    pub(crate) fn of(engine: Arc<Engine>) -> Self {
+        Self { engine }
+    }
+}
+
+impl std::fmt::Debug for Bank {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bank").field("public_url", &self.engine.public_url).finish_non_exhaustive()
+    }
+}
