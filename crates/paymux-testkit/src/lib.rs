@@ -5,12 +5,15 @@
 
 pub mod channel;
 pub mod clock;
+pub mod fixtures;
 pub mod memory_store;
 pub mod rng;
+pub mod store_contract;
 pub mod transport;
 
 pub use channel::{Script, ScriptedChannel};
 pub use clock::TestClock;
+pub use fixtures::Fixtures;
 pub use memory_store::MemoryStore;
 pub use rng::SeededRng;
 pub use transport::ScriptedTransport;

@@ -1,46 +1,52 @@
-//! The ledger in memory: the same contract as the real stores, as plainly as it can be written.
+//! The ledger in memory: core's [`Store`] in its plainest form, with one lock around everything.
 //!
-//! Tests of use cases run on it, and the contract suite holds it to the same answers as SQLite and
-//! PostgreSQL. It forgets everything when it is dropped.
+//! It is the model that the real stores are compared with, and what tests of use cases run on. It
+//! forgets everything when it is dropped.
 
-use std::collections::BTreeMap;
+mod apply;
+mod outbox;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use paymux_core::clock::Timestamp;
-use paymux_core::ids::{AppId, AttemptId, ChannelId, EventId, OrderNo, PaymentId};
+use paymux_core::ids::{AppId, AttemptId, CallbackId, ChannelId, EventId, OrderNo, PaymentId};
 use paymux_core::payment::{Attempt, Payment};
 use paymux_core::store::{
-    Applied, CallbackRow, CallbackVerdict, Change, DeliveryOutcome, DeliveryReport, DueAttempt, DueDelivery,
-    Event, Opened, Opening, PaymentFilter, Ring, Store, StoreError, Touched,
+    Applied, CallbackRow, CallbackVerdict, Change, DeliveryReport, DueAttempt, DueDelivery, Event, Opened,
+    Opening, PaymentFilter, Ring, Store, StoreError,
 };
 
-/// A ledger that lives as long as the process.
-#[derive(Debug, Default)]
-pub struct MemoryStore(Mutex<Books>);
+pub use self::outbox::{Delivery, DeliveryState};
 
+/// A ledger that lives as long as its value.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    books: Mutex<Books>,
+}
+
+/// Everything that the ledger holds.
 #[derive(Debug, Default)]
 struct Books {
     is_away: bool,
     payments: BTreeMap<PaymentId, Payment>,
+    orders: BTreeMap<(AppId, OrderNo), PaymentId>,
+    numbers: BTreeMap<(ChannelId, String), PaymentId>,
     decisions: BTreeMap<AttemptId, serde_json::Value>,
     callbacks: Vec<CallbackRow>,
+    applied: BTreeSet<(ChannelId, String)>,
     events: BTreeMap<EventId, Event>,
     deliveries: BTreeMap<EventId, Delivery>,
 }
 
-/// A delivery in the outbox.
-#[derive(Debug)]
-struct Delivery {
-    /// When it is due; `None` once it was delivered or is dead.
-    due_at: Option<Timestamp>,
-    tries: u32,
-    fence: i64,
+fn corrupt<T>(what: &str) -> Result<T, StoreError> {
+    Err(StoreError::Corrupt(what.to_owned()))
 }
 
 impl MemoryStore {
-    /// An empty ledger.
+    /// An empty one.
     pub fn new() -> Self {
         Self::default()
     }
@@ -55,7 +61,7 @@ impl MemoryStore {
         self.locked().is_away = false;
     }
 
-    /// Every callback that was kept, in order.
+    /// Every callback that is kept, in the order of their coming.
     pub fn callbacks(&self) -> Vec<CallbackRow> {
         self.locked().callbacks.clone()
     }
@@ -65,127 +71,38 @@ impl MemoryStore {
         self.locked().events.values().cloned().collect()
     }
 
+    /// Every delivery, in the order of their events' ids.
+    pub fn deliveries(&self) -> Vec<Delivery> {
+        self.locked().deliveries.values().cloned().collect()
+    }
+
     /// The routing decision of an attempt.
     pub fn decision(&self, attempt: AttemptId) -> Option<serde_json::Value> {
         self.locked().decisions.get(&attempt).cloned()
     }
 
+    /// A panic inside a write is a bug of this file; the books before it are as good as any.
     fn locked(&self) -> MutexGuard<'_, Books> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn books(&self) -> Result<MutexGuard<'_, Books>, StoreError> {
         let books = self.locked();
         if books.is_away {
-            Err(StoreError::Unavailable("the test sent it away".to_owned()))
-        } else {
-            Ok(books)
+            return Err(StoreError::Unavailable("the test sent it away".to_owned()));
         }
+        Ok(books)
     }
-}
-
-impl Books {
-    fn by_order(&self, app: &AppId, order_no: &OrderNo) -> Option<&Payment> {
-        self.payments.values().find(|p| p.app == *app && p.order_no == *order_no)
-    }
-
-    /// Whether the payment is as the writer saw it, attempts included.
-    fn is_as_seen(&self, change: &Change) -> bool {
-        let Some(stored) = self.payments.get(&change.payment.id) else { return false };
-        let as_seen = |touched: &Touched| {
-            stored
-                .attempt(touched.id)
-                .is_some_and(|a| a.state == touched.seen_state && a.fence == touched.seen_fence)
-        };
-        stored.version == change.seen_version && change.touched.iter().all(as_seen)
-    }
-
-    fn is_applied(&self, row: &CallbackRow) -> bool {
-        let same = |old: &CallbackRow| {
-            old.verdict == CallbackVerdict::Applied
-                && old.channel == row.channel
-                && old.event_key == row.event_key
-        };
-        row.verdict == CallbackVerdict::Applied && row.event_key.is_some() && self.callbacks.iter().any(same)
-    }
-
-    /// Writes the payment; of its attempts only those that the change touched or added.
-    fn write(&mut self, change: Change) {
-        let mut payment = change.payment;
-        let touched: Vec<AttemptId> = change.touched.iter().map(|t| t.id).collect();
-        if let Some(stored) = self.payments.get(&payment.id) {
-            for attempt in &mut payment.attempts {
-                if let Some(old) = stored.attempt(attempt.id).filter(|old| !touched.contains(&old.id)) {
-                    *attempt = old.clone();
-                }
-            }
-        }
-        if let Some((attempt, decision)) = change.added {
-            self.decisions.insert(attempt, decision);
-        }
-        self.payments.insert(payment.id, payment);
-        for event in change.events {
-            self.queue(event);
-        }
-        self.callbacks.extend(change.callback);
-    }
-
-    fn queue(&mut self, event: Event) {
-        if event.url.is_some() {
-            self.deliveries.insert(event.id, Delivery { due_at: Some(event.created_at), tries: 0, fence: 0 });
-        }
-        self.events.insert(event.id, event);
-    }
-
-    /// The oldest unverified callbacks of that channel go until the rest fit the ring.
-    fn trim(&mut self, channel: &ChannelId, ring: Ring) {
-        let (mut rows, mut bytes) = (0_u32, 0_u64);
-        let mut kept: Vec<CallbackRow> = Vec::with_capacity(self.callbacks.len());
-        for row in std::mem::take(&mut self.callbacks).into_iter().rev() {
-            if row.channel == *channel && !row.verdict.is_verified() {
-                rows = rows.saturating_add(1);
-                bytes = bytes.saturating_add(row.request.body.len() as u64);
-                if rows > ring.rows || bytes > ring.bytes {
-                    continue;
-                }
-            }
-            kept.push(row);
-        }
-        kept.reverse();
-        self.callbacks = kept;
-    }
-}
-
-/// Whether at most one attempt of a payment is live.
-fn has_one_live(attempts: &[Attempt]) -> bool {
-    attempts.iter().filter(|a| a.state.is_live()).count() <= 1
 }
 
 #[async_trait]
 impl Store for MemoryStore {
     async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
-        let mut books = self.books()?;
-        let payment = opening.payment;
-        if let Some(stored) = books.by_order(&payment.app, &payment.order_no) {
-            return Ok(Opened::Exists(Box::new(stored.clone())));
-        }
-        for attempt in &payment.attempts {
-            books.decisions.insert(attempt.id, opening.decision.clone());
-        }
-        books.payments.insert(payment.id, payment);
-        Ok(Opened::New)
+        self.books()?.open(opening)
     }
 
     async fn apply(&self, change: Change) -> Result<Applied, StoreError> {
-        let mut books = self.books()?;
-        if !books.is_as_seen(&change) || !has_one_live(&change.payment.attempts) {
-            return Ok(Applied::Stale);
-        }
-        if change.callback.as_ref().is_some_and(|row| books.is_applied(row)) {
-            return Ok(Applied::CallbackKnown);
-        }
-        books.write(change);
-        Ok(Applied::Done)
+        self.books()?.apply(change)
     }
 
     async fn payment(&self, id: PaymentId) -> Result<Option<Payment>, StoreError> {
@@ -193,7 +110,9 @@ impl Store for MemoryStore {
     }
 
     async fn payment_by_order(&self, app: &AppId, order_no: &OrderNo) -> Result<Option<Payment>, StoreError> {
-        Ok(self.books()?.by_order(app, order_no).cloned())
+        let books = self.books()?;
+        let id = books.orders.get(&(app.clone(), order_no.clone()));
+        Ok(id.and_then(|id| books.payments.get(id)).cloned())
     }
 
     async fn payment_by_number(
@@ -202,31 +121,18 @@ impl Store for MemoryStore {
         number: &str,
     ) -> Result<Option<Payment>, StoreError> {
         let books = self.books()?;
-        Ok(books.payments.values().find(|p| p.attempt_by_number(channel, number).is_some()).cloned())
+        let id = books.numbers.get(&(channel.clone(), number.to_owned()));
+        Ok(id.and_then(|id| books.payments.get(id)).cloned())
     }
 
     async fn payments(&self, filter: &PaymentFilter) -> Result<Vec<Payment>, StoreError> {
         let books = self.books()?;
-        let fits = |p: &&Payment| {
-            p.app == filter.app
-                && filter.order_no.as_ref().is_none_or(|no| p.order_no == *no)
-                && filter.status.is_none_or(|status| p.status == status)
-                && filter.from.is_none_or(|from| p.created_at >= from)
-                && filter.to.is_none_or(|to| p.created_at < to)
-                && filter.after.is_none_or(|after| p.id < after)
-        };
-        let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
-        Ok(books.payments.values().rev().filter(fits).take(limit).cloned().collect())
+        let matching = books.payments.values().rev().filter(|payment| matches(payment, filter));
+        Ok(matching.take(places(filter.limit)).cloned().collect())
     }
 
     async fn keep_callback(&self, row: CallbackRow, ring: Ring) -> Result<(), StoreError> {
-        let mut books = self.books()?;
-        let (channel, is_verified) = (row.channel.clone(), row.verdict.is_verified());
-        books.callbacks.push(row);
-        if !is_verified {
-            books.trim(&channel, ring);
-        }
-        Ok(())
+        self.books()?.keep_callback(row, ring)
     }
 
     async fn take_due_attempts(
@@ -235,26 +141,7 @@ impl Store for MemoryStore {
         lease: Duration,
         limit: u32,
     ) -> Result<Vec<DueAttempt>, StoreError> {
-        let mut books = self.books()?;
-        let attempts =
-            books.payments.values().flat_map(|p| p.attempts.iter().map(|a| (a.check_at, a.id, p.id)));
-        let mut due: Vec<(Timestamp, AttemptId, PaymentId)> = attempts
-            .filter_map(|(check_at, attempt, payment)| Some((check_at?, attempt, payment)))
-            .filter(|(check_at, ..)| *check_at <= now)
-            .collect();
-        due.sort_unstable();
-        due.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        for (_, attempt, payment) in &due {
-            let payment = books.payments.get_mut(payment);
-            if let Some(a) = payment.and_then(|p| p.attempts.iter_mut().find(|a| a.id == *attempt)) {
-                a.fence += 1;
-                a.check_at = Some(now.plus(lease));
-            }
-        }
-        let with_payment = |(_, attempt, payment): (Timestamp, AttemptId, PaymentId)| {
-            Some(DueAttempt { payment: books.payments.get(&payment)?.clone(), attempt })
-        };
-        Ok(due.into_iter().filter_map(with_payment).collect())
+        Ok(self.books()?.take_due_attempts(now, lease, limit))
     }
 
     async fn take_due_deliveries(
@@ -264,46 +151,162 @@ impl Store for MemoryStore {
         limit: u32,
         per_app: u32,
     ) -> Result<Vec<DueDelivery>, StoreError> {
-        let mut books = self.books()?;
-        let Books { deliveries, events, .. } = &mut *books;
-        let mut due: Vec<(Timestamp, EventId)> = deliveries
-            .iter()
-            .filter_map(|(id, d)| Some((d.due_at?, *id)))
-            .filter(|(at, _)| *at <= now)
-            .collect();
-        due.sort_unstable();
-        let mut of_app: BTreeMap<AppId, u32> = BTreeMap::new();
-        let mut taken = Vec::new();
-        for (_, id) in due {
-            let (Some(event), Some(delivery)) = (events.get(&id), deliveries.get_mut(&id)) else { continue };
-            let count = of_app.entry(event.app.clone()).or_default();
-            if taken.len() >= usize::try_from(limit).unwrap_or(usize::MAX) || *count >= per_app {
-                continue;
-            }
-            *count += 1;
-            delivery.fence += 1;
-            delivery.due_at = Some(now.plus(lease));
-            taken.push(DueDelivery { event: event.clone(), tries: delivery.tries, fence: delivery.fence });
-        }
-        Ok(taken)
+        Ok(self.books()?.take_due_deliveries(now, lease, limit, per_app))
     }
 
     async fn report_deliveries(&self, reports: Vec<DeliveryReport>) -> Result<(), StoreError> {
-        let mut books = self.books()?;
-        for report in reports {
-            let delivery = books.deliveries.get_mut(&report.event).filter(|d| d.fence == report.fence);
-            if let Some(delivery) = delivery.filter(|d| d.due_at.is_some()) {
-                delivery.tries += 1;
-                delivery.due_at = match report.outcome {
-                    DeliveryOutcome::Again(at) => Some(at),
-                    DeliveryOutcome::Delivered(_) | DeliveryOutcome::Dead => None,
-                };
-            }
-        }
+        self.books()?.report_deliveries(&reports);
         Ok(())
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.books().map(|_| ())
+        self.books().map(drop)
     }
+}
+
+fn matches(payment: &Payment, filter: &PaymentFilter) -> bool {
+    payment.app == filter.app
+        && filter.order_no.as_ref().is_none_or(|order_no| payment.order_no == *order_no)
+        && filter.status.is_none_or(|status| payment.status == status)
+        && filter.from.is_none_or(|from| payment.created_at >= from)
+        && filter.to.is_none_or(|to| payment.created_at < to)
+        && filter.after.is_none_or(|after| payment.id < after)
+}
+
+fn places(limit: u32) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+impl Books {
+    fn open(&mut self, opening: Opening) -> Result<Opened, StoreError> {
+        let Opening { mut payment, decision } = opening;
+        plain_payment(&mut payment);
+        check_numbers(&payment)?;
+        let [attempt] = payment.attempts.as_slice() else {
+            return corrupt("a new payment that has not exactly one attempt");
+        };
+        let (attempt, number) = (attempt.id, (attempt.channel.clone(), attempt.number.as_str().to_owned()));
+        let order = (payment.app.clone(), payment.order_no.clone());
+        if let Some(stored) = self.orders.get(&order).and_then(|id| self.payments.get(id)) {
+            return Ok(Opened::Exists(Box::new(stored.clone())));
+        }
+        let in_use = self.payments.contains_key(&payment.id) || self.decisions.contains_key(&attempt);
+        if in_use || self.numbers.contains_key(&number) {
+            return corrupt("an id or a number is in use");
+        }
+        self.orders.insert(order, payment.id);
+        self.numbers.insert(number, payment.id);
+        self.decisions.insert(attempt, decision);
+        self.payments.insert(payment.id, payment);
+        Ok(Opened::New)
+    }
+
+    fn keep_callback(&mut self, mut row: CallbackRow, ring: Ring) -> Result<(), StoreError> {
+        if row.verdict == CallbackVerdict::Applied {
+            return corrupt("an applied callback without its change");
+        }
+        plain_callback(&mut row);
+        self.check_callback(&row)?;
+        let channel = row.channel.clone();
+        let is_verified = row.verdict.is_verified();
+        self.callbacks.push(row);
+        if !is_verified {
+            self.trim(&channel, ring);
+        }
+        Ok(())
+    }
+
+    fn check_callback(&self, row: &CallbackRow) -> Result<(), StoreError> {
+        if self.callbacks.iter().any(|kept| kept.id == row.id) {
+            return corrupt("a callback's id is in use");
+        }
+        if row.payment.is_some_and(|payment| !self.payments.contains_key(&payment)) {
+            return corrupt("a callback of a payment that is not there");
+        }
+        Ok(())
+    }
+
+    /// Forgets the oldest unverified rows of a channel beyond the bounds.
+    fn trim(&mut self, channel: &ChannelId, ring: Ring) {
+        let in_ring = |row: &&CallbackRow| row.channel == *channel && !row.verdict.is_verified();
+        let mut unverified: Vec<&CallbackRow> = self.callbacks.iter().filter(in_ring).collect();
+        unverified.sort_by_key(|row| std::cmp::Reverse((row.received_at, row.id)));
+        let (mut rows, mut bytes) = (0_u32, 0_u64);
+        unverified.retain(|row| {
+            rows = rows.saturating_add(1);
+            bytes = bytes.saturating_add(u64::try_from(row.request.body.len()).unwrap_or(u64::MAX));
+            rows > ring.rows || bytes > ring.bytes
+        });
+        let beyond: BTreeSet<CallbackId> = unverified.iter().map(|row| row.id).collect();
+        self.callbacks.retain(|row| !beyond.contains(&row.id));
+    }
+
+    fn take_due_attempts(&mut self, now: Timestamp, lease: Duration, limit: u32) -> Vec<DueAttempt> {
+        let mut due: Vec<(Timestamp, AttemptId, PaymentId)> = Vec::new();
+        for payment in self.payments.values() {
+            let at = |attempt: &Attempt| attempt.check_at.filter(|at| *at <= now);
+            due.extend(payment.attempts.iter().filter_map(|a| at(a).map(|at| (at, a.id, payment.id))));
+        }
+        due.sort_unstable();
+        due.truncate(places(limit));
+        for (_, attempt, payment) in &due {
+            let payment = self.payments.get_mut(payment);
+            let found = payment.and_then(|payment| payment.attempts.iter_mut().find(|a| a.id == *attempt));
+            if let Some(found) = found {
+                found.fence += 1;
+                found.check_at = Some(now.plus(lease));
+            }
+        }
+        let with_payment = |(_, attempt, id): (Timestamp, AttemptId, PaymentId)| {
+            self.payments.get(&id).map(|payment| DueAttempt { payment: payment.clone(), attempt })
+        };
+        due.into_iter().filter_map(with_payment).collect()
+    }
+}
+
+/// What the schema of a database checks. The amounts of one payment share its currency, which is
+/// written once.
+fn check_numbers(payment: &Payment) -> Result<(), StoreError> {
+    let others = [payment.amount_received, payment.amount_discount, payment.amount_refunded];
+    if others.iter().any(|other| other.currency() != payment.amount.currency()) {
+        return corrupt("the amounts of one payment are in two currencies");
+    }
+    if payment.amount.minor() <= 0 || others.iter().any(|other| other.minor() < 0) {
+        return corrupt("an amount that cannot be");
+    }
+    if payment.version < 0 || payment.events < 0 {
+        return corrupt("a count below zero");
+    }
+    payment.attempts.iter().try_for_each(check_attempt)
+}
+
+fn check_attempt(attempt: &Attempt) -> Result<(), StoreError> {
+    let is_negative = attempt.received.is_some_and(|received| received.minor() < 0);
+    if is_negative || attempt.fence < 0 || attempt.checks < 0 {
+        return corrupt("an attempt's number below zero");
+    }
+    Ok(())
+}
+
+/// Free text without U+0000, which not every database can hold: kept as U+FFFD.
+fn plain(text: &mut String) {
+    if text.contains('\0') {
+        *text = text.replace('\0', "\u{fffd}");
+    }
+}
+
+fn plain_payment(payment: &mut Payment) {
+    plain(&mut payment.subject);
+    plain(&mut payment.fingerprint);
+    [&mut payment.return_url, &mut payment.notify_url].into_iter().flatten().for_each(plain);
+    for attempt in &mut payment.attempts {
+        plain(&mut attempt.provider);
+        plain(&mut attempt.memo);
+        [&mut attempt.reference, &mut attempt.trade_no].into_iter().flatten().for_each(plain);
+    }
+}
+
+fn plain_callback(row: &mut CallbackRow) {
+    plain(&mut row.request.path);
+    [&mut row.request.query, &mut row.event_key, &mut row.detail].into_iter().flatten().for_each(plain);
 }

@@ -3,10 +3,8 @@
 use paymux_core::payment::{Attempt, Payment};
 use paymux_core::store::{Applied, CallbackRow, CallbackVerdict, Change, Event, StoreError};
 
-use super::{
-    Books, check_amounts, corrupt, is_live, plain, plain_attempt, plain_callback, plain_payment,
-};
-use crate::memory_store::outbox::Delivery;
+use super::outbox::Delivery;
+use super::{Books, check_numbers, corrupt, plain, plain_callback, plain_payment};
 
 impl Books {
     pub(super) fn apply(&mut self, mut change: Change) -> Result<Applied, StoreError> {
@@ -14,14 +12,14 @@ impl Books {
             return corrupt("a change whose version does not follow the one it saw");
         }
         make_plain(&mut change);
-        check_amounts(&change.payment)?;
+        check_numbers(&change.payment)?;
         let has = |id| change.payment.attempt(id).is_some();
         let added = change.added.as_ref().map(|(id, _)| *id);
         if !change.touched.iter().map(|touched| touched.id).chain(added).all(has) {
             return corrupt("an attempt that is not there");
         }
         let Some(next) = self.next(&change) else { return Ok(Applied::Stale) };
-        if next.attempts.iter().filter(|attempt| is_live(attempt)).count() > 1 {
+        if next.attempts.iter().filter(|attempt| attempt.state.is_live()).count() > 1 {
             return Ok(Applied::Stale);
         }
         self.check_added(&change)?;
@@ -36,7 +34,8 @@ impl Books {
 
     /// The payment as it will be; `None` when somebody was faster.
     fn next(&self, change: &Change) -> Option<Payment> {
-        let mut next = self.payments.get(&change.payment.id).filter(|p| p.version == change.seen_version)?.clone();
+        let mut next =
+            self.payments.get(&change.payment.id).filter(|p| p.version == change.seen_version)?.clone();
         for seen in &change.touched {
             let stored = next.attempts.iter_mut().find(|attempt| attempt.id == seen.id)?;
             if stored.state != seen.seen_state || stored.fence != seen.seen_fence {
@@ -98,7 +97,6 @@ impl Books {
 
 fn make_plain(change: &mut Change) {
     plain_payment(&mut change.payment);
-    change.payment.attempts.iter_mut().for_each(plain_attempt);
     change.callback.iter_mut().for_each(plain_callback);
     for event in &mut change.events {
         plain(&mut event.body);

@@ -68,7 +68,11 @@ impl Books {
             if let Some((delivery, event)) = delivery {
                 delivery.fence += 1;
                 delivery.next_at = now.plus(lease);
-                taken.push(DueDelivery { event: event.clone(), tries: delivery.tries, fence: delivery.fence });
+                taken.push(DueDelivery {
+                    event: event.clone(),
+                    tries: delivery.tries,
+                    fence: delivery.fence,
+                });
             }
         }
         taken

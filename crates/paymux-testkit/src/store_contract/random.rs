@@ -1,0 +1,241 @@
+//! Random sequences on two stores at once: every answer must be the same.
+//!
+//! The seed makes the sequence; a failure names it and the step.
+
+use std::time::Duration;
+
+use paymux_core::clock::Timestamp;
+use paymux_core::ids::PaymentId;
+use paymux_core::money::Money;
+use paymux_core::payment::{AttemptState, Payment, Status};
+use paymux_core::store::{
+    CallbackVerdict, Change, DeliveryOutcome, DeliveryReport, DueDelivery, EventKind, PaymentFilter, Ring,
+    Store, StoreError,
+};
+
+use super::{Subject, kind};
+use crate::fixtures::{
+    Fixtures, START_MS, add_attempt, add_event, app_id, change_of, channel, edit_attempt, number, order,
+};
+
+const APPS: [&str; 2] = ["market", "shop"];
+const CHANNELS: [&str; 2] = ["main", "second"];
+const LEASE: Duration = Duration::from_millis(40);
+const RING: Ring = Ring { rows: 4, bytes: 60 };
+
+/// Runs `steps` random operations on both stores and compares each answer, and in the end all that
+/// they hold.
+pub async fn compare(seed: u64, steps: u32, model: &Subject, subject: &Subject) {
+    let mut run = Run {
+        rng: fastrand::Rng::with_seed(seed),
+        fixtures: Fixtures::new(seed),
+        known: vec![],
+        held: vec![],
+    };
+    for step in 0..steps {
+        let what = run.step(model.store.as_ref(), subject.store.as_ref()).await;
+        if let Err(differ) = what {
+            panic!("seed {seed}, step {step}: {differ}");
+        }
+    }
+    for id in run.known.iter().map(|payment| payment.id) {
+        assert_eq!(subject.store.payment(id).await, model.store.payment(id).await, "seed {seed}: {id}");
+    }
+    assert_eq!(subject.rest().await, model.rest().await, "seed {seed}: the rest");
+}
+
+struct Run {
+    rng: fastrand::Rng,
+    fixtures: Fixtures,
+    /// Payments as they were seen at some time: some are old by now, and so are changes of them.
+    known: Vec<Payment>,
+    /// Deliveries that were taken at some time.
+    held: Vec<DueDelivery>,
+}
+
+/// Both answers, when they are the same.
+#[expect(clippy::needless_pass_by_value, reason = "so that a call can stand in its place")]
+fn same<T: std::fmt::Debug>(
+    what: &str,
+    model: Result<T, StoreError>,
+    store: Result<T, StoreError>,
+) -> Result<Option<T>, String> {
+    let words = |answer: &Result<T, StoreError>| match answer {
+        Ok(answer) => format!("{answer:?}"),
+        Err(error) => kind(error).to_owned(),
+    };
+    let (want, got) = (words(&model), words(&store));
+    if want == got { Ok(model.ok()) } else { Err(format!("{what}\n model: {want}\n store: {got}")) }
+}
+
+impl Run {
+    async fn step(&mut self, model: &dyn Store, store: &dyn Store) -> Result<(), String> {
+        match self.rng.u32(..100) {
+            0..18 => self.open(model, store).await,
+            18..55 => self.apply(model, store).await,
+            55..65 => self.take_attempts(model, store).await,
+            65..74 => self.take_deliveries(model, store).await,
+            74..82 => self.report(model, store).await,
+            82..88 => self.keep_callback(model, store).await,
+            88..94 => self.read(model, store).await,
+            _ => self.list(model, store).await,
+        }
+    }
+
+    async fn open(&mut self, model: &dyn Store, store: &dyn Store) -> Result<(), String> {
+        let app = APPS[self.rng.usize(..2)];
+        let mut opening = self.fixtures.opening(app, &format!("A{}", self.rng.u32(..30)));
+        let attempt = &mut opening.payment.attempts[0];
+        attempt.channel = channel(CHANNELS[self.rng.usize(..2)]);
+        attempt.check_at = self.moment();
+        if let Some(other) = self.pick().filter(|_| self.rng.u32(..10) == 0) {
+            attempt.number = other.attempts[0].number.clone();
+        }
+        let payment = opening.payment.clone();
+        let opened = same("open", model.open(opening.clone()).await, store.open(opening).await)?;
+        match opened {
+            Some(paymux_core::store::Opened::New) => self.known.push(payment),
+            Some(paymux_core::store::Opened::Exists(stored)) => self.known.push(*stored),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// One of those seen, mostly a late one.
+    fn pick(&mut self) -> Option<Payment> {
+        let count = self.known.len();
+        let back = self.rng.usize(..=count.min(8));
+        let place =
+            if self.rng.bool() { count.checked_sub(back) } else { Some(self.rng.usize(..count.max(1))) };
+        self.known.get(place.unwrap_or(0)).cloned()
+    }
+
+    fn moment(&mut self) -> Option<Timestamp> {
+        let ms = START_MS + self.rng.i64(0..800);
+        Some(Timestamp::from_ms(ms)).filter(|_| self.rng.u32(..6) > 0)
+    }
+
+    async fn apply(&mut self, model: &dyn Store, store: &dyn Store) -> Result<(), String> {
+        let Some(seen) = self.pick() else { return Ok(()) };
+        let change = self.change(&seen);
+        let applied = same("apply", model.apply(change.clone()).await, store.apply(change).await)?;
+        let now = same("payment", model.payment(seen.id).await, store.payment(seen.id).await)?;
+        if applied.is_some() {
+            self.known.extend(now.flatten());
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, seen: &Payment) -> Change {
+        let mut change = change_of(seen);
+        change.payment.status = Status::ALL[self.rng.usize(..Status::ALL.len())];
+        change.payment.amount_received = Money::fen(self.rng.i64(0..5000));
+        change.payment.cancel_requested = self.rng.bool();
+        for place in 0..seen.attempts.len() {
+            if self.rng.u32(..3) > 0 {
+                let state = AttemptState::ALL[self.rng.usize(..AttemptState::ALL.len())];
+                let (check_at, fence) = (self.moment(), self.rng.i64(0..2));
+                edit_attempt(&mut change, place, |attempt| {
+                    attempt.state = state;
+                    attempt.check_at = check_at;
+                    attempt.fence += fence;
+                });
+            }
+        }
+        if self.rng.u32(..4) == 0 && seen.attempts.len() < 5 {
+            let mut attempt = self.fixtures.attempt(CHANNELS[self.rng.usize(..2)]);
+            attempt.state = AttemptState::ALL[self.rng.usize(..AttemptState::ALL.len())];
+            attempt.check_at = self.moment();
+            add_attempt(&mut change, attempt);
+        }
+        for _ in 0..self.rng.u32(..3) {
+            let kind = EventKind::ALL[self.rng.usize(..EventKind::ALL.len())];
+            let mut event = self.fixtures.event(&change.payment, kind);
+            event.url = event.url.filter(|_| self.rng.u32(..5) > 0);
+            add_event(&mut change, event);
+        }
+        if self.rng.u32(..3) == 0 {
+            let key = format!("key {}", self.rng.u32(..40));
+            change.callback = Some(self.fixtures.applied(seen, &key));
+        }
+        change
+    }
+
+    fn now(&mut self) -> Timestamp {
+        Timestamp::from_ms(START_MS + self.rng.i64(0..1500))
+    }
+
+    async fn take_attempts(&mut self, model: &dyn Store, store: &dyn Store) -> Result<(), String> {
+        let (now, limit) = (self.now(), self.rng.u32(..5));
+        let want = model.take_due_attempts(now, LEASE, limit).await;
+        let taken = same("take attempts", want, store.take_due_attempts(now, LEASE, limit).await)?;
+        self.known.extend(taken.into_iter().flatten().map(|due| due.payment));
+        Ok(())
+    }
+
+    async fn take_deliveries(&mut self, model: &dyn Store, store: &dyn Store) -> Result<(), String> {
+        let (now, limit, per_app) = (self.now(), self.rng.u32(..6), self.rng.u32(..4));
+        let want = model.take_due_deliveries(now, LEASE, limit, per_app).await;
+        let got = store.take_due_deliveries(now, LEASE, limit, per_app).await;
+        self.held.extend(same("take deliveries", want, got)?.into_iter().flatten());
+        Ok(())
+    }
+
+    async fn report(&mut self, model: &dyn Store, store: &dyn Store) -> Result<(), String> {
+        let mut reports = Vec::new();
+        for _ in 0..self.rng.u32(..4) {
+            if let Some(due) = self.rng.choice(&self.held) {
+                let outcome = match self.rng.u32(..3) {
+                    0 => DeliveryOutcome::Dead,
+                    1 => DeliveryOutcome::Delivered(Timestamp::from_ms(self.rng.i64(..))),
+                    _ => DeliveryOutcome::Again(Timestamp::from_ms(START_MS + self.rng.i64(0..1500))),
+                };
+                let detail = format!("seen {}", self.rng.u32(..));
+                reports.push(DeliveryReport { event: due.event.id, fence: due.fence, outcome, detail });
+            }
+        }
+        let want = model.report_deliveries(reports.clone()).await;
+        same("report", want, store.report_deliveries(reports).await).map(drop)
+    }
+
+    async fn keep_callback(&mut self, model: &dyn Store, store: &dyn Store) -> Result<(), String> {
+        let verdict = CallbackVerdict::ALL[self.rng.usize(..CallbackVerdict::ALL.len())];
+        let mut row = self.fixtures.callback(verdict);
+        row.channel = channel(CHANNELS[self.rng.usize(..2)]);
+        row.received_at = Timestamp::from_ms(START_MS + self.rng.i64(0..50));
+        row.request.body = vec![b'x'; self.rng.usize(..30)].into();
+        row.payment = self.pick().map(|payment| payment.id);
+        let want = model.keep_callback(row.clone(), RING).await;
+        same("keep callback", want, store.keep_callback(row, RING).await).map(drop)
+    }
+
+    async fn read(&mut self, model: &dyn Store, store: &dyn Store) -> Result<(), String> {
+        let Some(seen) = self.pick() else { return Ok(()) };
+        let (app, order_no) = (app_id(APPS[self.rng.usize(..2)]), order(&format!("A{}", self.rng.u32(..32))));
+        let want = model.payment_by_order(&app, &order_no).await;
+        same("by order", want, store.payment_by_order(&app, &order_no).await)?;
+        let attempt = self.rng.choice(&seen.attempts).map(|attempt| attempt.number.clone());
+        let nr = attempt.unwrap_or_else(|| number("none"));
+        let on = channel(CHANNELS[self.rng.usize(..2)]);
+        let want = model.payment_by_number(&on, nr.as_str()).await;
+        same("by number", want, store.payment_by_number(&on, nr.as_str()).await).map(drop)
+    }
+
+    async fn list(&mut self, model: &dyn Store, store: &dyn Store) -> Result<(), String> {
+        let filter = PaymentFilter {
+            app: app_id(APPS[self.rng.usize(..2)]),
+            order_no: Some(order(&format!("A{}", self.rng.u32(..30)))).filter(|_| self.rng.u32(..5) == 0),
+            status: self.rng.choice(Status::ALL).copied().filter(|_| self.rng.bool()),
+            from: Some(self.now()).filter(|_| self.rng.u32(..4) == 0),
+            to: Some(self.now()).filter(|_| self.rng.u32(..4) == 0),
+            after: self.after(),
+            limit: self.rng.u32(..12),
+        };
+        same("list", model.payments(&filter).await, store.payments(&filter).await).map(drop)
+    }
+
+    fn after(&mut self) -> Option<PaymentId> {
+        let payment = self.pick()?;
+        Some(payment.id).filter(|_| self.rng.u32(..3) == 0)
+    }
+}
