@@ -280,6 +280,7 @@ mod tests {
             if is_pooled {
                 assert_eq!(exchange(&mut line, &mut peer).await.unwrap().status, 204);
                 assert!(line.settle() && line.is_quiet());
+                assert_eq!(line.departure(), Departure::None, "the gate is shut between requests");
             }
             SockRef::from(&peer).set_linger(Some(Duration::ZERO)).unwrap();
             drop(peer);

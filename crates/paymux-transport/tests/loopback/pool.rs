@@ -64,18 +64,17 @@ async fn a_server_that_says_close_gets_a_new_connection() {
     }
 }
 
-/// The other side closes without a word, at any time: seen before the next request goes.
+/// The other side closes without a word, at rest: seen before the next request goes.
 #[tokio::test]
 async fn a_connection_that_died_at_rest_is_left_alone() {
-    let server = Server::closing_after(OK).await;
+    let (server, close) = Server::closing_on_signal("").await;
     let (dialler, _clock) = dialler(&open());
-    for connections in 1..=20 {
+    for connections in 1..=5 {
         assert_eq!(body(&dialler.send(post(&server.url())).await), "ok");
+        assert_eq!(body(&dialler.send(post(&server.url())).await), "ok", "used again while it lives");
         assert_eq!(server.connections(), connections);
-        // Lets the server close.
-        for _ in 0..10 {
-            tokio::task::yield_now().await;
-        }
+        close.notify_one();
+        server.ended(connections).await;
     }
 }
 
@@ -119,27 +118,25 @@ async fn resting_connections_are_closed_without_another_call() {
 
 /// A second answer that nobody asked for must never be taken for the next call's.
 #[tokio::test]
-async fn bytes_after_an_answer_spoil_the_connection() {
-    let smuggled = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil";
-    // In the same segment, and in one of its own.
-    for parts in [vec![format!("{OK}{smuggled}")], vec![OK.to_owned(), smuggled.to_owned()]] {
-        let server = Server::start(move |_, mut peer| {
-            let parts = parts.clone();
-            async move {
-                peer.request().await?;
-                for part in &parts {
-                    peer.say(part).await?;
-                }
-                peer.until_end().await
-            }
-        })
-        .await;
-        let (dialler, _clock) = dialler(&open());
-        for connections in 1..=3 {
-            assert_eq!(body(&dialler.send(post(&server.url())).await), "ok");
-            assert_eq!(server.connections(), connections);
-            tokio::task::yield_now().await;
-        }
+async fn bytes_in_the_same_breath_as_an_answer_spoil_the_connection() {
+    let server = Server::answering(format!("{OK}HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil")).await;
+    let (dialler, _clock) = dialler(&open());
+    for connections in 1..=3 {
+        assert_eq!(body(&dialler.send(post(&server.url())).await), "ok");
+        assert_eq!(server.connections(), connections);
+    }
+}
+
+/// The same, while the connection rests.
+#[tokio::test]
+async fn bytes_between_requests_spoil_the_connection() {
+    let (server, speak) = Server::closing_on_signal("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil").await;
+    let (dialler, _clock) = dialler(&open());
+    for connections in 1..=3 {
+        assert_eq!(body(&dialler.send(post(&server.url())).await), "ok");
+        assert_eq!(server.connections(), connections);
+        speak.notify_one();
+        server.ended(connections).await;
     }
 }
 

@@ -14,7 +14,7 @@ use paymux_core::wire::{Endpoint, PlainHttp, Verb, WireRequest, WireResponse};
 use paymux_transport::{Dialler, Guard, Names, Settings};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 pub(crate) const CONNECT: Result<WireResponse, Undelivered> = Err(Undelivered::NotSent(NotSent::Connect));
 pub(crate) const TOO_LATE: Result<WireResponse, Undelivered> = Err(Undelivered::NotSent(NotSent::TooLate));
@@ -207,6 +207,14 @@ impl Server {
         .await
     }
 
+    /// Answers each request until the signal comes, then says `last_words` and closes.
+    pub(crate) async fn closing_on_signal(last_words: &'static str) -> (Self, Arc<Notify>) {
+        let signal = Arc::new(Notify::new());
+        let waiting = signal.clone();
+        let server = Self::start(move |_, peer| peer.answer_until(waiting.clone(), last_words)).await;
+        (server, signal)
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.at)
     }
@@ -273,6 +281,19 @@ impl Peer {
         bytes.truncate(read);
         self.seen.bytes.lock().unwrap().extend_from_slice(&bytes);
         Ok(bytes)
+    }
+
+    /// Answers each request until the signal comes, then says `last_words` and closes.
+    pub(crate) async fn answer_until(mut self, signal: Arc<Notify>, last_words: &str) -> io::Result<()> {
+        loop {
+            tokio::select! {
+                () = signal.notified() => return self.say(last_words).await,
+                request = self.request() => match request?.as_str() {
+                    "" => return Ok(()),
+                    _ => self.say(OK).await?,
+                },
+            }
+        }
     }
 
     /// Reads until the other side ends.

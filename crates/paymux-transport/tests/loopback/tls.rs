@@ -9,6 +9,9 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair,
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 
 use crate::support::{
@@ -131,20 +134,44 @@ async fn a_cut_answer_is_no_answer() {
 }
 
 #[tokio::test]
+async fn a_garbled_record_is_a_broken_connection() {
+    let authority = Authority::new();
+    let acceptor = acceptor(authority.certify("pay.example", |_| {}));
+    let garbling = move |tcp: TcpStream| {
+        let acceptor = acceptor.clone();
+        async move {
+            let mut tls = acceptor.accept(tcp).await?;
+            assert!(tls.read(&mut [0; 4096]).await? > 0);
+            tls.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\no").await?;
+            tls.flush().await?;
+            let (mut tcp, _) = tls.into_inner();
+            tcp.write_all(b"\x17\x03\x03\x00\x20 this is no record of this session").await?;
+            while tcp.read(&mut [0; 4096]).await? > 0 {}
+            Err(std::io::ErrorKind::Other.into())
+        }
+    };
+    let server = Server::start_as(garbling, |_, _| async { Ok(()) }).await;
+    assert_eq!(send(&authority, &server, "pay.example").await, BROKEN);
+}
+
+#[tokio::test]
 async fn a_connection_that_died_at_rest_is_left_alone() {
     let authority = Authority::new();
-    let server = serve(authority.certify("pay.example", |_| {}), |_, mut peer: Peer| async move {
-        peer.request().await?;
-        peer.say(OK).await
-    })
-    .await;
+    let close = Arc::new(Notify::new());
+    let waiting = close.clone();
+    let script = move |_, peer: Peer| peer.answer_until(waiting.clone(), "");
+    let server = serve(authority.certify("pay.example", |_| {}), script).await;
     let (dialler, _clock) = dialler(&authority.believed());
-    for connections in 1..=5 {
+    for connections in 1..=3 {
         assert_eq!(body(&dialler.send(call(&server, "pay.example")).await), "ok");
+        assert_eq!(
+            body(&dialler.send(call(&server, "pay.example")).await),
+            "ok",
+            "used again while it lives"
+        );
         assert_eq!(server.connections(), connections);
-        for _ in 0..10 {
-            tokio::task::yield_now().await;
-        }
+        close.notify_one();
+        server.ended(connections).await;
     }
 }
 
