@@ -1,0 +1,315 @@
+//! Webhooks: what is believed, what is not, and why.
+
+use paymux_core::channel::{CallbackError, Claim, ClaimKind, Evidence, Verdict};
+use paymux_core::{Money, Verb, WireRequest};
+use paymux_sign::Md5Text;
+use proptest::prelude::{any, prop, proptest};
+use serde_json::{Value, json};
+
+use crate::rig::{APP_ID, APP_SECRET, MASTER_SECRET, NUMBER, TEST_SECRET, channel};
+
+fn vector(id: &str) -> String {
+    let file: Value = serde_json::from_str(include_str!("../data/vectors.json")).unwrap();
+    let vectors = file["vectors"].as_array().unwrap().clone();
+    let found = vectors.into_iter().find(|vector| vector["id"] == id).unwrap();
+    found["message"].as_str().unwrap().to_owned()
+}
+
+fn post(body: impl Into<Vec<u8>>) -> WireRequest {
+    WireRequest::new(Verb::Post, "/notify/bee-main").body("application/json", body.into())
+}
+
+fn verify(settings: Value, body: impl Into<Vec<u8>>) -> Result<Claim, CallbackError> {
+    channel(settings).verify_callback(&post(body))
+}
+
+fn md5(parts: &[&str]) -> String {
+    Md5Text::new().piece(parts.concat()).digest().to_hex().as_str().to_owned()
+}
+
+/// The message of vector bc-v4 with changed fields; null takes one away.
+fn changed(patch: Value) -> String {
+    let mut message: Value = serde_json::from_str(&vector("bc-v4")).unwrap();
+    for (key, value) in patch.as_object().unwrap() {
+        if value.is_null() {
+            message.as_object_mut().unwrap().remove(key);
+        } else {
+            message[key] = value.clone();
+        }
+    }
+    message.to_string()
+}
+
+/// The same, signed anew with the master secret over what it says then.
+fn signed(patch: Value) -> String {
+    let message: Value = serde_json::from_str(&changed(patch.clone())).unwrap();
+    let text = |key: &str| message[key].as_str().unwrap_or_default().to_owned();
+    let fee = message["transaction_fee"].to_string();
+    let sign = md5(&[
+        APP_ID,
+        &text("transaction_id"),
+        &text("transaction_type"),
+        &text("channel_type"),
+        &fee,
+        MASTER_SECRET,
+    ]);
+    let mut patch = patch;
+    patch["signature"] = json!(sign);
+    changed(patch)
+}
+
+#[test]
+fn the_vectors_messages_are_believed() {
+    let paid = verify(json!({}), vector("bc-v4")).unwrap();
+    assert_eq!(
+        paid,
+        Claim {
+            number: NUMBER.to_owned(),
+            kind: ClaimKind::Paid,
+            event_key: format!("PAY:{NUMBER}"),
+            order_amount: Some(Money::fen(1023)),
+            received: Money::fen(1023),
+            method: Some("wechat.native".parse().unwrap()),
+            trade_no: Some("4200000000202403010000000001".to_owned()),
+            evidence: Evidence::Settles,
+        }
+    );
+    let refunded = verify(json!({}), vector("bc-v5")).unwrap();
+    assert_eq!((refunded.kind, refunded.received), (ClaimKind::Refunded, Money::fen(1)));
+    assert_eq!(refunded.event_key, "REFUND:20240301000018");
+}
+
+#[test]
+fn a_changed_signed_field_is_not_believed() {
+    for (field, value) in [
+        ("transaction_id", json!("PMX20240301000002")),
+        ("transaction_type", json!("REFUND")),
+        ("channel_type", json!("ALI")),
+        ("transaction_fee", json!(1024)),
+        ("signature", json!("2ac475a54bb32b29ae32f97b301e3dee")),
+    ] {
+        let error = verify(json!({}), changed(json!({field: value}))).unwrap_err();
+        assert!(matches!(error, CallbackError::BadSign(_)), "{field}: {error}");
+    }
+    let other_account = json!({"app_id": "7c9f2f1e-3a44-4c8b-9d21-5b0e6f7a8c91"});
+    assert!(matches!(verify(other_account, vector("bc-v4")), Err(CallbackError::BadSign(_))));
+}
+
+#[test]
+fn changed_unsigned_fields_pass_the_sign_and_at_most_ask_beecloud() {
+    check(json!({"timestamp": 1}), Evidence::Settles);
+    check(json!({"timestamp": null}), Evidence::Settles);
+    check(json!({"sub_channel_type": "ALI_WEB"}), Evidence::Settles);
+    check(json!({"sub_channel_type": 7}), Evidence::Settles);
+    check(json!({"optional": {"shop": "8"}}), Evidence::Settles);
+    check(json!({"message_detail": {"total_fee": "1"}}), Evidence::Settles);
+    check(json!({"message_detail": "text"}), Evidence::Settles);
+    check(json!({"bill_fee": null, "discount": null}), Evidence::Settles);
+    check(json!({"coupon_id": ""}), Evidence::Settles);
+    check(json!({"transactionFee": 1, "transactionId": "x", "tradeSuccess": false}), Evidence::Settles);
+    check(json!({"bill_fee": 1024}), Evidence::AskProvider);
+    check(json!({"bill_fee": "1023"}), Evidence::AskProvider);
+    check(json!({"discount": 1}), Evidence::AskProvider);
+    check(json!({"discount": 0.5}), Evidence::AskProvider);
+    check(json!({"coupon_id": "c1"}), Evidence::AskProvider);
+    check(json!({"trade_success": false}), Evidence::AskProvider);
+
+    #[track_caller]
+    fn check(patch: Value, evidence: Evidence) {
+        let claim =
+            verify(json!({}), changed(patch.clone())).unwrap_or_else(|error| panic!("{patch}: {error}"));
+        assert_eq!(claim.evidence, evidence, "{patch}");
+        assert_eq!((claim.number.as_str(), claim.received), (NUMBER, Money::fen(1023)), "{patch}");
+    }
+}
+
+#[test]
+fn a_coupon_names_the_whole_amount_and_what_came_in() {
+    let claim =
+        verify(json!({}), signed(json!({"transaction_fee": 923, "discount": 100, "coupon_id": "c1"})))
+            .unwrap();
+    assert_eq!((claim.order_amount, claim.received), (Some(Money::fen(1023)), Money::fen(923)));
+    assert_eq!(claim.evidence, Evidence::AskProvider);
+}
+
+#[test]
+fn other_kinds_are_told_apart() {
+    check("REFUND", ClaimKind::Refunded);
+    check("TRANSFER", ClaimKind::Transferred);
+    check("SUBSCRIPTION", ClaimKind::Other);
+    check("SIGN", ClaimKind::Other);
+
+    #[track_caller]
+    fn check(word: &str, kind: ClaimKind) {
+        let claim = verify(json!({}), signed(json!({"transaction_type": word}))).unwrap();
+        assert_eq!((claim.kind, claim.event_key), (kind, format!("{word}:{NUMBER}")));
+    }
+}
+
+#[test]
+fn fields_that_could_be_read_two_ways_are_refused_even_when_signed() {
+    check(json!({"transaction_type": "PAYW"}), "transaction_type");
+    check(json!({"transaction_type": "pay"}), "transaction_type");
+    check(json!({"channel_type": "WX_NATIVE"}), "channel_type");
+    check(json!({"channel_type": "X"}), "channel_type");
+    check(json!({"transaction_id": ""}), "transaction_id");
+    check(json!({"transaction_id": "a b"}), "transaction_id");
+    check(json!({"transaction_id": "订单"}), "transaction_id");
+    check(json!({"transaction_id": "x".repeat(65)}), "transaction_id");
+    check(json!({"transaction_fee": "1023"}), "transaction_fee");
+    check(json!({"transaction_fee": 1023.5}), "transaction_fee");
+    check(json!({"transaction_fee": -1023}), "transaction_fee");
+    check(json!({"transaction_fee": true}), "transaction_fee");
+    check(json!({"transaction_fee": null}), "transaction_fee");
+
+    #[track_caller]
+    fn check(patch: Value, field: &str) {
+        let error = verify(json!({}), signed(patch.clone())).unwrap_err();
+        assert!(
+            matches!(&error, CallbackError::Unreadable(what) if what.contains(field)),
+            "{patch}: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_fee_has_one_spelling() {
+    let sign = |fee: &str| md5(&[APP_ID, NUMBER, "PAY", "WX", fee, MASTER_SECRET]);
+    let body = |fee: &str| {
+        format!(
+            r#"{{"signature":"{}","channel_type":"WX","transaction_type":"PAY","transaction_id":"{NUMBER}","transaction_fee":{fee}}}"#,
+            sign(fee)
+        )
+    };
+    assert_eq!(verify(json!({}), body("1023")).unwrap().received, Money::fen(1023));
+    assert_eq!(verify(json!({}), body("999999999999999")).unwrap().received.minor(), 999_999_999_999_999);
+    for bad in ["1023.0", "1.023e3", "1023e0", "01023", "-0", "+1023", "9999999999999999", "0x3ff", "1023 4"]
+    {
+        assert!(verify(json!({}), body(bad)).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn hostile_bodies_are_unreadable() {
+    let whole = vector("bc-v4");
+    check(String::new());
+    check("{}".to_owned());
+    check("[]".to_owned());
+    check("null".to_owned());
+    check(format!("\u{feff}{whole}"));
+    check(format!("{whole}x"));
+    check(whole[..whole.len() - 1].to_owned());
+    check(whole.replacen("\"transaction_fee\":1023", "\"transaction_fee\":1023,\"transaction_fee\":1", 1));
+    check(whole.replacen('{', &format!("{{\"pad\":\"{}\",", " ".repeat(65_536)), 1));
+    check("[".repeat(10_000));
+    check(format!("{{\"a\":{}", "[".repeat(10_000)));
+
+    #[track_caller]
+    fn check(body: String) {
+        let error = verify(json!({}), body).unwrap_err();
+        assert!(matches!(error, CallbackError::Unreadable(_)), "{error}");
+    }
+}
+
+#[test]
+fn a_padded_body_of_exactly_64_kib_is_read() {
+    let whole = vector("bc-v4");
+    let body = format!("{whole}{}", " ".repeat(65_536 - whole.len()));
+    assert_eq!(body.len(), 65_536);
+    assert!(verify(json!({}), body.clone()).is_ok());
+    assert!(verify(json!({}), format!("{body} ")).is_err());
+}
+
+#[test]
+fn only_posts_are_webhooks() {
+    let request = WireRequest { verb: Verb::Get, ..post(vector("bc-v4")) };
+    assert!(matches!(channel(json!({})).verify_callback(&request), Err(CallbackError::Unreadable(_))));
+}
+
+#[test]
+fn the_previous_master_secret_still_verifies() {
+    let rotated = json!({"master_secret": "new-master", "master_secret_previous": MASTER_SECRET});
+    assert!(verify(rotated, vector("bc-v4")).is_ok());
+    assert!(verify(json!({"master_secret": "new-master"}), vector("bc-v4")).is_err());
+}
+
+#[test]
+fn a_wrong_sign_is_explained_by_the_known_mistakes() {
+    let fee = "1023";
+    let bound = |secret: &str| md5(&[APP_ID, NUMBER, "PAY", "WX", fee, secret]);
+    let unbound = |secret: &str| md5(&[APP_ID, secret, "1709251260000"]);
+    let settings = || json!({"test_secret": TEST_SECRET});
+    check(changed(json!({"signature": bound(MASTER_SECRET).to_uppercase()})), "lower case");
+    check(changed(json!({"signature": bound(APP_SECRET)})), "made with the app secret");
+    check(changed(json!({"signature": bound(TEST_SECRET)})), "made with the test secret");
+    check(changed(json!({"signature": unbound(APP_SECRET)})), "before January 2017");
+    check(changed(json!({"signature": null, "sign": unbound(APP_SECRET)})), "before January 2017");
+    check(changed(json!({"signature": unbound(TEST_SECRET)})), "sandbox = true");
+    check(changed(json!({"signature": null, "sign": unbound(TEST_SECRET)})), "sandbox = true");
+    check(changed(json!({"signature": null, "sign": bound(MASTER_SECRET)})), "an older scheme");
+    check(changed(json!({"signature": null})), "no `signature`");
+    check(changed(json!({"signature": "2ac4"})), "32 hexadecimal digits");
+    check(changed(json!({"signature": 7})), "no `signature`");
+    check(changed(json!({"signature": "0".repeat(32)})), "fits no master secret");
+
+    let check_settings = settings();
+    assert!(verify(check_settings, vector("bc-v4")).is_ok());
+
+    #[track_caller]
+    fn check(body: String, want: &str) {
+        let error = verify(json!({"test_secret": TEST_SECRET}), body).unwrap_err();
+        assert!(matches!(&error, CallbackError::BadSign(why) if why.contains(want)), "{error}");
+        for secret in [MASTER_SECRET, APP_SECRET, TEST_SECRET] {
+            assert!(!error.to_string().contains(secret));
+        }
+    }
+}
+
+#[test]
+fn test_mode_takes_its_own_scheme_and_asks() {
+    let sandbox =
+        || json!({"sandbox": true, "test_secret": TEST_SECRET, "app_secret": null, "master_secret": null});
+    let sign = md5(&[APP_ID, TEST_SECRET, "1709251200008"]);
+    assert_eq!(sign, "0c56173c3599b25bd591d86dbcecec25", "vector bc-v8");
+    for field in ["sign", "signature"] {
+        let body = changed(json!({"signature": null, "timestamp": 1_709_251_200_008_i64, field: sign}));
+        let claim = verify(sandbox(), body).unwrap();
+        assert_eq!(claim.evidence, Evidence::AskProvider, "{field}");
+    }
+    let other_time = changed(json!({"signature": sign, "timestamp": 1_709_251_200_009_i64}));
+    assert!(verify(sandbox(), other_time).is_err());
+    let upper = changed(json!({"signature": sign.to_uppercase(), "timestamp": 1_709_251_200_008_i64}));
+    assert!(verify(sandbox(), upper).is_err());
+    let old = changed(json!({"signature": null, "sign": md5(&[APP_ID, APP_SECRET, "1709251260000"])}));
+    assert!(verify(json!({"sandbox": true, "test_secret": TEST_SECRET}), old).is_err());
+}
+
+#[test]
+fn the_acknowledgement_is_exact() {
+    for (verdict, status, body) in [
+        (Verdict::Accepted, 200, "success"),
+        (Verdict::Rejected, 200, "fail"),
+        (Verdict::TryAgain, 503, "fail"),
+    ] {
+        let answer = channel(json!({})).acknowledge(verdict);
+        assert_eq!((answer.status, answer.body.as_ref()), (status, body.as_bytes()));
+        assert_eq!(answer.headers.first("content-type"), Some("text/plain"));
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(body in prop::collection::vec(any::<u8>(), 0..2000)) {
+        assert!(verify(json!({}), body).is_err());
+    }
+
+    #[test]
+    fn a_changed_byte_of_a_real_message_never_changes_what_is_claimed(at in 0_usize..800, byte: u8) {
+        let mut body = vector("bc-v4").into_bytes();
+        let at = at % body.len();
+        body[at] = byte;
+        if let Ok(claim) = verify(json!({}), body) {
+            assert_eq!((claim.number.as_str(), claim.received, claim.kind), (NUMBER, Money::fen(1023), ClaimKind::Paid));
+        }
+    }
+}

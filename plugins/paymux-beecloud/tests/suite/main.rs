@@ -1,0 +1,13 @@
+//! BeeCloud through the doors that everybody uses: its provider, its channels, its acceptor.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::needless_pass_by_value, reason = "rows read better with values")]
+
+mod callback;
+mod codes;
+mod create;
+mod front;
+mod front_answers;
+mod query;
+mod rig;
+mod round_trip;

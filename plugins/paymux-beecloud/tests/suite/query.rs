@@ -1,0 +1,186 @@
+//! Queries and reverts.
+
+use paymux_core::channel::{CancelAnswer, QueryAnswer};
+use paymux_core::transport::{NoAnswer, NotSent, Undelivered};
+use paymux_core::{ChannelError, Money, Verb};
+use serde_json::{Value, json};
+
+use crate::rig::{NUMBER, Rig, TEST_SECRET, reply};
+
+fn row(patch: Value) -> Value {
+    let mut row = json!({"id": "record-1", "bill_no": NUMBER, "title": "x", "bill_fee": 1023, "total_fee": 1023,
+        "discount": 0, "coupon_id": null, "trade_no": "4200", "channel": "WX", "sub_channel": "WX_NATIVE",
+        "spay_result": true, "create_time": 1_709_251_200_000_i64, "optional": "{}", "revert_result": false,
+        "refund_result": false});
+    row.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
+    row
+}
+
+fn bills(rows: &[Value]) -> paymux_core::WireResponse {
+    reply(0, json!({"bills": rows}))
+}
+
+fn money(answer: Result<QueryAnswer, ChannelError>) -> (i64, i64) {
+    match answer {
+        Ok(QueryAnswer::Paid(receipt)) => (receipt.received.minor(), receipt.discount.minor()),
+        other => panic!("{other:?} is not paid"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_query_asks_by_our_number_in_para() {
+    let rig = Rig::new(json!({})).answers([bills(&[row(json!({}))])]);
+    let answer = rig.query("wechat.native").await.unwrap();
+    let QueryAnswer::Paid(receipt) = answer else { panic!("{answer:?}") };
+    assert_eq!(receipt.received, Money::fen(1023));
+    assert_eq!(receipt.trade_no.as_deref(), Some("4200"));
+    assert_eq!(receipt.reference.as_deref(), Some("record-1"));
+    let call = &rig.sent()[0].request;
+    assert_eq!((call.verb, call.path.as_str()), (Verb::Get, "/2/rest/bills"));
+    assert!(call.body.is_empty());
+    assert_eq!(
+        call.query.as_deref(),
+        Some(
+            "para=%7B%22app_id%22%3A%227c9f2f1e-3a44-4c8b-9d21-5b0e6f7a8c90%22%2C%22timestamp%22%3A1709251200000%2C\
+             %22app_sign%22%3A%2243115fee5e62264f182da1d57bcef9a2%22%2C%22bill_no%22%3A%22PMX20240301000001%22%7D"
+        )
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn paid_is_only_what_the_record_says_is_paid() {
+    let ask = async |rows: &[Value]| Rig::new(json!({})).answers([bills(rows)]).query("wechat.native").await;
+    assert_eq!(money(ask(&[row(json!({"total_fee": 923, "discount": 100}))]).await), (923, 100));
+    assert_eq!(
+        money(ask(&[row(json!({"total_fee": 923}))]).await),
+        (923, 0),
+        "the core sees that it is short"
+    );
+    assert_eq!(ask(&[row(json!({"spay_result": false}))]).await, Ok(QueryAnswer::Open));
+    assert_eq!(ask(&[]).await, Ok(QueryAnswer::NotFound));
+    assert_eq!(ask(&[row(json!({"bill_no": "PMX20240301000002"}))]).await, Ok(QueryAnswer::NotFound));
+    assert!(ask(&[row(json!({"spay_result": "true"}))]).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn older_and_test_books_have_their_own_paths() {
+    let v1 = Rig::new(json!({"api_version": "v1"})).answers([reply(
+        0,
+        json!({"count": 1, "bills": [{"bill_no": NUMBER, "total_fee": 1023, "channel": "WX", "title": "x",
+            "spay_result": true, "created_time": 1}]}),
+    )]);
+    assert_eq!(money(v1.query("wechat.native").await), (1023, 0));
+    assert_eq!(v1.paths(), ["/1/rest/bills"]);
+    assert_eq!(v1.fields(0)["channel"], "WX");
+    let test = Rig::new(json!({"sandbox": true, "test_secret": TEST_SECRET})).answers([bills(&[])]);
+    test.query("wechat.native").await.unwrap();
+    assert_eq!(test.paths(), ["/2/rest/sandbox/bills"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_till_order_is_asked_for_twice() {
+    let status = |paid: bool| reply(0, json!({"pay_result": paid}));
+    let ask = async |answers: Vec<paymux_core::WireResponse>| {
+        let rig = Rig::new(json!({})).answers(answers);
+        let answer = rig.query("wechat.barcode").await;
+        assert_eq!(rig.paths(), ["/2/rest/offline/bill/status", "/2/rest/bills"]);
+        assert_eq!(
+            (rig.fields(0)["bill_no"].as_str(), rig.fields(0)["channel"].as_str()),
+            (Some(NUMBER), Some("WX_SCAN"))
+        );
+        answer
+    };
+    let unpaid = || row(json!({"spay_result": false}));
+    assert_eq!(
+        money(ask(vec![status(true), bills(&[row(json!({"total_fee": 1000, "discount": 23}))])]).await),
+        (1000, 23)
+    );
+    assert_eq!(money(ask(vec![status(false), bills(&[row(json!({}))])]).await), (1023, 0));
+    assert_eq!(money(ask(vec![status(true), bills(&[])]).await), (1023, 0));
+    assert_eq!(money(ask(vec![status(true), bills(&[unpaid()])]).await), (1023, 0));
+    let other_sum = row(json!({"spay_result": false, "total_fee": 5, "bill_fee": 5}));
+    assert_eq!(
+        money(ask(vec![status(true), bills(&[other_sum])]).await),
+        (5, 0),
+        "the record knows another amount"
+    );
+    assert_eq!(ask(vec![status(false), bills(&[unpaid()])]).await, Ok(QueryAnswer::Open));
+    assert_eq!(ask(vec![status(false), bills(&[])]).await, Ok(QueryAnswer::NotFound));
+    assert_eq!(ask(vec![reply(8, json!({})), bills(&[])]).await, Ok(QueryAnswer::NotFound));
+    assert_eq!(ask(vec![reply(14, json!({})), bills(&[unpaid()])]).await, Ok(QueryAnswer::Open));
+    let reverted = row(json!({"spay_result": false, "revert_result": true}));
+    assert_eq!(ask(vec![status(false), bills(&[reverted])]).await, Ok(QueryAnswer::Closed));
+    assert!(matches!(ask(vec![status(true), reply(15, json!({}))]).await, Err(ChannelError::Unknown(_))));
+    assert!(matches!(
+        ask(vec![reply(0, json!({})), reply(0, json!({}))]).await,
+        Err(ChannelError::Unknown(_))
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_status_of_beeclouds_own_codes_names_no_channel() {
+    let rig =
+        Rig::new(json!({"prefer_bc": true})).answers([reply(0, json!({"pay_result": false})), bills(&[])]);
+    rig.query("wechat.barcode").await.unwrap();
+    assert_eq!(rig.fields(0).get("channel"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_result_code_of_a_query_has_its_class() {
+    for code in (1..=17).chain([-1, 18]) {
+        let rig = Rig::new(json!({})).answers([reply(code, json!({"bills": []}))]);
+        let answer = rig.query("wechat.native").await;
+        match code {
+            1..=6 => assert!(matches!(answer, Err(ChannelError::Refused(_))), "{code}"),
+            8 => assert_eq!(answer, Ok(QueryAnswer::NotFound)),
+            _ => assert!(matches!(answer, Err(ChannelError::Unknown(_))), "{code}"),
+        }
+    }
+    let lost = Rig::new(json!({})).fails(Undelivered::NoAnswer(NoAnswer::TimedOut));
+    assert!(matches!(lost.query("wechat.native").await, Err(ChannelError::Unknown(_))));
+    let unsent = Rig::new(json!({})).fails(Undelivered::NotSent(NotSent::Connect));
+    assert!(matches!(unsent.query("wechat.native").await, Err(ChannelError::NotSent(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn three_till_codes_can_be_reverted() {
+    for (method, code) in [
+        ("wechat.barcode", "WX_SCAN"),
+        ("alipay.barcode", "ALI_SCAN"),
+        ("alipay.native", "ALI_OFFLINE_QRCODE"),
+    ] {
+        let rig = Rig::new(json!({})).answers([reply(0, json!({"revert_status": true}))]);
+        assert_eq!(rig.cancel(method).await, Ok(CancelAnswer::Closed));
+        assert_eq!(rig.paths(), [format!("/2/rest/offline/bill/{NUMBER}")]);
+        let fields = rig.fields(0);
+        assert_eq!((fields["method"].as_str(), fields["channel"].as_str()), (Some("REVERT"), Some(code)));
+        assert_eq!(fields.get("bill_no"), None, "it stands in the path only");
+    }
+    for method in ["wechat.native", "alipay.web", "any.barcode"] {
+        let rig = Rig::new(json!({}));
+        assert_eq!(rig.cancel(method).await, Err(ChannelError::Unsupported), "{method}");
+        assert!(rig.sent().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revert_is_believed_only_when_it_is_confirmed() {
+    let revert = async |code: i64, fields: Value| {
+        Rig::new(json!({})).answers([reply(code, fields)]).cancel("wechat.barcode").await
+    };
+    assert!(matches!(revert(0, json!({"revert_status": false})).await, Ok(CancelAnswer::Refused(_))));
+    assert!(matches!(revert(0, json!({})).await, Err(ChannelError::Unknown(_))));
+    assert!(matches!(revert(0, json!({"revert_status": "true"})).await, Err(ChannelError::Unknown(_))));
+    for code in [1, 2, 3, 4, 5, 6, 8] {
+        assert!(
+            matches!(revert(code, json!({"revert_status": true})).await, Ok(CancelAnswer::Refused(_))),
+            "{code}"
+        );
+    }
+    for code in [7, 9, 10, 14, 15, 17, 18, -1] {
+        assert!(
+            matches!(revert(code, json!({"revert_status": true})).await, Err(ChannelError::Unknown(_))),
+            "{code}"
+        );
+    }
+}
