@@ -41,8 +41,9 @@ impl BeeCloudSim {
     }
 }
 
-struct BeeCloud {
-    acceptor: Arc<dyn Acceptor>,
+/// What is BeeCloud's own beside its wire.
+pub(crate) struct BeeCloud {
+    pub(crate) acceptor: Arc<dyn Acceptor>,
 }
 
 impl Dialect for BeeCloud {
@@ -179,6 +180,9 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use paymux_core::Verb;
+    use paymux_core::acceptor::{FrontAccount, FrontCall};
+
     use super::*;
 
     #[test]
@@ -195,6 +199,44 @@ mod tests {
         assert_eq!(dialect.retired(&one)["app_id"], one["app_id"]);
         assert_ne!(dialect.retired(&one)["master_secret"], one["master_secret"]);
         assert_ne!(dialect.stranger(&one)["app_id"], one["app_id"]);
+    }
+
+    /// Source: vector bc-v1.
+    #[test]
+    fn the_bank_reads_a_create_by_itself() {
+        let app_id = "7c9f2f1e-3a44-4c8b-9d21-5b0e6f7a8c90";
+        let create = json!({"app_id": app_id, "timestamp": 1_709_251_200_000_i64, "bill_no": "PMX20240301000001",
+            "app_sign": "43115fee5e62264f182da1d57bcef9a2", "total_fee": 1023, "notify_url": "https://h/n"});
+        let seen = witness(&create, "1f0e2d3c-4b5a-4978-8695-a4b3c2d1e0f9").unwrap();
+        let want = Seen {
+            number: "PMX20240301000001".to_owned(),
+            amount: Money::fen(1023),
+            notify_url: Some("https://h/n".to_owned()),
+        };
+        assert_eq!(seen, want);
+        assert_eq!(
+            witness(&create, "9e8d7c6b-5a49-4382-b1a0-0f1e2d3c4b5a"),
+            Err("`app_sign` is wrong".to_owned())
+        );
+        assert_eq!(witness(&create, ""), Err("`app_sign` is wrong".to_owned()));
+        for field in ["app_id", "timestamp", "app_sign", "bill_no", "total_fee"] {
+            let mut without = create.clone();
+            without[field] = Value::Null;
+            assert!(witness(&without, "1f0e2d3c-4b5a-4978-8695-a4b3c2d1e0f9").is_err(), "{field}");
+        }
+
+        fn witness(create: &Value, app_secret: &str) -> Result<Seen, String> {
+            let dialect = BeeCloud { acceptor: paymux_beecloud::provider().acceptor().unwrap() };
+            let settings = json!({"app_secret": app_secret}).as_object().unwrap().clone();
+            let read = FrontRead {
+                account: FrontAccount { key: "main".to_owned(), settings },
+                call: FrontCall::Query { number: String::new() },
+                memo: String::new(),
+            };
+            let request =
+                WireRequest::new(Verb::Post, "/2/rest/bill").body("application/json", create.to_string());
+            dialect.witness(&request, &read)
+        }
     }
 
     #[test]

@@ -446,24 +446,24 @@ mod tests {
 
     #[test]
     fn money_is_what_the_payer_says() {
-        check(Pay::default(), Ok((1000, 0)));
-        check(Pay { discount: 100, ..Pay::default() }, Ok((900, 100)));
-        check(Pay { amount: Some(999), ..Pay::default() }, Ok((999, 0)));
-        check(Pay { amount: Some(1), discount: 1000, force: false }, Ok((1, 1000)));
+        check(Pay::default(), &Ok((1000, 0)));
+        check(Pay { discount: 100, ..Pay::default() }, &Ok((900, 100)));
+        check(Pay { amount: Some(999), ..Pay::default() }, &Ok((999, 0)));
+        check(Pay { amount: Some(1), discount: 1000, force: false }, &Ok((1, 1000)));
         for (amount, discount) in
             [(Some(0), 0), (Some(-1), 0), (None, -1), (None, 1001), (None, 1000), (Some(AMOUNT_MAX + 1), 0)]
         {
-            check(Pay { amount, discount, force: false }, Err(PayError::Amount));
+            check(Pay { amount, discount, force: false }, &Err(PayError::Amount));
         }
 
         #[track_caller]
-        fn check(how: Pay, want: Result<(i64, i64), PayError>) {
+        fn check(how: Pay, want: &Result<(i64, i64), PayError>) {
             let mut books = books([order("a", "N1")]);
             let got = pay(&mut books, how, NOW).map(|()| {
                 let view = books.order(&key("a", "N1")).unwrap().view(NOW);
                 (view.received.unwrap(), view.discount)
             });
-            assert_eq!(got, want, "{how:?}");
+            assert_eq!(got, *want, "{how:?}");
         }
     }
 
@@ -493,21 +493,21 @@ mod tests {
         let mut books = books([order("a", "N1"), second, hidden, order("b", "N1")]);
         pay(&mut books, Pay::default(), NOW).unwrap();
 
-        check(&books, FrontFilter::default(), 0, &["N2", "N1"]);
-        check(&books, FrontFilter::default(), 3, &["N2", "N1", "N3"]);
-        check(&books, FrontFilter { number: Some("N1".into()), ..FrontFilter::default() }, 0, &["N1"]);
-        check(&books, FrontFilter { number: Some("N".into()), ..FrontFilter::default() }, 0, &[]);
-        check(&books, FrontFilter { id: Some("id-b-N1".into()), ..FrontFilter::default() }, 0, &[]);
-        check(&books, FrontFilter { paid: Some(true), ..FrontFilter::default() }, 0, &["N1"]);
-        check(&books, FrontFilter { paid: Some(false), ..FrontFilter::default() }, 0, &["N2"]);
-        check(&books, FrontFilter { from: Some(LATER), ..FrontFilter::default() }, 0, &["N2"]);
-        check(&books, FrontFilter { to: Some(NOW), ..FrontFilter::default() }, 0, &["N1"]);
-        check(&books, FrontFilter { code: Some("ALI".into()), ..FrontFilter::default() }, 0, &[]);
+        check(&books, &FrontFilter::default(), 0, &["N2", "N1"]);
+        check(&books, &FrontFilter::default(), 3, &["N2", "N1", "N3"]);
+        check(&books, &FrontFilter { number: Some("N1".into()), ..FrontFilter::default() }, 0, &["N1"]);
+        check(&books, &FrontFilter { number: Some("N".into()), ..FrontFilter::default() }, 0, &[]);
+        check(&books, &FrontFilter { id: Some("id-b-N1".into()), ..FrontFilter::default() }, 0, &[]);
+        check(&books, &FrontFilter { paid: Some(true), ..FrontFilter::default() }, 0, &["N1"]);
+        check(&books, &FrontFilter { paid: Some(false), ..FrontFilter::default() }, 0, &["N2"]);
+        check(&books, &FrontFilter { from: Some(LATER), ..FrontFilter::default() }, 0, &["N2"]);
+        check(&books, &FrontFilter { to: Some(NOW), ..FrontFilter::default() }, 0, &["N1"]);
+        check(&books, &FrontFilter { code: Some("ALI".into()), ..FrontFilter::default() }, 0, &[]);
 
         #[track_caller]
-        fn check(books: &Books, filter: FrontFilter, at: u64, want: &[&str]) {
+        fn check(books: &Books, filter: &FrontFilter, at: u64, want: &[&str]) {
             let has_code = |order: &Order, code: &str| order.memo.split(' ').any(|word| word == code);
-            let rows = books.filtered("a", &filter, has_code, Mono(Duration::from_secs(at)));
+            let rows = books.filtered("a", filter, has_code, Mono(Duration::from_secs(at)));
             let numbers: Vec<_> = rows.iter().map(|order| order.key.number.as_str()).collect();
             assert_eq!(numbers, want, "{filter:?}");
         }

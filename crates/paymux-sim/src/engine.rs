@@ -201,6 +201,7 @@ impl Engine {
             Script::InDoubtUnpaid => FrontAnswer::InDoubt,
             Script::Refused => {
                 self.books.lock().close(key);
+                self.changed();
                 FrontAnswer::Refused(FrontRefusal::Upstream("the payer has too little money".to_owned()))
             }
             Script::Waits => waits(id),

@@ -218,12 +218,18 @@ impl Bank {
         self.engine.faults.lock().extend(plan)
     }
 
-    /// Adds one rule for calls; nothing beyond [`crate::RULES_MAX`].
+    /// Adds one rule for calls.
+    ///
+    /// # Errors
+    /// When more than [`crate::RULES_MAX`] would stand.
     pub fn strike_call(&self, rule: Rule<CallFault>) -> Result<(), TooManyRules> {
         self.add_faults(FaultPlan { calls: vec![rule], notices: Vec::new() })
     }
 
-    /// Adds one rule for webhooks; nothing beyond [`crate::RULES_MAX`].
+    /// Adds one rule for webhooks.
+    ///
+    /// # Errors
+    /// When more than [`crate::RULES_MAX`] would stand.
     pub fn strike_notice(&self, rule: Rule<NoticeFault>) -> Result<(), TooManyRules> {
         self.add_faults(FaultPlan { calls: Vec::new(), notices: vec![rule] })
     }
@@ -246,5 +252,91 @@ impl Bank {
 impl std::fmt::Debug for Bank {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Bank").field("public_url", &self.engine.public_url).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use paymux_core::acceptor::{
+        Acceptor, FrontAccount, FrontAccounts, FrontAnswer, FrontCall, FrontFact, FrontRead, FrontRoute,
+    };
+    use paymux_core::provider::{SettingError, SettingKey, Settings};
+    use paymux_core::{Clock, Money, Verb, WireRequest, WireResponse};
+    use paymux_testkit::TestClock;
+    use serde_json::json;
+
+    use super::*;
+    use crate::beecloud::BeeCloud;
+    use crate::call::{self, Reply};
+
+    /// BeeCloud's acceptor with one misreading: it sees a fen more than was asked.
+    struct Misreading(Arc<dyn Acceptor>);
+
+    impl Acceptor for Misreading {
+        fn slug(&self) -> &'static str {
+            self.0.slug()
+        }
+        fn settings(&self) -> &'static [SettingKey] {
+            self.0.settings()
+        }
+        fn check_settings(&self, settings: &Settings) -> Vec<SettingError> {
+            self.0.check_settings(settings)
+        }
+        fn routes(&self) -> &'static [FrontRoute] {
+            self.0.routes()
+        }
+        fn read(
+            &self,
+            accounts: &dyn FrontAccounts,
+            request: &WireRequest,
+            now: Timestamp,
+        ) -> Result<FrontRead, WireResponse> {
+            let mut read = self.0.read(accounts, request, now)?;
+            if let FrontCall::Pay(pay) = &mut read.call {
+                pay.amount = Money::fen(pay.amount.minor() + 1);
+            }
+            Ok(read)
+        }
+        fn answer(&self, read: &FrontRead, answer: &FrontAnswer, now: Timestamp) -> WireResponse {
+            self.0.answer(read, answer, now)
+        }
+        fn not_found(&self, request: &WireRequest) -> WireResponse {
+            self.0.not_found(request)
+        }
+        fn notice(&self, account: &FrontAccount, fact: &FrontFact, now: Timestamp) -> WireRequest {
+            self.0.notice(account, fact, now)
+        }
+        fn acknowledged(&self, response: &WireResponse) -> bool {
+            self.0.acknowledged(response)
+        }
+        fn schedule(&self) -> &'static [Duration] {
+            self.0.schedule()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_misreading_acceptor_is_found_out_and_books_nothing() {
+        let acceptor = Arc::new(Misreading(paymux_beecloud::provider().acceptor().unwrap()));
+        let mut account = crate::BeeCloudSim::account("main", 1, None);
+        let ids = json!({"app_id": "7c9f2f1e-3a44-4c8b-9d21-5b0e6f7a8c90",
+            "app_secret": "1f0e2d3c-4b5a-4978-8695-a4b3c2d1e0f9"});
+        account.settings.extend(ids.as_object().unwrap().clone());
+        let clock: Arc<dyn Clock> = Arc::new(TestClock::new());
+        let config = SimConfig { accounts: vec![account], clock, ..SimConfig::default() };
+        let sim = Simulator::start(Arc::new(BeeCloud { acceptor }), config).await.unwrap();
+
+        let create = json!({"app_id": ids["app_id"], "timestamp": 1_709_251_200_000_i64, "channel": "WX_NATIVE",
+            "app_sign": "43115fee5e62264f182da1d57bcef9a2", "bill_no": "PMX20240301000001", "total_fee": 1023,
+            "title": "tea"});
+        let request =
+            WireRequest::new(Verb::Post, "/2/rest/bill").body("application/json", create.to_string());
+        let reply = call::answer(sim.bank.engine.clone(), request).await;
+        let Reply::Whole(answer) = reply else { panic!("{reply:?}") };
+        assert_eq!(answer.status, 500);
+        assert!(String::from_utf8_lossy(&answer.body).contains("10.24 CNY"), "{answer:?}");
+        assert_eq!((sim.bank().stats().misreadings, sim.bank().stats().orders), (1, 0));
+        sim.stop().await;
     }
 }

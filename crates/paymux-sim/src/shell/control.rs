@@ -136,9 +136,12 @@ fn read_form(request: &WireRequest) -> Result<Pay, String> {
     Ok(Pay { amount: sum("amount")?, discount: sum("discount")?.unwrap_or(0), force: false })
 }
 
-/// An empty body is `{}`.
+/// An empty body is `{}`. A list is refused: serde would read it as the fields in their order.
 fn read<T: DeserializeOwned>(request: &WireRequest) -> Result<T, String> {
     let body: &[u8] = if request.body.is_empty() { b"{}" } else { &request.body };
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err("write a JSON object, or nothing".to_owned());
+    }
     serde_json::from_slice(body).map_err(|error| error.to_string())
 }
 

@@ -1,0 +1,16 @@
+//! Drives the simulated BeeCloud over real sockets with requests that are written here byte by byte,
+//! signed by a digest computed here: neither the plugin's client nor its signing takes part. One
+//! module (`channel`) is the exception: it puts the plugin's channel against the simulator.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "clippy lets tests unwrap, and does not see that these are helpers of tests"
+)]
+
+mod channel;
+mod control;
+mod faults;
+mod notices;
+mod orders;
+mod support;
