@@ -1,0 +1,13 @@
+//! The tables as sea-orm knows them: the one list of columns, in the order in which rows are
+//! written and read.
+//!
+//! Not here: the schema itself ([`crate::migration`]), and what a row means ([`crate::rows`]).
+
+#![expect(unreachable_pub, reason = "the derive wants its model as public as the entity it makes")]
+
+pub(crate) mod attempts;
+pub(crate) mod callbacks;
+pub(crate) mod decisions;
+pub(crate) mod deliveries;
+pub(crate) mod events;
+pub(crate) mod payments;

@@ -1,0 +1,50 @@
+//! A new payment with its first attempt.
+
+use async_trait::async_trait;
+use paymux_core::store::{Opened, Opening};
+use sea_orm::ConnectionTrait;
+
+use super::{Guard, Work, read};
+use crate::entity::{attempts, decisions, payments};
+use crate::fault::Fault;
+use crate::rows;
+use crate::script::Script;
+
+pub(crate) struct Open(pub(crate) Opening);
+
+#[async_trait]
+impl Work for Open {
+    type Answer = Opened;
+    const NAME: &'static str = "open";
+    const GUARD: Guard = Guard::Itself;
+
+    async fn run<C: ConnectionTrait>(&self, db: &C) -> Result<Opened, Fault> {
+        let payment = &self.0.payment;
+        if self.script(db)?.run(db).await? {
+            return Ok(Opened::New);
+        }
+        let stored = read::by_order(db, &payment.app, &payment.order_no).await?;
+        stored
+            .map(|stored| Opened::Exists(Box::new(stored)))
+            .ok_or(Fault::Corrupt("an order number without a payment"))
+    }
+}
+
+impl Open {
+    fn script<C: ConnectionTrait>(&self, db: &C) -> Result<Script, Fault> {
+        let Opening { payment, decision } = &self.0;
+        let [attempt] = payment.attempts.as_slice() else {
+            return Err(Fault::Corrupt("a new payment that has not exactly one attempt"));
+        };
+        let (p, a) = (rows::payment_values(payment)?, rows::attempt_values(payment, 0)?);
+        let d = rows::decision_values(attempt, decision)?;
+        let mut script = Script::new(db.get_database_backend());
+        // Any conflict, not only that of the order number: an equal opening under way at the same
+        // time may be met at its id first.
+        let known = " ON CONFLICT DO NOTHING";
+        script.step_unless(|sql| sql.insert("payments", &rows::columns::<payments::Column>(""), p), known);
+        script.step(|sql| sql.insert("attempts", &rows::columns::<attempts::Column>(""), a));
+        script.step(|sql| sql.insert("decisions", &rows::columns::<decisions::Column>(""), d));
+        Ok(script)
+    }
+}
