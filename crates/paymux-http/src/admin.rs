@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
 use http::StatusCode;
 use paymux_core::channel::ChannelError;
@@ -19,7 +19,7 @@ use crate::front::MetricsPage;
 use crate::limits::Limits;
 use crate::problem::Problem;
 use crate::query::Query;
-use crate::routes::{health, payments::shown};
+use crate::routes::{InPath, health, payments::shown};
 use crate::{auth, body, envelope, json};
 
 /// The provider whose orders an operator may pay by a call: no money moves there.
@@ -62,17 +62,14 @@ pub fn router(admin: Admin) -> Router {
 async fn operator(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
     match auth::check_token(request.headers(), &admin.token) {
         Ok(()) => next.run(request).await,
-        Err(problem) => {
-            body::discard(request.into_body(), admin.limits.body).await;
-            problem.into_response()
-        }
+        Err(problem) => auth::refuse(problem, request).await,
     }
 }
 
 /// `POST /sandbox/{channel_id}/pay/{provider_order_no}`: the payer pays, and the payment hears of it.
 async fn pay(
     State(admin): State<Arc<Admin>>,
-    Path((channel, number)): Path<(String, String)>,
+    InPath((channel, number)): InPath<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
     take_nothing(&admin, request).await?;

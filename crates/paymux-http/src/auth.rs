@@ -26,13 +26,13 @@ pub(crate) async fn app(State(shared): State<Shared>, mut request: Request, next
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
-        Err(problem) => refuse(problem, request, &shared).await,
+        Err(problem) => refuse(problem, request).await,
     }
 }
 
 /// The refused body is read and thrown away without a copy, so that the client can read why.
-async fn refuse(problem: Problem, request: Request, shared: &Shared) -> Response {
-    body::discard(request.into_body(), shared.limits().body).await;
+pub(crate) async fn refuse(problem: Problem, request: Request) -> Response {
+    body::discard(request.into_body()).await;
     problem.into_response()
 }
 

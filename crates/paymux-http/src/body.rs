@@ -8,7 +8,7 @@ use http::{HeaderMap, header};
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 
-use crate::limits::DISCARD_BYTES;
+use crate::limits::{DISCARD_BYTES, DISCARD_WITHIN};
 use crate::problem::Problem;
 
 /// How much one body may be, and how long it may take.
@@ -27,10 +27,10 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body, measure: Measure) -> R
 }
 
 /// Reads a body that nobody wants, up to a bound: closing at once would reset the connection, and
-/// the client would never see why it was refused.
-pub(crate) async fn discard(body: Body, within: Duration) {
-    // Late or broken: the refusal goes out all the same.
-    let _ = timeout(within, pass_over(body, 0)).await;
+/// the client might never see the answer.
+pub(crate) async fn discard(body: Body) {
+    // Late or broken: the answer goes out all the same.
+    let _ = timeout(DISCARD_WITHIN, pass_over(body, 0)).await;
 }
 
 /// What a body says of its length is only a reason to refuse it sooner: the bytes are counted.

@@ -17,6 +17,7 @@ use paymux_core::ids::RequestId;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 
+use crate::auth::refuse;
 use crate::problem::Problem;
 
 /// Where a request's id travels, in and out.
@@ -30,8 +31,8 @@ const CLIENT_LEFT: u16 = 499;
 pub(crate) fn wrap(router: Router, payments: Payments) -> Router {
     // Panics inside, so that what comes of one is named, logged and counted like any answer.
     router
-        .fallback(async || Problem::not_found("no such path"))
-        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .fallback(async |request| refuse(Problem::not_found("no such path"), request).await)
+        .method_not_allowed_fallback(async |request| refuse(Problem::method_not_allowed(), request).await)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(payments, envelop))
 }

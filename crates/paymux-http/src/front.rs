@@ -85,7 +85,7 @@ impl Front {
 /// What needs an app's key. A path that is added here cannot be reached without one.
 fn merchant(shared: &Shared) -> Router<Shared> {
     Router::new()
-        .route("/v1/payments", post(payments::create).get(payments::list))
+        .route("/v1/payments", get(payments::list).post(payments::create))
         .route("/v1/payments/{id}", get(payments::find))
         .route("/v1/payments/{id}/cancel", post(payments::cancel))
         .route("/v1/payments/{id}/sync", post(payments::sync))

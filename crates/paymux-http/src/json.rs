@@ -49,7 +49,7 @@ pub(crate) fn read<T: Shape>(headers: &HeaderMap, body: &[u8]) -> Result<T, Prob
     walk(text, T::FREE)?;
     let mut reader = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(&mut reader)
-        .map_err(|error| Problem::invalid_field(fault_of(error.path(), &error.inner().to_string())))
+        .map_err(|error| Problem::from(fault_of(error.path(), &error.inner().to_string())))
 }
 
 /// Reads a body that has nothing to say.
@@ -72,10 +72,16 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
-/// What is wrong, where that is not one field's fault.
+/// What is wrong, and with which field; `None` where it is the body as a whole.
 struct Fault {
     param: Option<String>,
     rule: String,
+}
+
+impl Fault {
+    fn at(path: &str, rule: impl Into<String>) -> Self {
+        Self { param: (!path.is_empty()).then(|| cut(path)), rule: rule.into() }
+    }
 }
 
 impl From<Fault> for Problem {
@@ -152,8 +158,7 @@ impl Walk<'_> {
 
     /// Notes what is wrong and stops; the error itself is only the way out.
     fn stop<E: serde::de::Error>(&self, path: &str, rule: impl Into<String>) -> E {
-        let param = (!path.is_empty()).then(|| cut(path));
-        *self.fault.borrow_mut() = Some(Fault { param, rule: rule.into() });
+        *self.fault.borrow_mut() = Some(Fault::at(path, rule));
         E::custom("stopped")
     }
 
@@ -248,20 +253,20 @@ impl<'de> Visitor<'de> for Walk<'_> {
 }
 
 /// Turns serde's words into ours. The rows of the tests pin its wording.
-fn fault_of(path: &Path, message: &str) -> InvalidField {
+fn fault_of(path: &Path, message: &str) -> Fault {
     let message = message.rsplit_once(" at line ").map_or(message, |(text, _place)| text);
     let above = written(path);
     if let Some(rest) = message.strip_prefix("missing field ") {
-        return InvalidField::new(cut(&joined(&above, unquoted(rest))), "is missing");
+        return Fault::at(&joined(&above, unquoted(rest)), "is missing");
     }
     if let Some(rest) = message.strip_prefix("unknown field ") {
         let name = unquoted(rest);
         let path = if ends_with(&above, name) { above } else { joined(&above, name) };
-        return InvalidField::new(cut(&path), unknown_rule(rest));
+        return Fault::at(&path, unknown_rule(rest));
     }
     match message.rsplit_once(", expected ") {
-        Some((_given, expected)) => InvalidField::new(cut(&above), format!("must be {}", friendly(expected))),
-        None => InvalidField::new(cut(&above), message),
+        Some((_given, expected)) => Fault::at(&above, format!("must be {}", friendly(expected))),
+        None => Fault::at(&above, message),
     }
 }
 

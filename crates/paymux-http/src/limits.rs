@@ -22,6 +22,8 @@ pub const STREAMS: u32 = 100;
 /// How much of a refused body is read and thrown away, so that the client gets to read the
 /// refusal instead of a reset.
 pub const DISCARD_BYTES: usize = 1024 * 1024;
+/// How long that may take.
+pub const DISCARD_WITHIN: Duration = Duration::from_secs(5);
 
 /// What one client may ask of this process, and how long it may take about it.
 #[derive(Debug, Clone, PartialEq, Eq)]

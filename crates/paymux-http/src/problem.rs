@@ -123,19 +123,22 @@ impl Problem {
 
     /// Writes the body into the answer that carries this problem.
     pub(crate) fn write(&self, request_id: &str, response: &mut Response) {
-        let content = &*self.0;
-        let view = ProblemView {
-            r#type: format!("urn:paymux:error:{}", content.code),
-            title: content.title,
-            status: content.status.as_u16(),
-            detail: &content.detail,
-            code: content.code,
-            param: content.param.as_deref(),
-            request_id,
-            channels: content.channels.as_ref().map(|removed| removed.iter().map(RemovedView::of).collect()),
-        };
-        *response.body_mut() = Body::from(serde_json::to_vec(&view).unwrap_or_default());
+        *response.body_mut() = Body::from(serde_json::to_vec(&self.view(request_id)).unwrap_or_default());
         response.headers_mut().insert(header::CONTENT_TYPE, MEDIA_TYPE);
+    }
+
+    fn view<'a>(&'a self, request_id: &'a str) -> ProblemView<'a> {
+        let Content { status, code, title, detail, param, channels, headers: _ } = &*self.0;
+        ProblemView {
+            r#type: format!("urn:paymux:error:{code}"),
+            title,
+            status: status.as_u16(),
+            detail,
+            code,
+            param: param.as_deref(),
+            request_id,
+            channels: channels.as_ref().map(|removed| removed.iter().map(RemovedView::of).collect()),
+        }
     }
 }
 
@@ -215,5 +218,98 @@ struct RemovedView<'a> {
 impl<'a> RemovedView<'a> {
     fn of((channel, removal): &'a (ChannelId, Removal)) -> Self {
         Self { channel, rule: removal.rule, detail: &removal.detail }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use paymux_core::OrderNo;
+
+    use super::*;
+
+    #[test]
+    fn every_refusal_of_the_core_has_its_status_and_code() {
+        let main = || ChannelId::new("main").unwrap();
+        let removed = |temporary| {
+            let removal = Removal { rule: "state", detail: "why".to_owned(), temporary };
+            NoChannel { route: None, removed: vec![(main(), removal)] }
+        };
+        let field = InvalidField::new("payer.ip", "write it well");
+        check(PaymentError::Invalid(field), 400, "invalid_request", None);
+        check(PaymentError::NotFound("payment"), 404, "not_found", None);
+        check(PaymentError::OrderMismatch("A1".to_owned()), 422, "order_mismatch", None);
+        check(PaymentError::NoChannel(removed(false)), 422, "no_channel", None);
+        check(PaymentError::NoChannel(removed(true)), 503, "no_channel", Some("30"));
+        check(PaymentError::AlreadyPaid, 409, "already_paid", None);
+        check(PaymentError::InFlight, 409, "in_flight", None);
+        check(PaymentError::NotCancelable("why".to_owned()), 409, "not_cancelable", None);
+        let unsupported = PaymentError::Unsupported { channel: main(), operation: "cancel" };
+        check(unsupported, 422, "unsupported", None);
+        check(PaymentError::Overloaded("secret".to_owned()), 503, "overloaded", Some("1"));
+        check(PaymentError::Internal("secret".to_owned()), 500, "internal", None);
+
+        #[track_caller]
+        fn check(error: PaymentError, status: u16, code: &str, retry_after: Option<&str>) {
+            assert_eq!(error.code(), code, "the core's own word");
+            let body = written(&Problem::from(error), status, retry_after);
+            assert_eq!(body["code"], code);
+            assert!(!body.to_string().contains("secret"), "{body}");
+        }
+    }
+
+    #[test]
+    fn every_refusal_of_the_front_has_its_status_and_code() {
+        check(&Problem::invalid("x"), 400, "invalid_request", None);
+        check(&Problem::unauthorized("x", "Bearer"), 401, "unauthorized", None);
+        check(&Problem::not_found("x"), 404, "not_found", None);
+        check(&Problem::method_not_allowed(), 405, "method_not_allowed", None);
+        check(&Problem::body_too_slow(), 408, "request_timeout", None);
+        check(&Problem::not_payable("x"), 409, "not_payable", None);
+        check(&Problem::body_too_large(7), 413, "body_too_large", None);
+        check(&Problem::internal(), 500, "internal", None);
+        check(&Problem::overloaded("x"), 503, "overloaded", Some("1"));
+
+        #[track_caller]
+        fn check(problem: &Problem, status: u16, code: &str, retry_after: Option<&str>) {
+            assert_eq!(written(problem, status, retry_after)["code"], code);
+        }
+    }
+
+    #[test]
+    fn a_problem_shows_all_of_its_members() {
+        let field = InvalidField::new("payer.ip", "write it well");
+        let body = written(&Problem::from(field), 400, None);
+        let want = serde_json::json!({
+            "type": "urn:paymux:error:invalid_request",
+            "title": "The request is not valid",
+            "status": 400,
+            "detail": "`payer.ip`: write it well",
+            "code": "invalid_request",
+            "param": "payer.ip",
+            "request_id": "r1",
+        });
+        assert_eq!(body, want);
+
+        let order_no = OrderNo::new("A1").unwrap();
+        let body = written(&Problem::from(PaymentError::OrderMismatch(order_no.to_string())), 422, None);
+        assert_eq!(body["param"], "order_no");
+
+        let removal = Removal { rule: "amount", detail: "too much".to_owned(), temporary: false };
+        let nobody = NoChannel { route: None, removed: vec![(ChannelId::new("main").unwrap(), removal)] };
+        let body = written(&Problem::from(PaymentError::NoChannel(nobody)), 422, None);
+        let want = serde_json::json!([{"channel": "main", "rule": "amount", "detail": "too much"}]);
+        assert_eq!(body["channels"], want);
+    }
+
+    /// The body that goes out, once its head is what it should be.
+    #[track_caller]
+    fn written(problem: &Problem, status: u16, retry_after: Option<&str>) -> serde_json::Value {
+        let response = problem.clone().into_response();
+        assert_eq!(response.status(), status);
+        let seen = response.headers().get(header::RETRY_AFTER).map(|value| value.to_str().unwrap());
+        assert_eq!(seen, retry_after);
+        let body = serde_json::to_value(problem.view("r1")).unwrap();
+        assert_eq!(body["status"], status);
+        body
     }
 }

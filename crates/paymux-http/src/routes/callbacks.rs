@@ -1,17 +1,18 @@
 //! Providers' callbacks in: raw bytes to the core, the provider's own words back.
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use paymux_core::ChannelId;
 
 use crate::front::Shared;
 use crate::problem::Problem;
+use crate::routes::InPath;
 use crate::{body, wire};
 
 /// `GET|POST /notify/{channel_id}`
 pub(crate) async fn take(
     State(shared): State<Shared>,
-    Path(channel): Path<String>,
+    InPath(channel): InPath<String>,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, content) = request.into_parts();

@@ -1,6 +1,6 @@
 //! The merchant API's payments: create, find, list, cancel, sync. Parse, ask the core, answer.
 
-use axum::extract::{Extension, Path, Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, Uri, header};
 use paymux_core::payment::{NewPayment, PaymentRequest, Status};
@@ -14,6 +14,7 @@ use crate::front::Shared;
 use crate::limits::{PAGE_DEFAULT, PAGE_MAX};
 use crate::problem::Problem;
 use crate::query::Query;
+use crate::routes::InPath;
 use crate::{body, envelope, json};
 
 type Answer = Result<Response, Problem>;
@@ -41,7 +42,7 @@ pub(crate) async fn create(
 pub(crate) async fn find(
     State(shared): State<Shared>,
     Extension(Caller(app)): Extension<Caller>,
-    Path(id): Path<String>,
+    InPath(id): InPath<String>,
     uri: Uri,
 ) -> Answer {
     Query::none(&uri)?;
@@ -68,7 +69,7 @@ pub(crate) async fn list(
 pub(crate) async fn cancel(
     State(shared): State<Shared>,
     Extension(Caller(app)): Extension<Caller>,
-    Path(id): Path<String>,
+    InPath(id): InPath<String>,
     request: Request,
 ) -> Answer {
     take_nothing(&shared, request).await?;
@@ -80,7 +81,7 @@ pub(crate) async fn cancel(
 pub(crate) async fn sync(
     State(shared): State<Shared>,
     Extension(Caller(app)): Extension<Caller>,
-    Path(id): Path<String>,
+    InPath(id): InPath<String>,
     request: Request,
 ) -> Answer {
     take_nothing(&shared, request).await?;

@@ -1,19 +1,22 @@
 //! Payers' browsers coming back from a provider. Nothing in such a request is believed: it only
 //! says which page to show.
 
-use axum::extract::{Path, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
 use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use paymux_core::ChannelId;
 use paymux_core::payment::{Payment, Status};
 
+use crate::body;
 use crate::front::Shared;
 
 /// Nothing may be loaded, run, framed or sent from this page.
 const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// `GET|POST /return/{channel_id}`
-pub(crate) async fn without_number() -> Response {
+pub(crate) async fn without_number(request: Request) -> Response {
+    body::discard(request.into_body()).await;
     page(&WAITING, Livemode::Live)
 }
 
@@ -21,8 +24,11 @@ pub(crate) async fn without_number() -> Response {
 /// settled yet, so nobody learns from this page which numbers exist.
 pub(crate) async fn with_number(
     State(shared): State<Shared>,
-    Path((channel, number)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    request: Request,
 ) -> Response {
+    body::discard(request.into_body()).await;
+    let Ok(Path((channel, number))) = path else { return page(&WAITING, Livemode::Live) };
     match found(&shared, &channel, &number).await {
         Some(payment) => back_to_merchant(&payment).unwrap_or_else(|| state_page(&payment)),
         None => page(&WAITING, Livemode::Live),

@@ -1,0 +1,16 @@
+//! The router as its callers see it, over the ledger in memory and scripted channels. What needs a
+//! real socket is in `tests/sockets`.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod world;
+
+mod admin;
+mod bad_input;
+mod callbacks;
+mod cancel;
+mod create;
+mod envelope;
+mod health;
+mod list;
+mod matrix;
+mod returns;

@@ -1,0 +1,222 @@
+//! One front with two apps and four channels, and a way to call it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt as _;
+use paymux_core::catalog::{
+    App, Catalog, CatalogHandle, ChannelEntry, FailoverUnknown, Route, Strategy, When,
+};
+use paymux_core::channel::{Can, Channel};
+use paymux_core::ids::{AppId, ChannelId, RouteName};
+use paymux_core::payments::Ports;
+use paymux_core::provider::{ChannelSite, Settings};
+use paymux_core::wire::{Endpoint, PlainHttp};
+use paymux_core::{Payments, Secret};
+use paymux_http::admin::{self, Admin};
+use paymux_http::{Front, FrontConfig, Limits, MetricsPage, MetricsPlace, Readiness, Ready};
+use paymux_testkit::{MemoryStore, ScriptedChannel, ScriptedTransport, SeededRng, TestClock};
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+/// The key of app `shop`.
+pub(crate) const SHOP: &str = "key-of-shop";
+/// The key of app `rival`.
+pub(crate) const RIVAL: &str = "key-of-rival";
+/// The operator's token.
+pub(crate) const OPERATOR: &str = "token-of-the-operator";
+
+/// A front, an admin listener, and what stands behind them.
+pub(crate) struct World {
+    pub(crate) front: Router,
+    pub(crate) admin: Router,
+    pub(crate) store: Arc<MemoryStore>,
+    /// The channel `main`, which can do everything.
+    pub(crate) main: Arc<ScriptedChannel>,
+    pub(crate) ready_panics: Arc<AtomicBool>,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(FrontConfig::default())
+    }
+
+    pub(crate) fn with(config: FrontConfig) -> Self {
+        let store = Arc::new(MemoryStore::new());
+        let main = Arc::new(ScriptedChannel::new("main"));
+        let ports = Ports {
+            store: Arc::clone(&store) as _,
+            transport: Arc::new(ScriptedTransport::new()),
+            clock: Arc::new(TestClock::new()),
+            rng: Arc::new(SeededRng::new(7)),
+        };
+        let payments = Payments::new(ports, CatalogHandle::new(catalog(&main)));
+        let ready_panics = Arc::new(AtomicBool::new(false));
+        let ready = StoreReady { store: Arc::clone(&store), panics: Arc::clone(&ready_panics) };
+        let metrics: MetricsPage = Arc::new(|| "paymux_up 1\n".to_owned());
+        let admin = admin::router(Admin {
+            limits: Limits::default(),
+            payments: payments.clone(),
+            token: Secret::new(OPERATOR),
+            metrics: Arc::clone(&metrics),
+        });
+        let front = Front::new(config, payments, Arc::new(ready), metrics).router();
+        Self { front, admin, store, main, ready_panics }
+    }
+
+    /// A front whose metrics are on the admin listener only.
+    pub(crate) fn with_private_metrics() -> Self {
+        Self::with(FrontConfig { metrics: MetricsPlace::Admin, ..FrontConfig::default() })
+    }
+
+    /// Calls the main listener.
+    pub(crate) async fn call(&self, request: Request<Body>) -> Seen {
+        seen(&self.front, request).await
+    }
+
+    /// Calls the admin listener.
+    pub(crate) async fn call_admin(&self, request: Request<Body>) -> Seen {
+        seen(&self.admin, request).await
+    }
+
+    pub(crate) async fn get(&self, key: &str, path: &str) -> Seen {
+        self.call(with_key(key, Request::get(path)).body(Body::empty()).unwrap()).await
+    }
+
+    /// Posts a JSON body.
+    pub(crate) async fn post(&self, key: &str, path: &str, body: &Value) -> Seen {
+        self.post_text(key, path, body.to_string()).await
+    }
+
+    /// Posts a body that need not be JSON, as JSON.
+    pub(crate) async fn post_text(&self, key: &str, path: &str, body: impl Into<Body>) -> Seen {
+        let request = with_key(key, Request::post(path)).header("content-type", "application/json");
+        self.call(request.body(body.into()).unwrap()).await
+    }
+
+    /// Creates a payment for `shop` that must be new.
+    pub(crate) async fn created(&self, order_no: &str) -> Value {
+        let seen = self.post(SHOP, "/v1/payments", &order(order_no)).await;
+        assert_eq!(seen.status, 201, "{seen:?}");
+        seen.json()
+    }
+
+    /// How many payments `shop` has.
+    pub(crate) async fn count(&self) -> usize {
+        self.get(SHOP, "/v1/payments?limit=100").await.json()["data"].as_array().unwrap().len()
+    }
+}
+
+/// A request that is right in every field.
+pub(crate) fn order(order_no: &str) -> Value {
+    json!({"order_no": order_no, "amount": 1999, "currency": "CNY", "method": "wechat.native", "subject": "Tea"})
+}
+
+/// The same with some fields set otherwise.
+pub(crate) fn order_with(order_no: &str, patch: Value) -> Value {
+    let mut body = order(order_no);
+    let Value::Object(patch) = patch else { panic!("a patch is an object") };
+    body.as_object_mut().unwrap().extend(patch);
+    body
+}
+
+fn with_key(key: &str, request: http::request::Builder) -> http::request::Builder {
+    request.header("authorization", format!("Bearer {key}"))
+}
+
+async fn seen(router: &Router, request: Request<Body>) -> Seen {
+    let response = router.clone().oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Seen { status: parts.status, headers: parts.headers, body }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Seen {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {:?}", self.text()))
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Asserts that this is a problem with that status and code; gives its body.
+    #[track_caller]
+    pub(crate) fn problem(&self, status: u16, code: &str) -> Value {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        assert_eq!(self.header("cache-control"), "no-store");
+        let body = self.json();
+        assert_eq!(body["code"], code, "{body}");
+        assert_eq!(body["status"], status, "{body}");
+        assert_eq!(body["type"], format!("urn:paymux:error:{code}"), "{body}");
+        assert!(body["title"].is_string() && body["detail"].is_string(), "{body}");
+        assert_eq!(body["request_id"], self.header("x-request-id"), "{body}");
+        body
+    }
+}
+
+/// Four channels: `main` can do everything, `gone` is off, `bare` can neither query nor cancel,
+/// `sand` is a sandbox. The sum says which route takes a payment.
+fn catalog(main: &Arc<ScriptedChannel>) -> Catalog {
+    let bare = Arc::new(ScriptedChannel::new("bare").that_can(Can::nothing_more()));
+    let entry = |id: &str, channel: Arc<dyn Channel>| ChannelEntry::new(ChannelId::new(id).unwrap(), channel);
+    let sandbox = entry("sand", sandbox_channel());
+    let mut gone = entry("gone", Arc::new(ScriptedChannel::new("gone")));
+    gone.state = paymux_core::catalog::Lifecycle::Off;
+    let channels = vec![entry("main", Arc::clone(main) as _), gone, entry("bare", bare), sandbox];
+    let route = |name: &str, when: When, channels: Vec<usize>| Route {
+        name: RouteName::new(name).unwrap(),
+        when,
+        strategy: Strategy::Priority,
+        channels,
+        failover: 0,
+        failover_unknown: FailoverUnknown::Abandon,
+    };
+    let sums = |min, max| When { amount_min: Some(min), amount_max: Some(max), ..When::default() };
+    let routes = vec![
+        route("sandbox", sums(777, 777), vec![3]),
+        route("bare", sums(555, 555), vec![2]),
+        route("default", sums(1000, 9_999_999), vec![0, 1]),
+    ];
+    let apps = [("shop", SHOP), ("rival", RIVAL)];
+    let apps = apps.map(|(id, key)| App::new(AppId::new(id).unwrap(), &[Secret::new(key)]));
+    let public_url = Endpoint::parse("https://pay.example", PlainHttp::LoopbackOnly).unwrap();
+    Catalog::new(apps.into(), channels, routes, public_url)
+}
+
+fn sandbox_channel() -> Arc<dyn Channel> {
+    let site = ChannelSite { id: ChannelId::new("sand").unwrap() };
+    paymux_sandbox::provider().channel(site, Settings::new()).unwrap()
+}
+
+struct StoreReady {
+    store: Arc<MemoryStore>,
+    panics: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl Ready for StoreReady {
+    async fn look(&self) -> Readiness {
+        assert!(!self.panics.load(Ordering::Relaxed), "the test asked for a panic with a secret: hunter2");
+        let store = paymux_core::Store::ping(self.store.as_ref()).await.map_err(|error| error.to_string());
+        Readiness { store, config: "c0ffee".to_owned() }
+    }
+}
