@@ -151,13 +151,16 @@ pub struct App {
     pub notify_url: Option<Endpoint>,
     /// What its notices are signed with, the current one first; a previous one signs too.
     pub notify_secrets: Vec<WebhookSecret>,
+    /// Whether a payment may name a plain http address for its notices. The transport's own rules
+    /// hold besides.
+    pub allow_http_notify: bool,
 }
 
 impl App {
     /// An app with those API keys.
     pub fn new(id: AppId, api_keys: &[Secret]) -> Self {
         let key_digests = api_keys.iter().map(|key| digest(key.expose())).collect();
-        Self { id, key_digests, notify_url: None, notify_secrets: Vec::new() }
+        Self { id, key_digests, notify_url: None, notify_secrets: Vec::new(), allow_http_notify: false }
     }
 }
 

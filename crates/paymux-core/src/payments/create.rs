@@ -81,10 +81,15 @@ impl Payments {
         request: &NewPayment,
     ) -> Result<(), InvalidField> {
         let Some(url) = &request.notify_url else { return Ok(()) };
-        if catalog.app(app).is_none_or(|app| app.notify_secrets.is_empty()) {
+        let app = catalog.app(app);
+        if app.is_none_or(|app| app.notify_secrets.is_empty()) {
             let rule =
                 "this app has no `notify_secret`, so its notices could not be signed; configure one first";
             return Err(InvalidField::new("notify_url", rule));
+        }
+        // The transport lets plain http pass as soon as one app may use it.
+        if !url.is_tls() && !app.is_some_and(|app| app.allow_http_notify) {
+            return Err(InvalidField::new("notify_url", "the scheme must be https"));
         }
         let transport = &self.ports().transport;
         transport.check(Destination::Merchant, url).map_err(|why| InvalidField::new("notify_url", why))
