@@ -21,6 +21,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paymux_core::{Catalog, Provider, Secret};
+use paymux_http::{Limits, MetricsPlace};
+use sha2::{Digest, Sha256};
 
 pub use mistake::{Mistake, Mistakes};
 pub use place::Place;
@@ -39,6 +41,8 @@ pub struct Config {
     pub catalog: Catalog,
     /// What is allowed and yet looks like an oversight.
     pub remarks: Vec<String>,
+    /// Tells this configuration from others, for comparing nodes.
+    pub hash: String,
 }
 
 /// What the process around the core works by.
@@ -46,6 +50,8 @@ pub struct Config {
 pub struct Settings {
     /// Where the main listener stands.
     pub http: SocketAddr,
+    /// Where the public address comes from.
+    pub public_url: PublicUrl,
     /// Where the operators' listener stands, if there is one.
     pub admin: Option<Admin>,
     /// Whether test-mode channels may be configured.
@@ -60,8 +66,10 @@ pub struct Settings {
     pub connect: Duration,
     /// The pause between two looks for attempts that are due.
     pub sweep_interval: Duration,
-    /// The largest bodies that are read.
+    /// What one client may ask of a listener.
     pub limits: Limits,
+    /// Which listener serves the metrics.
+    pub metrics: MetricsPlace,
 }
 
 /// The operators' listener.
@@ -73,13 +81,13 @@ pub struct Admin {
     pub token: Secret,
 }
 
-/// The largest bodies that are read, in bytes.
+/// Where the public address comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Of a merchant's request.
-    pub body_bytes: usize,
-    /// Of a provider's callback.
-    pub callback_bytes: usize,
+pub enum PublicUrl {
+    /// It was written down.
+    Written,
+    /// It is the main listener's own address, known for sure once that has its port.
+    OfListener,
 }
 
 /// Reads and checks the file at `path`.
@@ -122,5 +130,22 @@ pub fn read(
     let tree = layers::merged(&places, environment, &mut mistakes);
     let raw = tree.and_then(|tree| typed::read(tree, &mut mistakes));
     let config = raw.and_then(|raw| check::whole(&raw, environment, providers, &mut mistakes));
-    mistakes.end(config)
+    let hash = hash(&text, environment);
+    mistakes.end(config.map(|config| Config { hash, ..config }))
+}
+
+/// Short, and the same wherever file and overrides are the same. Everybody may read it on `/readyz`, so
+/// overrides that are secrets take no part: a weak password could be guessed by it.
+fn hash(text: &str, environment: &Environment) -> String {
+    const SECRET: [&str; 2] = ["PAYMUX__STORE__URL", "PAYMUX__SERVER__ADMIN_TOKEN"];
+    let mut hasher = Sha256::new_with_prefix(text);
+    for name in environment.overrides() {
+        let is_secret = SECRET.iter().any(|secret| name.starts_with(secret));
+        let value = if is_secret { "" } else { environment.text(name).unwrap_or_default() };
+        for part in ["\0", name, "\0", value] {
+            hasher.update(part);
+        }
+    }
+    let digest = hasher.finalize();
+    digest.iter().take(6).fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }

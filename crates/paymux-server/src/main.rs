@@ -1,2 +1,7 @@
-//! stub
-fn main() {}
+//! The binary `paymux`. All of it is in the library, where tests reach it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    paymux_server::commands::run()
+}

@@ -1,10 +1,58 @@
-//! The one list of providers: nothing else in this crate names a plugin.
+//! The one list of providers and of their simulators: nothing else in this crate names a plugin.
 
 use std::sync::Arc;
 
+use clap::ValueEnum;
 use paymux_core::Provider;
+use paymux_sim::{BeeCloudSim, Running, SimAccount, SimConfig, StartError};
 
-/// Every provider that this binary knows, in the order in which lists show them.
+/// Every provider that this binary knows, in the order in which lists show them. A sandbox keeps its
+/// books in the provider, so a process makes this list once.
 pub fn providers() -> Vec<Arc<dyn Provider>> {
-    vec![paymux_beecloud::provider()]
+    vec![paymux_beecloud::provider(), paymux_sandbox::provider()]
+}
+
+/// A provider that can be simulated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Simulated {
+    /// BeeCloud.
+    #[value(name = "beecloud")]
+    BeeCloud,
+}
+
+impl Simulated {
+    /// The provider's slug.
+    pub fn slug(self) -> &'static str {
+        match self {
+            Self::BeeCloud => paymux_beecloud::ID,
+        }
+    }
+
+    /// What the sign of a create covers and what it leaves open, in a sentence for the demo.
+    pub fn sign_covers(self) -> &'static str {
+        match self {
+            // Source: BeeCloud V2 document, common parameters, `app_sign`.
+            Self::BeeCloud => {
+                "app_sign is MD5 over app_id, timestamp and app_secret: it proves who asks and when, not how \
+                 much, so what is paid is compared with the ledger"
+            }
+        }
+    }
+
+    /// An account with made-up credentials: the same seed gives the same ones.
+    pub fn account(self, key: &str, seed: u64, notify_url: Option<String>) -> SimAccount {
+        match self {
+            Self::BeeCloud => BeeCloudSim::account(key, seed, notify_url),
+        }
+    }
+
+    /// Starts its simulator.
+    ///
+    /// # Errors
+    /// When its address cannot be had or its set-up is wrong.
+    pub async fn start(self, config: SimConfig) -> Result<Running, StartError> {
+        match self {
+            Self::BeeCloud => BeeCloudSim::start(config).await,
+        }
+    }
 }

@@ -42,7 +42,7 @@ pub(super) fn whole(
     let mut catalog = Catalog::new(apps, entries, routes, site.public_url);
     catalog.timing = site.timing;
     catalog.callback_ring = site.callback_ring;
-    Some(Config { settings, catalog, remarks })
+    Some(Config { settings, catalog, remarks, hash: String::new() })
 }
 
 /// What judging needs, and where it tells what is wrong.

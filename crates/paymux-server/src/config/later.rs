@@ -5,12 +5,11 @@
 pub(super) const RULE: &str = "not supported by this version yet; remove it";
 
 /// Keys, with `[]` for any place in a list.
-const KEYS: [&str; 24] = [
+const KEYS: [&str; 23] = [
     "server.grpc",
     "server.tls_cert",
     "server.tls_key",
     "server.trusted_proxies",
-    "server.metrics",
     "routing",
     "health",
     "compat",

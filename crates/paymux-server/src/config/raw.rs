@@ -31,6 +31,7 @@ pub(super) struct Server {
     pub(super) admin_token: Option<RawSecret>,
     pub(super) public_url: Option<String>,
     pub(super) test_mode: Option<bool>,
+    pub(super) metrics: Option<String>,
 }
 
 /// `[store]`
@@ -74,6 +75,12 @@ pub(super) struct Limits {
     pub(super) callback_bytes: Option<i64>,
     pub(super) unverified_callbacks: Option<i64>,
     pub(super) unverified_bytes: Option<i64>,
+    pub(super) connections: Option<i64>,
+    pub(super) first_byte_ms: Option<i64>,
+    pub(super) header_ms: Option<i64>,
+    pub(super) body_ms: Option<i64>,
+    pub(super) idle_ms: Option<i64>,
+    pub(super) drain_ms: Option<i64>,
 }
 
 /// `[[apps]]`

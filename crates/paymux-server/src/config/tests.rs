@@ -84,7 +84,8 @@ fn an_empty_file_is_all_defaults() {
     assert!(config.settings.store_url.matches("sqlite://paymux.db"));
     assert_eq!(config.catalog.public_url.as_str(), "http://127.0.0.1:8080/");
     assert_eq!(config.catalog.timing, paymux_core::catalog::Timing::default());
-    assert_eq!(config.settings.limits, Limits { body_bytes: 65_536, callback_bytes: 262_144 });
+    assert_eq!(config.settings.limits, Limits::default());
+    assert_eq!(config.settings.metrics, MetricsPlace::Main);
     let none = |section| format!("no [[{section}]]: no payment can be made");
     assert_eq!(config.remarks, [none("apps"), none("channels"), none("routes")]);
 }
@@ -154,13 +155,13 @@ channels = ["bee", "bea"]
     check(
         text,
         &[
-            "f:3: server.htpp: unknown key; known: http, admin, admin_token, public_url, test_mode",
+            "f:3: server.htpp: unknown key; known: http, admin, admin_token, public_url, test_mode, metrics",
             "f:4: server.test_mode: write true or false, not text",
             "f:5: server.grpc: not supported by this version yet; remove it",
             "f:7: apps[0].notify_secret: required where `notify_url` is set: notices are signed",
             "f:9: apps[0].api_key: environment variable `NO_SUCH_KEY` is not set",
             "f:10: apps[0].notify_url: the scheme must be https",
-            "f:14: channels[0].provider: unknown provider `beclod`; known: beecloud",
+            "f:14: channels[0].provider: unknown provider `beclod`; known: beecloud, sandbox",
             "f:15: channels[0].fee_bp: not supported by this version yet; remove it",
             "f:19: channels[1].id: `bee` is taken by channels[0].id; names are unique",
             "f:21: channels[1].settings.app_id: required: the account's id in BeeCloud's console",

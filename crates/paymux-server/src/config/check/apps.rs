@@ -44,6 +44,7 @@ impl Check<'_, '_> {
         let mut app = App::new(id?, &keys);
         app.notify_url = notify_url;
         app.notify_secrets = notify_secrets;
+        app.allow_http_notify = raw.allow_http_notify.unwrap_or_default() || notices.allow_private_addresses;
         Some(app)
     }
 

@@ -6,11 +6,12 @@ use paymux_core::Secret;
 use paymux_core::catalog::Timing;
 use paymux_core::store::Ring;
 use paymux_core::wire::{Endpoint, PlainHttp};
+use paymux_http::{Limits, MetricsPlace};
 
-use super::Check;
+use super::{Check, unknown};
 use crate::config::path::KeyPath;
 use crate::config::raw::{self, Raw};
-use crate::config::{Admin, Limits, Settings};
+use crate::config::{Admin, PublicUrl, Settings};
 
 /// The longest time that any key takes: ten minutes.
 const MS_MAX: i64 = 600_000;
@@ -49,9 +50,15 @@ impl Check<'_, '_> {
             10..=MS_MAX,
         );
         let limits = self.limits(&raw.limits);
+        let metrics = self.metrics(&server.key("metrics"), &raw.server);
         let callback_ring = self.callback_ring(&raw.limits);
         let settings = Settings {
             http: http?,
+            public_url: if raw.server.public_url.is_some() {
+                PublicUrl::Written
+            } else {
+                PublicUrl::OfListener
+            },
             admin: admin.ok()?,
             test_mode,
             store_url: store_url?,
@@ -60,6 +67,7 @@ impl Check<'_, '_> {
             connect: connect?,
             sweep_interval: sweep_interval?,
             limits: limits?,
+            metrics: metrics?,
         };
         Some((settings, Site { public_url: public_url?, timing: timing?, callback_ring: callback_ring? }))
     }
@@ -92,6 +100,22 @@ impl Check<'_, '_> {
         let token = self.key_text(&token_path, token, TOKEN_MIN);
         let admin = || Some(Admin { address: address?, token: token? });
         admin().map(Some).ok_or(Told)
+    }
+
+    fn metrics(&mut self, path: &KeyPath, raw: &raw::Server) -> Option<MetricsPlace> {
+        match *self.required(path, raw.metrics.as_deref().as_ref())? {
+            "main" => Some(MetricsPlace::Main),
+            "admin" => {
+                if raw.admin.is_none() {
+                    self.wrong(path, "`admin` needs the operators' listener: write `server.admin`");
+                }
+                Some(MetricsPlace::Admin)
+            }
+            word => {
+                self.wrong(path, unknown("word", word, ["main", "admin"]));
+                None
+            }
+        }
     }
 
     /// A key that travels in a header: long enough not to be guessed, and printable.
@@ -170,7 +194,23 @@ impl Check<'_, '_> {
         let path = KeyPath::of("limits");
         let body_bytes = self.number(&path.key("body_bytes"), raw.body_bytes, 1024..=BYTES_MAX);
         let callback_bytes = self.number(&path.key("callback_bytes"), raw.callback_bytes, 1024..=BYTES_MAX);
-        Some(Limits { body_bytes: body_bytes?, callback_bytes: callback_bytes? })
+        let connections = self.number(&path.key("connections"), raw.connections, 1..=1_000_000);
+        let mut wait = |key, value, least| self.milliseconds(&path.key(key), value, least..=MS_MAX);
+        let first_byte = wait("first_byte_ms", raw.first_byte_ms, 1);
+        let header = wait("header_ms", raw.header_ms, 1);
+        let body = wait("body_ms", raw.body_ms, 1);
+        let idle = wait("idle_ms", raw.idle_ms, 1);
+        let drain = wait("drain_ms", raw.drain_ms, 0);
+        Some(Limits {
+            body_bytes: body_bytes?,
+            callback_bytes: callback_bytes?,
+            connections: connections?,
+            first_byte: first_byte?,
+            header: header?,
+            body: body?,
+            idle: idle?,
+            drain: drain?,
+        })
     }
 
     fn callback_ring(&mut self, raw: &raw::Limits) -> Option<Ring> {

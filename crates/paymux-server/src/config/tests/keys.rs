@@ -80,7 +80,7 @@ fn a_mistake_in_the_environment_names_its_variable() {
     );
     check(
         &[("PAYMUX__SERVER__HTPP", "x")],
-        "environment variable PAYMUX__SERVER__HTPP: server.htpp: unknown key; known: http, admin, admin_token, public_url, test_mode",
+        "environment variable PAYMUX__SERVER__HTPP: server.htpp: unknown key; known: http, admin, admin_token, public_url, test_mode, metrics",
     );
     check(
         &[("PAYMUX__SERVER__GRPC", "x")],
@@ -180,7 +180,6 @@ fn what_comes_later_is_refused_and_not_passed_over() {
     const RULE: &str = "not supported by this version yet; remove it";
     check("[server]\ngrpc = \"127.0.0.1:8081\"\n", 2, "server.grpc");
     check("[server]\ntls_cert = \"c\"\n", 2, "server.tls_cert");
-    check("[server]\nmetrics = \"admin\"\n", 2, "server.metrics");
     check("[routing]\nday_zone = \"Asia/Shanghai\"\n", 1, "routing");
     check("[health]\nerrors = 5\n", 1, "health");
     check("[compat]\nbeecloud = true\n", 1, "compat");

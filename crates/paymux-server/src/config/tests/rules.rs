@@ -59,6 +59,12 @@ fn numbers_have_bounds() {
         ("limits", "callback_bytes", 1024, 16_777_216),
         ("limits", "unverified_callbacks", 1, 1_000_000),
         ("limits", "unverified_bytes", 1024, 1_073_741_824_i64),
+        ("limits", "connections", 1, 1_000_000),
+        ("limits", "first_byte_ms", 1, 600_000),
+        ("limits", "header_ms", 1, 600_000),
+        ("limits", "body_ms", 1, 600_000),
+        ("limits", "idle_ms", 1, 600_000),
+        ("limits", "drain_ms", 0, 600_000),
     ] {
         let text = |value: i64| format!("[{section}]\n{key} = {value}\n");
         let wrong = |value| format!("f:2: {section}.{key}: `{value}`: write a number from {least} to {most}");
@@ -168,7 +174,7 @@ fn channels() {
         "[[channels]]\nid = \"a.b\"\nprovider = \"x\"\n",
         &[
             "f:2: channels[0].id: `a.b`: a name is 1 to 64 letters, digits, `-` or `_`",
-            "f:3: channels[0].provider: unknown provider `x`; known: beecloud",
+            "f:3: channels[0].provider: unknown provider `x`; known: beecloud, sandbox",
         ],
     );
     check(

@@ -1,0 +1,195 @@
+//! The command line: which command, with which options. What a command does lives in its own module.
+
+mod check;
+mod console;
+mod demo;
+mod keys;
+mod serve;
+mod sim;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::environment::Environment;
+use crate::logs;
+
+/// What every command's exit code means, in its help too.
+const CODES: &str = "\
+Exit codes:
+  0    done
+  1    a mistake in the configuration, or a check that failed
+  2    a mistake on the command line
+  3    could not start, or could not go on
+  130  told to stop a second time, and ended at once
+
+Environment:
+  PAYMUX__SECTION__KEY  goes over the same key of the file, such as PAYMUX__SERVER__HTTP
+  PAYMUX_LOG            what is logged to standard error: a level, or target=level";
+
+/// A payment router: one API, many providers, never twice.
+#[derive(Debug, Parser)]
+#[command(name = "paymux", version, after_help = CODES, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Routes, pays and tells one payment before your eyes, then stays up for you to play with.
+    ///
+    /// The router, a simulated provider, a merchant that takes notices, and a ledger in a folder that
+    /// goes with it: all in this process, on free ports of this machine. No real money moves.
+    #[command(after_help = CODES)]
+    Demo(demo::Options),
+    /// Serves payments until it is told to stop by SIGTERM or Ctrl-C.
+    #[command(after_help = CODES)]
+    Serve {
+        #[command(flatten)]
+        file: File,
+    },
+    /// Tells every mistake in a configuration, each with its line.
+    #[command(after_help = CODES)]
+    Check {
+        #[command(flatten)]
+        file: File,
+        /// Writes JSON instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Simulates a provider on an address of its own.
+    #[command(after_help = CODES)]
+    Sim(sim::Options),
+    /// Makes keys for an app.
+    Keys {
+        #[command(subcommand)]
+        command: Keys,
+    },
+}
+
+impl Command {
+    /// A demo tells its own story; in between only what is wrong is of use.
+    fn log_default(&self) -> &'static str {
+        match self {
+            Self::Serve { .. } => "info",
+            _ => "warn",
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Keys {
+    /// Prints a fresh API key and a fresh notice secret, from the operating system's random source.
+    #[command(after_help = CODES)]
+    New {
+        /// Writes JSON instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct File {
+    /// The configuration file; `config/default.toml` of the repository lists every key.
+    #[arg(short, long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Done,
+    /// The configuration is wrong, or a check failed.
+    Mistake,
+    /// What was asked cannot be asked.
+    Usage,
+    /// It could not start, or could not go on.
+    Failed,
+}
+
+impl From<End> for ExitCode {
+    fn from(end: End) -> Self {
+        Self::from(match end {
+            End::Done => 0,
+            End::Mistake => 1,
+            End::Usage => 2,
+            End::Failed => 3,
+        })
+    }
+}
+
+/// Reads the command line of this process and does what it says.
+pub fn run() -> ExitCode {
+    let command = Cli::parse().command;
+    let environment = Environment::of_process();
+    // One provider of cryptography for the whole process, before anything speaks TLS. A second call
+    // would change nothing.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    if let Err(mistake) = logs::install(&environment, command.log_default()) {
+        console::error(&mistake);
+        return End::Usage.into();
+    }
+    let end = match command {
+        Command::Demo(options) => on_runtime(demo::run(&options)),
+        Command::Serve { file } => on_runtime(serve::run(&file.config, &environment)),
+        Command::Check { file, json } => check::run(&file.config, &environment, check::Form::of(json)),
+        Command::Sim(options) => on_runtime(sim::run(&options)),
+        Command::Keys { command: Keys::New { json } } => keys::new(json),
+    };
+    end.into()
+}
+
+fn on_runtime(work: impl Future<Output = End>) -> End {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => {
+            console::error(&format!("no runtime: {error}"));
+            End::Failed
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_help_tells_the_exit_codes() {
+        for name in ["demo", "serve", "check", "sim"] {
+            let mut command = Cli::command();
+            let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
+            assert!(help.contains("1    a mistake in the configuration"), "{name}: {help}");
+        }
+    }
+
+    #[test]
+    fn reads_what_the_contract_says() {
+        for line in [
+            "demo",
+            "demo --once --json",
+            "serve -c f.toml",
+            "serve --config f.toml",
+            "check -c f.toml --json",
+            "sim --provider beecloud --listen 127.0.0.1:0",
+            "keys new",
+        ] {
+            let words = std::iter::once("paymux").chain(line.split(' '));
+            assert!(Cli::try_parse_from(words).is_ok(), "{line}");
+        }
+        for line in
+            ["", "serve", "check", "sim", "sim --provider beeclod --listen 127.0.0.1:0", "explain", "keys"]
+        {
+            let words = std::iter::once("paymux").chain(line.split(' ').filter(|word| !word.is_empty()));
+            assert!(Cli::try_parse_from(words).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Everything that the demo needs: a simulated provider, a merchant, a router over a fresh ledger, and who
+//! watches what is stored.
+
+use std::fmt::Write as _;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use paymux_core::Secret;
+use paymux_core::store::{Change, EventKind, Opening};
+use paymux_sim::{Bank, Running, SimAccount, SimConfig};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::{Mutex, mpsc};
+use tokio::time::timeout;
+
+use super::DRAIN;
+use super::client::Client;
+use super::merchant::{Merchant, Notice};
+use super::teller::Teller;
+use crate::config;
+use crate::environment::Environment;
+use crate::metrics;
+use crate::node::{Node, Surroundings};
+use crate::plugins::{self, Simulated};
+use crate::rng::Keys;
+use crate::witness::Witness;
+
+/// Which provider is simulated.
+pub(super) const PROVIDER: Simulated = Simulated::BeeCloud;
+
+/// What was stored, as far as the demo tells of it, may wait to be told.
+const SEEN_MAX: usize = 4096;
+
+/// What was stored.
+#[derive(Debug)]
+pub(super) enum Seen {
+    /// A payment with its first attempt.
+    Opened { payment: String, order_no: String, number: String, decision: Value },
+    /// A payment with its events; whether a callback made it.
+    Changed { payment: String, by_callback: bool, events: Vec<EventKind> },
+}
+
+/// All of it, running.
+pub(super) struct Stage {
+    sim: Running,
+    merchant: Merchant,
+    node: Node,
+    folder: TempDir,
+    /// The merchant's key.
+    pub(super) key: Secret,
+    /// The merchant's way to the router.
+    pub(super) shop: Client,
+    /// The payer's way to the provider.
+    pub(super) payer: Client,
+    /// What was stored.
+    pub(super) seen: Mutex<mpsc::Receiver<Seen>>,
+    /// What the merchant got.
+    pub(super) notices: Mutex<mpsc::Receiver<Notice>>,
+}
+
+impl Stage {
+    /// Sets it, and tells where everything stands.
+    pub(super) async fn set(teller: &Teller) -> anyhow::Result<Self> {
+        let clock = teller.clock();
+        let keys = Keys::fresh()?;
+        let folder = tempfile::Builder::new().prefix("paymux-demo-").tempdir()?;
+        let (merchant, notices) = Merchant::open(&keys.notify_secret, clock).await?;
+        let accounts: Vec<SimAccount> = ["bee-a", "bee-b", "bee-small"]
+            .into_iter()
+            .zip(1..)
+            .map(|(id, seed)| PROVIDER.account(id, seed, None))
+            .collect();
+        let sim = PROVIDER
+            .start(SimConfig {
+                accounts: accounts.clone(),
+                time_scale: NonZeroU32::MIN,
+                ..SimConfig::default()
+            })
+            .await?;
+
+        let text = configuration(&folder, &keys, &merchant.url(), &accounts, &sim.base_url());
+        // By its own configuration alone: overrides are meant for a router that serves.
+        let config = config::read("demo", text.into_bytes(), &Environment::default(), &plugins::providers())?;
+        let (seen_sender, seen) = mpsc::channel(SEEN_MAX);
+        let witnesses: Vec<Arc<dyn Witness>> = vec![Arc::new(Eyes(seen_sender))];
+        let node = Node::start(config, Surroundings { metrics: metrics::install()?, witnesses }).await?;
+
+        let api = format!("http://{}", node.http());
+        let shop = Client::new(&api, Some(keys.api_key.clone()), clock)?;
+        shop.get("/readyz").await?.expect(200, "GET /readyz")?;
+        let payer = Client::new(&sim.base_url(), None, clock)?;
+        let stage = Self {
+            sim,
+            merchant,
+            node,
+            folder,
+            key: keys.api_key,
+            shop,
+            payer,
+            seen: Mutex::new(seen),
+            notices: Mutex::new(notices),
+        };
+        stage.tell(teller);
+        Ok(stage)
+    }
+
+    /// The router's address.
+    pub(super) fn api(&self) -> String {
+        format!("http://{}", self.node.http())
+    }
+
+    /// The simulated provider's address.
+    pub(super) fn provider(&self) -> String {
+        self.sim.base_url()
+    }
+
+    /// The simulated provider's books.
+    pub(super) fn bank(&self) -> &Bank {
+        self.sim.bank()
+    }
+
+    /// Stops all of it in order, within a second, and removes the folder.
+    pub(super) async fn clear(self) {
+        self.node.stop().await;
+        if timeout(DRAIN / 4, async { tokio::join!(self.sim.stop(), self.merchant.close()) }).await.is_err() {
+            tracing::debug!("the simulator or the merchant was cut off");
+        }
+        if let Err(error) = self.folder.close() {
+            tracing::warn!(%error, "the demo's folder could not be removed");
+        }
+    }
+
+    fn tell(&self, teller: &Teller) {
+        let (api, provider) = (self.api(), self.provider());
+        let ledger = self.folder.path().join("paymux.db");
+        let text = format!(
+            "router on {api}, simulated {} on {provider}, merchant on {}, ledger in {}",
+            PROVIDER.slug(),
+            self.merchant.url(),
+            ledger.display()
+        );
+        let facts = json!({
+            "api": api, "provider": provider, "merchant": self.merchant.url(), "ledger": ledger,
+            "api_key": self.key.expose(),
+        });
+        teller.step("ready", &text, &facts);
+    }
+}
+
+/// A configuration like one that a person would write.
+fn configuration(
+    folder: &TempDir,
+    keys: &Keys,
+    hook: &str,
+    accounts: &[SimAccount],
+    base_url: &str,
+) -> String {
+    let text = |value: &str| Value::from(value).to_string();
+    let ledger = format!("sqlite://{}", folder.path().join("paymux.db").display());
+    let mut toml = format!(
+        "[server]\nhttp = \"127.0.0.1:0\"\ntest_mode = true\n\
+         [store]\nurl = {ledger}\n\
+         [outbound]\nallow_private_addresses = true\n\
+         [limits]\ndrain_ms = {drain}\n\
+         [[apps]]\nid = \"shop\"\napi_key = {key}\nnotify_url = {hook}\nnotify_secret = {secret}\n",
+        ledger = text(&ledger),
+        drain = DRAIN.as_millis(),
+        key = text(keys.api_key.expose()),
+        hook = text(hook),
+        secret = text(keys.notify_secret.expose()),
+    );
+    for account in accounts {
+        let amounts = if account.key == "bee-small" { "rules.amount_max = 1000\n" } else { "" };
+        let settings: Vec<String> =
+            account.settings.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+        let _ = write!(
+            toml,
+            "[[channels]]\nid = {id}\nprovider = {slug}\n{amounts}settings = {{ {settings}, base_url = {base} }}\n",
+            id = text(&account.key),
+            slug = text(PROVIDER.slug()),
+            settings = settings.join(", "),
+            base = text(base_url),
+        );
+    }
+    toml + "[[routes]]\nname = \"wechat\"\nwhen = { methods = [\"wechat.*\"] }\nstrategy = \"random\"\n\
+            channels = [\"bee-a\", \"bee-b\", \"bee-small\"]\nfailover = 1\n\
+            [[routes]]\nname = \"default\"\nstrategy = \"priority\"\nchannels = [\"bee-a\", \"bee-b\"]\nfailover = 1\n"
+}
+
+/// Passes on what was stored. Where nobody listens fast enough, the telling has gaps; the ledger has none.
+struct Eyes(mpsc::Sender<Seen>);
+
+impl Witness for Eyes {
+    fn opened(&self, opening: &Opening) {
+        let payment = &opening.payment;
+        let number = payment.attempts.first().map(|attempt| attempt.number.to_string());
+        let _ = self.0.try_send(Seen::Opened {
+            payment: payment.id.to_string(),
+            order_no: payment.order_no.to_string(),
+            number: number.unwrap_or_default(),
+            decision: opening.decision.clone(),
+        });
+    }
+
+    fn applied(&self, change: &Change) {
+        let _ = self.0.try_send(Seen::Changed {
+            payment: change.payment.id.to_string(),
+            by_callback: change.callback.is_some(),
+            events: change.events.iter().map(|event| event.kind).collect(),
+        });
+    }
+}
+
+/// Waits for what `take` makes of something received, with patience for ten seconds.
+pub(super) async fn wait_for<T, U>(
+    what: &str,
+    receiver: &Mutex<mpsc::Receiver<T>>,
+    take: impl Fn(T) -> Option<U>,
+) -> anyhow::Result<U> {
+    let mut receiver = receiver.lock().await;
+    let waiting = async {
+        while let Some(received) = receiver.recv().await {
+            if let Some(taken) = take(received) {
+                return Some(taken);
+            }
+        }
+        None
+    };
+    let patience = std::time::Duration::from_secs(10);
+    timeout(patience, waiting)
+        .await
+        .ok()
+        .flatten()
+        .with_context(|| format!("{what} did not come within 10 s; PAYMUX_LOG=debug shows more"))
+}

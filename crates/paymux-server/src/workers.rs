@@ -1,0 +1,164 @@
+//! The work that nobody calls for: attempts whose time has come are looked at, notices are delivered.
+//!
+//! What one round does is core's ([`Payments::sweep`], [`Payments::deliver`]); when rounds begin is said
+//! here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use paymux_core::{PaymentError, Payments};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+/// How many rounds of one worker run at once. A round lasts as long as its slowest call, and others must
+/// not wait for that: leases see to it that no two rounds take the same.
+const ROUNDS_MAX: usize = 8;
+/// How long after an idle round the next look for notices comes. One that was made in this process wakes
+/// the worker; this finds repeats, and what other nodes left.
+const NOTICE_PAUSE: Duration = Duration::from_millis(200);
+/// How long a worker rests after the store failed.
+const FAILURE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Looks at due attempts, every `interval` and at once again while there is more, until `shutdown`.
+pub async fn sweep(payments: Payments, interval: Duration, shutdown: CancellationToken) {
+    let pace = Pace { name: "sweeper", pause: interval, wake: Arc::new(Notify::new()) };
+    rounds(pace, shutdown, move || {
+        let payments = payments.clone();
+        async move { payments.sweep().await }
+    })
+    .await;
+}
+
+/// Delivers due notices: at once after `wake`, else by and by, until `shutdown`.
+pub async fn deliver(payments: Payments, wake: Arc<Notify>, shutdown: CancellationToken) {
+    let pace = Pace { name: "notices", pause: NOTICE_PAUSE, wake };
+    rounds(pace, shutdown, move || {
+        let payments = payments.clone();
+        async move { payments.deliver().await }
+    })
+    .await;
+}
+
+/// When a worker's rounds begin.
+struct Pace {
+    name: &'static str,
+    /// After a round that found nothing, or beside one that lasts.
+    pause: Duration,
+    /// Ends a pause early.
+    wake: Arc<Notify>,
+}
+
+/// Runs rounds until `shutdown`. Those under way then are waited for by [`Payments::drain`]: each runs in a
+/// task of its own.
+async fn rounds<W>(pace: Pace, shutdown: CancellationToken, round: impl Fn() -> W)
+where
+    W: Future<Output = Result<usize, PaymentError>> + Send + 'static,
+{
+    let mut running = JoinSet::new();
+    while !shutdown.is_cancelled() {
+        if running.len() < ROUNDS_MAX {
+            running.spawn(round());
+        }
+        let pause = tokio::select! {
+            ended = running.join_next() => pause_after(&pace, ended),
+            () = sleep(pace.pause) => Duration::ZERO,
+            () = shutdown.cancelled() => Duration::ZERO,
+        };
+        if pause.is_zero() {
+            continue;
+        }
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = pace.wake.notified() => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+}
+
+/// None after a round that found something: there may be more.
+fn pause_after(
+    pace: &Pace,
+    ended: Option<Result<Result<usize, PaymentError>, tokio::task::JoinError>>,
+) -> Duration {
+    match ended {
+        Some(Ok(Ok(0))) | None => pace.pause,
+        Some(Ok(Ok(_))) => Duration::ZERO,
+        Some(Ok(Err(error))) => {
+            tracing::error!(worker = pace.name, %error, "a round failed; the next one comes after a pause");
+            FAILURE_PAUSE.max(pace.pause)
+        }
+        Some(Err(error)) => {
+            tracing::error!(worker = pace.name, %error, "a round died; the next one comes after a pause");
+            FAILURE_PAUSE.max(pace.pause)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+    use super::*;
+
+    /// Runs rounds that find what `found` says, for `span`; returns how many began.
+    async fn begun(span: Duration, pause: Duration, found: impl Fn(usize) -> (Duration, usize)) -> usize {
+        let count = Arc::new(AtomicUsize::new(0));
+        let pace = Pace { name: "test", pause, wake: Arc::new(Notify::new()) };
+        let shutdown = CancellationToken::new();
+        let work = rounds(pace, shutdown.clone(), || {
+            let (lasts, found) = found(count.fetch_add(1, SeqCst));
+            async move {
+                sleep(lasts).await;
+                Ok(found)
+            }
+        });
+        tokio::join!(work, async {
+            sleep(span).await;
+            shutdown.cancel();
+        });
+        count.load(SeqCst)
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_worker_looks_once_a_pause() {
+        let looks = begun(SECOND * 10, SECOND, |_| (Duration::ZERO, 0)).await;
+        assert!((10..=11).contains(&looks), "{looks}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_busy_worker_does_not_pause() {
+        let looks = begun(SECOND * 5, SECOND, |n| (Duration::ZERO, usize::from(n < 100))).await;
+        assert!((104..=107).contains(&looks), "{looks}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_round_that_lasts_holds_no_other_up_and_they_are_few() {
+        let looks = begun(SECOND * 60, SECOND, |_| (SECOND * 600, 0)).await;
+        assert_eq!(looks, ROUNDS_MAX);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wake_up_ends_a_pause() {
+        let wake = Arc::new(Notify::new());
+        let pace = Pace { name: "test", pause: SECOND * 3600, wake: wake.clone() };
+        let count = Arc::new(AtomicUsize::new(0));
+        let shutdown = CancellationToken::new();
+        let work = rounds(pace, shutdown.clone(), || {
+            count.fetch_add(1, SeqCst);
+            async { Ok(0) }
+        });
+        tokio::join!(work, async {
+            for _ in 0..3 {
+                sleep(SECOND).await;
+                wake.notify_one();
+            }
+            sleep(SECOND).await;
+            shutdown.cancel();
+        });
+        assert_eq!(count.load(SeqCst), 4);
+    }
+}
