@@ -186,6 +186,7 @@ impl Channel for BeeCloud {
         let bill = map::bill(code, order, self.account.books, cx.now())?;
         let path = map::create_path(self.account.books, family);
         let reply = self.call(cx, Verb::Post, &path, &bill).await?;
+        let reply = if code.carries_card() { reply.without_detail() } else { reply };
         let step = if code.moves == Moves::Create { Step::Charge } else { Step::Open };
         match results::class(reply.code, step) {
             Class::Done => map::created(code, order, &reply),

@@ -13,7 +13,7 @@ pub(crate) const BASE_URL_DEFAULT: &str = "https://api.beecloud.cn";
 
 /// The keys of `[channels.settings]`.
 pub(crate) const KEYS: &[SettingKey] = &[
-    key("app_id", "the account's id in BeeCloud's console, a UUID; required"),
+    SettingKey { required: true, ..key("app_id", "the account's id in BeeCloud's console, a UUID") },
     secret("app_secret", "signs creates and queries; required unless `sandbox`"),
     secret("master_secret", "verifies webhooks; required unless `sandbox`"),
     secret(

@@ -144,26 +144,28 @@ pub(crate) fn told(reply: &Reply) -> String {
     }
 }
 
-/// A provider's text as it may stand in an error: one line, at most 160 characters, with every
-/// long run of digits masked, since it may repeat a sign, a secret or a card.
+/// The most characters of a provider's text that an error repeats.
+const TOLD_CHARS_MAX: usize = 160;
+/// A run of hexadecimal digits from this length on can be a sign, a secret, a card or a barcode.
+const RUN_MIN: usize = 10;
+
+/// A provider's text as it may stand in an error: one line, every long run of digits masked, then
+/// cut.
 fn masked(text: &str) -> String {
     let hexadecimal = |c: char| c.is_ascii_hexdigit() || c == '-';
     let mut out = String::new();
     let mut run = String::new();
-    let clean = text.chars().take(160).map(|c| if c.is_control() { ' ' } else { c });
-    for c in clean.chain(['\0']) {
+    for c in text.chars().take(8 * TOLD_CHARS_MAX).chain(['\n']) {
         if hexadecimal(c) {
             run.push(c);
             continue;
         }
-        let long = run.len() >= 10;
-        out.push_str(if long { "****" } else { &run });
+        out.push_str(if run.len() >= RUN_MIN { "****" } else { &run });
         run.clear();
-        if c != '\0' {
-            out.push(c);
-        }
+        out.push(if c.is_control() { ' ' } else { c });
     }
-    out
+    let cut: String = out.chars().take(TOLD_CHARS_MAX).collect();
+    cut.trim_end().to_owned()
 }
 
 /// What the payer must do, from an answer with code 0. The test mode answers `url` alone.
@@ -464,6 +466,8 @@ mod tests {
         check("secret 1f0e2d3c-4b5a-4978-8695-a4b3c2d1e0f9", "secret ****");
         check("card 6200000000000000001", "card ****");
         check("a\nb", "a b");
+        let late = format!("{}1f0e2d3c-4b5a-4978-8695-a4b3c2d1e0f9", "渠".repeat(155));
+        check(&late, &format!("{}****", "渠".repeat(155)));
         check(&"渠道".repeat(100), &"渠道".repeat(80));
 
         #[track_caller]

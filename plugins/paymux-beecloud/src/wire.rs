@@ -135,6 +135,12 @@ impl Reply {
         self.fields.get(name).and_then(Value::as_bool)
     }
 
+    /// Without what BeeCloud says of an error: it may repeat a field of the call.
+    pub(crate) fn without_detail(mut self) -> Self {
+        self.fields.remove("err_detail");
+        self
+    }
+
     /// BeeCloud's record id.
     pub(crate) fn id(&self) -> Option<String> {
         let good = |id: &&str| id.len() <= 64 && id.bytes().all(|b| b.is_ascii_graphic());

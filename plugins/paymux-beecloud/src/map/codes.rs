@@ -185,6 +185,11 @@ impl Code {
         }
     }
 
+    /// Whether a create carries a card, of a bank or prepaid: nothing of its answer is repeated.
+    pub(crate) fn carries_card(&self) -> bool {
+        matches!(self.method.product, Product::Card | Product::Express)
+    }
+
     /// Whether that path takes the code.
     pub(crate) fn is_taken_by(&self, family: Family) -> bool {
         self.family == family || self.paths == Paths::Both

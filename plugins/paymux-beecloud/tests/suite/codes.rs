@@ -362,3 +362,21 @@ fn the_account_says_what_it_is() {
     assert_eq!(names(json!({"api_version": "v1"})), (true, vec!["query"], 12));
     assert_eq!(names(json!({"sandbox": true, "test_secret": "t"})), (false, vec!["query"], 25));
 }
+
+#[test]
+fn the_readme_names_every_code_method_field_and_key() {
+    let readme = include_str!("../../README.md");
+    let lines =
+        |word: &str| readme.lines().filter(|line| line.starts_with("| `") && line.contains(word)).count();
+    for row in rows() {
+        let method = format!("`{}`", row.method);
+        let both = readme.lines().any(|line| line.contains(&method) && line.contains(row.code));
+        assert!(both, "{} is not beside {}", row.code, row.method);
+    }
+    for key in paymux_beecloud::provider().settings() {
+        assert!(lines(&format!("`{}`", key.name)) > 0, "{}", key.name);
+    }
+    for field in crate::rig::channel(json!({})).descriptor().extra {
+        assert!(readme.contains(&format!("`{}`", field.name)), "{}", field.name);
+    }
+}

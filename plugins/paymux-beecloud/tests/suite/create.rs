@@ -319,3 +319,13 @@ async fn no_secret_sign_or_card_stands_in_an_error() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_a_card_nothing_is_repeated() {
+    let rig = Rig::new(json!({})).answers([reply(5, json!({"err_detail": "cardpwd pw-secret is wrong"}))]);
+    let mut order = rig.order("yeepay.card");
+    order.extra =
+        serde_json::from_value(json!({"cardno": "12", "cardpwd": "pw-secret", "frqid": "SZX"})).unwrap();
+    let error = rig.channel.create(&rig.cx(), &order).await.unwrap_err().to_string();
+    assert!(error.contains("PARAM_INVALID") && !error.contains("pw-secret"), "{error}");
+}
