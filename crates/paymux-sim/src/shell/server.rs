@@ -4,10 +4,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{CONTENT_TYPE, DATE};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -82,7 +81,7 @@ async fn connection(engine: Arc<Engine>, stream: TcpStream) {
 /// An error closes the connection without a byte.
 async fn handle(engine: Arc<Engine>, request: Request<Incoming>) -> Result<Response<SimBody>, Cut> {
     let reply = match read(request).await {
-        Err(status) => Reply::Whole(WireResponse::with_status(status.as_u16(), "text/plain", "")),
+        Err(unread) => unread,
         Ok(request) => work(&engine, request).await,
     };
     let now = engine.now();
@@ -107,15 +106,17 @@ async fn work(engine: &Arc<Engine>, request: WireRequest) -> Reply {
     task.await.ok().flatten().unwrap_or(Reply::Closed)
 }
 
-async fn read(request: Request<Incoming>) -> Result<WireRequest, StatusCode> {
+/// The whole request. One whose body breaks off was never asked: it has no effect.
+async fn read(request: Request<Incoming>) -> Result<WireRequest, Reply> {
     let (head, body) = request.into_parts();
-    let verb = Verb::from_word(head.method.as_str()).ok_or(StatusCode::METHOD_NOT_ALLOWED)?;
+    let refused =
+        |status: StatusCode| Reply::Whole(WireResponse::with_status(status.as_u16(), "text/plain", ""));
+    let verb =
+        Verb::from_word(head.method.as_str()).ok_or_else(|| refused(StatusCode::METHOD_NOT_ALLOWED))?;
     let body = match Limited::new(body, REQUEST_BYTES_MAX).collect().await {
         Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            return Err(StatusCode::PAYLOAD_TOO_LARGE);
-        }
-        Err(_) => Bytes::new(),
+        Err(error) if error.is::<LengthLimitError>() => return Err(refused(StatusCode::PAYLOAD_TOO_LARGE)),
+        Err(_) => return Err(Reply::Closed),
     };
     let mut headers = Headers::new();
     for (name, value) in &head.headers {

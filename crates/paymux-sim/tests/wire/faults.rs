@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use paymux_sim::{CallFault, FaultEffect, FaultPlan, Rule, Running, SimConfig};
 use serde_json::Value;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::*;
@@ -121,6 +121,20 @@ async fn a_client_that_gave_up_does_not_undo_its_create() {
     }
     drop(stream);
     tokio::time::timeout(PATIENCE, sim.bank().order_when(NUMBER, |_| true)).await.unwrap();
+    sim.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_whose_body_breaks_off_was_never_asked() {
+    let sim = start(config()).await;
+    let bytes = create_bytes();
+    let mut stream = TcpStream::connect(sim.addr()).await.unwrap();
+    stream.write_all(&bytes[..bytes.len() - 1]).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap();
+    assert!(answer.is_empty());
+    assert_eq!((sim.bank().stats().calls.len(), sim.bank().stats().orders), (0, 0));
     sim.stop().await;
 }
 
