@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: all that a change must pass, step by step, each with its time. What a step runs stands in
 //! [`steps`]; installing tools and starting PostgreSQL is `.ci/run`'s work.
 
-mod steps;
+pub(crate) mod steps;
 
 use std::{
     fmt::Write,

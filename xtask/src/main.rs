@@ -2,6 +2,7 @@
 //! module.
 
 mod ci;
+mod crash;
 mod tidy;
 mod tree;
 
@@ -24,6 +25,8 @@ enum Command {
     Tidy,
     /// Runs everything that a change must pass, step by step; stops at the first that fails.
     Ci(ci::Options),
+    /// Kills the real binary under work, again and again, and compares all books afterwards.
+    Crash(crash::Options),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +44,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Tidy => tidy::run(root),
         Command::Ci(options) => ci::run(root, &options),
+        Command::Crash(options) => crash::run(root, &options),
     }
 }
 

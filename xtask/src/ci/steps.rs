@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::tidy;
+use crate::{crash, tidy};
 
 /// One thing that a change must pass.
 #[derive(Clone, Copy, Debug)]
@@ -24,14 +24,15 @@ pub(super) struct Step {
 }
 
 /// All steps; what is quick to fail comes first.
-pub(super) const STEPS: [Step; 7] = [
+pub(super) const STEPS: [Step; 8] = [
     Step { name: "fmt", title: "every file is as rustfmt writes it", run: fmt },
     Step { name: "tidy", title: "the rules that no compiler checks", run: tidy::run },
     Step { name: "deny", title: "licences, banned crates and sources of all dependencies", run: deny },
     Step { name: "clippy", title: "lints over every target, warnings are errors", run: clippy },
     Step { name: "docs", title: "the documentation builds and its links lead somewhere", run: docs },
-    Step { name: "tests", title: "every test but the doctests", run: tests },
+    Step { name: "tests", title: "every test but the doctests and the crash harness", run: tests },
     Step { name: "doctests", title: "every example in the documentation", run: doctests },
+    Step { name: "crash", title: "the binary, killed a hundred times under work", run: crash::commit_tier },
 ];
 
 fn fmt(root: &Path) -> Result<()> {
@@ -68,21 +69,31 @@ fn docs(root: &Path) -> Result<()> {
 }
 
 fn tests(root: &Path) -> Result<()> {
-    installed(root, "nextest", "cargo install --locked cargo-nextest --version 0.9.151")?;
-    succeed(cargo(root, ["nextest", "run", "--workspace", "--cargo-profile", "ci", "--profile", "ci"]))
+    nextest_is_installed(root)?;
+    let all_but_crash = format!("not {}", crash::FILTER);
+    let run = ["nextest", "run", "--workspace", "--cargo-profile", "ci", "--profile", "ci", "-E"];
+    succeed(cargo(root, run.into_iter().chain([all_but_crash.as_str()])))
 }
 
 fn doctests(root: &Path) -> Result<()> {
     succeed(cargo(root, ["test", "--doc", "--workspace", "--profile", "ci"]))
 }
 
-fn cargo<'a>(root: &Path, arguments: impl IntoIterator<Item = &'a str>) -> Command {
+/// What runs the tests.
+///
+/// # Errors
+/// When it is not there; the text says how to get it.
+pub(crate) fn nextest_is_installed(root: &Path) -> Result<()> {
+    installed(root, "nextest", "cargo install --locked cargo-nextest --version 0.9.151")
+}
+
+pub(crate) fn cargo<'a>(root: &Path, arguments: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = Command::new("cargo");
     command.current_dir(root).args(arguments);
     command
 }
 
-fn succeed(mut command: Command) -> Result<()> {
+pub(crate) fn succeed(mut command: Command) -> Result<()> {
     let told = told(&command);
     let status = command.status().with_context(|| format!("start `{told}`"))?;
     if !status.success() {

@@ -1,0 +1,45 @@
+//! `cargo xtask crash`: the crash harness of paymux-server with a number of kills and a seed. What it does and
+//! proves stands in its own tests.
+
+use std::path::Path;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::ci::steps::{cargo, nextest_is_installed, succeed};
+
+/// The harness among all tests, for nextest's `-E`.
+pub(crate) const FILTER: &str = "binary_id(paymux-server::crash)";
+
+/// How long and how.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Options {
+    /// How many kills on SQLite; PostgreSQL takes a fifth of it.
+    #[arg(long, default_value_t = 100)]
+    kills: u32,
+    /// Replays the choices of a run.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Kills and judges; needs a PostgreSQL server as all tests do.
+///
+/// # Errors
+/// When something that was acknowledged is lost or doubled, or the harness cannot run.
+pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
+    nextest_is_installed(root)?;
+    let test = ["nextest", "run", "--package", "paymux-server", "--test", "crash"];
+    let how = ["--cargo-profile", "ci", "--profile", "ci", "--no-capture"];
+    let mut command = cargo(root, test.into_iter().chain(how));
+    command.env("PAYMUX_CRASH_KILLS", options.kills.to_string());
+    command.env("PAYMUX_CRASH_SEED", options.seed.to_string());
+    succeed(command)
+}
+
+/// What each commit must survive.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn commit_tier(root: &Path) -> Result<()> {
+    run(root, &Options { kills: 100, seed: 1 })
+}
