@@ -9,6 +9,15 @@ use zeroize::Zeroizing;
 /// `Secret(****)`, and is wiped from memory when dropped.
 ///
 /// Compare two of them with [`Secret::matches`], which takes the same time wherever they differ.
+///
+/// ```compile_fail
+/// # use paymux_core::Secret;
+/// let equal = Secret::new("a") == Secret::new("a");
+/// ```
+/// ```compile_fail
+/// # use paymux_core::Secret;
+/// let leaked = Secret::new("a").to_string();
+/// ```
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 

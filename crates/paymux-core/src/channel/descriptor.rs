@@ -90,6 +90,11 @@ impl Descriptor {
         self.methods.iter().find(|spec| spec.method == method)
     }
 
+    /// Whether the value of `name` in `extra` must leave no trace.
+    pub fn is_secret_extra(&self, name: &str) -> bool {
+        self.extra.iter().any(|field| field.name == name && field.privacy == Privacy::Secret)
+    }
+
     /// Whether `name` may stand in `extra`.
     pub fn takes_extra(&self, name: &str) -> bool {
         self.extra.iter().any(|field| field.name == name)
@@ -103,6 +108,17 @@ pub struct ExtraField {
     pub name: &'static str,
     /// What it is for, and its form.
     pub about: &'static str,
+    /// Whether its value may leave a trace.
+    pub privacy: Privacy,
+}
+
+/// Whether a value may leave a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Privacy {
+    /// It may be compared by digest.
+    Plain,
+    /// Passed on in memory, and nothing of it stored, not even a digest: card numbers and the like.
+    Secret,
 }
 
 /// How one method works at one account.

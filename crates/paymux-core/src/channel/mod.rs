@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 
 pub use claim::{CallbackError, Claim, ClaimKind, Evidence, Verdict};
-pub use descriptor::{Can, Descriptor, ExtraField, MethodSpec, Needs, OrderEnd};
+pub use descriptor::{Can, Descriptor, ExtraField, MethodSpec, Needs, OrderEnd, Privacy};
 pub use error::{Blame, ChannelError, Effect, Refusal};
 pub use order::{
     CancelAnswer, Created, ListedOrder, Opened, Order, OrderRef, QueryAnswer, Receipt, RefundAnswer,

@@ -130,8 +130,8 @@ pub struct NewPayment {
     pub channel: Option<ChannelId>,
     /// Provider fields.
     pub extra: BTreeMap<String, serde_json::Value>,
-    /// A digest of all of the above as it was written.
-    pub fingerprint: String,
+    /// SHA-256 over the request as it was written, without `extra` and `payer.auth_code`.
+    written: [u8; 32],
 }
 
 /// A field that breaks its rule.
@@ -167,8 +167,22 @@ impl NewPayment {
             metadata: metadata(&request.metadata)?,
             channel: request.channel.as_deref().map(channel).transpose()?,
             extra: extra(&request.extra)?,
-            fingerprint: fingerprint(request),
+            written: written(request),
         })
+    }
+
+    /// A digest by which a repeat is known: the same order number with another one is another
+    /// request. Covers every field as it was written, but of what must leave no trace (the payer's
+    /// barcode, and provider fields that are secret by `is_secret`) only whether it is there: even
+    /// a digest of a card's few digits would tell them to whoever tries all.
+    pub fn fingerprint(&self, is_secret: impl Fn(&str) -> bool) -> String {
+        let mut digest = Sha256::new_with_prefix(self.written);
+        for (name, value) in &self.extra {
+            let value = if is_secret(name) { "?".to_owned() } else { value.to_string() };
+            let field = serde_json::json!([name, value]);
+            digest.update(field.to_string());
+        }
+        hex(&digest.finalize())
     }
 }
 
@@ -310,11 +324,18 @@ fn extra(
 }
 
 /// SHA-256 over the request written as JSON in one fixed order, with what is defaulted left out.
-/// Covers every field, so the same number with any other field is another request.
-fn fingerprint(request: &PaymentRequest) -> String {
+fn written(request: &PaymentRequest) -> [u8; 32] {
+    let mut request = request.clone();
+    request.extra.clear();
+    if let Some(payer) = &mut request.payer {
+        payer.auth_code = payer.auth_code.take().map(|_| "?".to_owned());
+    }
+    Sha256::digest(serde_json::to_vec(&request).unwrap_or_default()).into()
+}
+
+fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    let text = serde_json::to_vec(request).unwrap_or_default();
-    Sha256::digest(text).iter().fold(String::with_capacity(64), |mut hex, byte| {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex
     })
@@ -378,19 +399,35 @@ mod tests {
         }
     }
 
+    fn fingerprint(patch: serde_json::Value) -> String {
+        NewPayment::check(&request(patch)).unwrap().fingerprint(|name| name == "cardpwd")
+    }
+
     #[test]
     fn every_field_counts_in_the_fingerprint() {
-        let base = NewPayment::check(&request(json!({}))).unwrap().fingerprint;
-        assert_eq!(base, NewPayment::check(&request(json!({}))).unwrap().fingerprint);
+        let base = fingerprint(json!({}));
+        assert_eq!((base.as_str(), base.len()), (fingerprint(json!({})).as_str(), 64));
         for patch in [
             json!({"amount": 2000}),
             json!({"subject": "Tea "}),
             json!({"expires_in": 1800}),
             json!({"metadata": {"a": "b"}}),
             json!({"extra": {"a": 1}}),
+            json!({"extra": {"a": "1"}}),
+            json!({"extra": {"cardpwd": "1"}}),
             json!({"payer": {"auth_code": "1"}}),
+            json!({"payer": {"openid": "1"}}),
         ] {
-            assert_ne!(base, NewPayment::check(&request(patch.clone())).unwrap().fingerprint, "{patch}");
+            assert_ne!(base, fingerprint(patch.clone()), "{patch}");
         }
+        assert_ne!(fingerprint(json!({"extra": {"a": 1}})), fingerprint(json!({"extra": {"a": 2}})));
+    }
+
+    #[test]
+    fn a_fingerprint_tells_nothing_of_a_barcode_or_a_card() {
+        let card = |pwd| fingerprint(json!({"extra": {"cardpwd": pwd}}));
+        let barcode = |code| fingerprint(json!({"payer": {"auth_code": code}}));
+        assert_eq!(card("1234"), card("4321"));
+        assert_eq!(barcode("134567890123456789"), barcode("280000000000000000"));
     }
 }

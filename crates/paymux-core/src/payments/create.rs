@@ -104,7 +104,7 @@ impl Payments {
         started: Mono,
         catalog: &Catalog,
     ) -> Result<CreateAnswer, PaymentError> {
-        if stored.fingerprint != request.fingerprint {
+        if stored.fingerprint != fingerprint(catalog, request) {
             return Err(PaymentError::OrderMismatch(stored.order_no.to_string()));
         }
         let until = started.plus(catalog.timing.answer);
@@ -282,7 +282,7 @@ impl Payments {
             return_url: request.return_url.clone(),
             notify_url: request.notify_url.as_ref().map(|url| url.as_str().to_owned()),
             route: picked.route.name.clone(),
-            fingerprint: request.fingerprint.clone(),
+            fingerprint: fingerprint(catalog, request),
             version: 1,
             events: 0,
             cancel_requested: false,
@@ -320,6 +320,14 @@ impl Payments {
             checks: 0,
         }
     }
+}
+
+/// By which a repeat of that request is known. A provider field is secret as soon as one channel
+/// says so.
+fn fingerprint(catalog: &Catalog, request: &NewPayment) -> String {
+    let is_secret =
+        |name: &str| catalog.channels.iter().any(|entry| entry.channel.descriptor().is_secret_extra(name));
+    request.fingerprint(is_secret)
 }
 
 /// Whether the payment's first call may still be under way in some process.

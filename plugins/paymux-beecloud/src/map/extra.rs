@@ -4,7 +4,7 @@
 //! so nothing here can replace what the router decided. Which code takes which field stands in
 //! `codes`.
 
-use paymux_core::channel::ExtraField;
+use paymux_core::channel::{ExtraField, Privacy};
 use serde_json::Value;
 
 /// One field.
@@ -105,11 +105,15 @@ pub(crate) static EXTRA: [ExtraField; FIELDS.len()] = {
 };
 
 const fn top(name: &'static str, form: Form, about: &'static str) -> Field {
-    Field { extra: ExtraField { name, about }, form, place: Place::Top }
+    Field { extra: ExtraField { name, about, privacy: Privacy::Plain }, form, place: Place::Top }
 }
 
 const fn optional(name: &'static str, form: Form, about: &'static str) -> Field {
-    Field { extra: ExtraField { name, about }, form, place: Place::Optional }
+    Field { extra: ExtraField { name, about, privacy: Privacy::Plain }, form, place: Place::Optional }
+}
+
+const fn card(name: &'static str, form: Form, about: &'static str) -> Field {
+    Field { extra: ExtraField { name, about, privacy: Privacy::Secret }, form, place: Place::Top }
 }
 
 const FRQIDS: &[&str] = &[
@@ -166,14 +170,14 @@ pub(crate) const FIELDS: &[Field] = &[
     ),
     top("bank", Form::Text(64), "BC_GATEWAY, required: code such as `BOC`, or the Chinese name"),
     top("card_type", Form::One(&["1", "2"]), "BC_GATEWAY over JD: `1` credit, `2` debit"),
-    top("card_no", Form::Digits(32), "BC_EXPRESS: number of the bank card; passed on, never logged"),
+    card("card_no", Form::Digits(32), "BC_EXPRESS: number of the bank card; passed on, never logged"),
     top("bank_code", Form::Number(B2B_BANKS), "JD_B2B: number of the bank"),
-    top(
+    card(
         "cardno",
         Form::Text(64),
         "YEE_NOBANKCARD, required: number of the prepaid card; passed on, never logged",
     ),
-    top("cardpwd", Form::Text(64), "YEE_NOBANKCARD, required: its password; passed on, never logged"),
+    card("cardpwd", Form::Text(64), "YEE_NOBANKCARD, required: its password; passed on, never logged"),
     top("frqid", Form::One(FRQIDS), "YEE_NOBANKCARD, required: kind of card, such as `SZX`"),
     optional(
         "disable_pay_channels",
