@@ -1,5 +1,5 @@
-//! Reading a JSON body strictly: one object, no deeper than the limit, no key twice, nothing
-//! unknown, nothing after it. What is wrong is named by its path.
+//! Reading a JSON body strictly: one object, no deeper than the limit, no key twice, no number that
+//! is not whole, nothing unknown, nothing after it. What is wrong is named by its path.
 //!
 //! The body is walked once before it is read into its type, since serde alone would take a list
 //! for an object, and the last of two equal keys of a map.
@@ -162,6 +162,15 @@ impl Walk<'_> {
         E::custom("stopped")
     }
 
+    /// Numbers that are not whole, or too long to be kept exactly, have no visit below, so that none
+    /// is ever rounded. serde then complains of them without saying where: here it is known.
+    fn placed<E: serde::de::Error>(&self, place: &Place<'_>, error: E) -> E {
+        if self.fault.borrow().is_none() && error.to_string().starts_with("invalid type: floating point") {
+            return self.stop(&place.path(), "a number must be a whole number, without decimals or exponent");
+        }
+        error
+    }
+
     fn check_depth<E: serde::de::Error>(&self) -> Result<(), E> {
         if self.depth < JSON_DEPTH {
             return Ok(());
@@ -172,7 +181,7 @@ impl Walk<'_> {
     fn check_list<E: serde::de::Error>(&self) -> Result<(), E> {
         match self.place.field() {
             None => Err(self.not_an_object()),
-            Some(field) if self.free.contains(&field) && self.depth > 1 => Ok(()),
+            Some(field) if self.free.contains(&field) => Ok(()),
             Some(_) => Err(self.stop(&self.place.path(), "must not be a list")),
         }
     }
@@ -213,10 +222,6 @@ impl<'de> Visitor<'de> for Walk<'_> {
         self.plain()
     }
 
-    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<(), E> {
-        self.plain()
-    }
-
     fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<(), E> {
         self.plain()
     }
@@ -230,7 +235,8 @@ impl<'de> Visitor<'de> for Walk<'_> {
         self.check_list()?;
         for index in 0.. {
             let place = Place { parent: Some(self.place), step: Step::Index(index) };
-            if list.next_element_seed(self.inside(&place))?.is_none() {
+            let element = list.next_element_seed(self.inside(&place));
+            if element.map_err(|error| self.placed(&place, error))?.is_none() {
                 break;
             }
         }
@@ -245,7 +251,8 @@ impl<'de> Visitor<'de> for Walk<'_> {
             if seen.contains(&key) {
                 return Err(self.stop(&place.path(), "stands there twice; write each key once"));
             }
-            object.next_value_seed(self.inside(&place))?;
+            let value = object.next_value_seed(self.inside(&place));
+            value.map_err(|error| self.placed(&place, error))?;
             seen.insert(key);
         }
         Ok(())

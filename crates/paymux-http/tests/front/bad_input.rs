@@ -50,6 +50,8 @@ async fn fields_that_break_their_rule_are_named() {
         (json!({"metadata": null}), "metadata", "object"),
         (json!({"metadata": []}), "metadata", "list"),
         (json!({"extra": {"subAppId": "x"}}), "extra.subAppId", "no extra fields"),
+        (json!({"extra": {"k": 0.1}}), "extra.k", "whole number"),
+        (json!({"extra": {"k": [1, 1e20]}}), "extra.k[1]", "whole number"),
         (json!({"channel": "a/b"}), "channel", "letters"),
         (json!({"ammount": 1}), "ammount", "known: order_no, amount, currency, method, subject"),
     ] {
