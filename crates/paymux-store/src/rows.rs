@@ -22,6 +22,21 @@ pub(crate) fn columns<C: Iterable + Iden>(prefix: &str) -> String {
     C::iter().map(|column| format!("{prefix}{}", column.unquoted())).collect::<Vec<_>>().join(", ")
 }
 
+/// The column lists of all tables, made once.
+pub(crate) mod names {
+    use std::sync::LazyLock;
+
+    use super::columns;
+    use crate::entity::{attempts, callbacks, decisions, deliveries, events, payments};
+
+    pub(crate) static PAYMENTS: LazyLock<String> = LazyLock::new(|| columns::<payments::Column>(""));
+    pub(crate) static ATTEMPTS: LazyLock<String> = LazyLock::new(|| columns::<attempts::Column>(""));
+    pub(crate) static DECISIONS: LazyLock<String> = LazyLock::new(|| columns::<decisions::Column>(""));
+    pub(crate) static CALLBACKS: LazyLock<String> = LazyLock::new(|| columns::<callbacks::Column>(""));
+    pub(crate) static EVENTS: LazyLock<String> = LazyLock::new(|| columns::<events::Column>(""));
+    pub(crate) static DELIVERIES: LazyLock<String> = LazyLock::new(|| columns::<deliveries::Column>(""));
+}
+
 /// Free text. PostgreSQL cannot hold U+0000, so it is kept as U+FFFD everywhere: a provider that
 /// sends one must not keep a payment from being booked.
 pub(crate) fn text(text: &str) -> Value {

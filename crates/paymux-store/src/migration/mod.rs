@@ -40,7 +40,7 @@ async fn apply(tx: &DatabaseTransaction) -> Result<(), DbErr> {
 
 /// A transaction that takes SQLite's write lock at once: one that takes it later fails at once
 /// when somebody else was faster, whatever the busy timeout says.
-pub(crate) fn immediate() -> TransactionOptions {
+fn immediate() -> TransactionOptions {
     TransactionOptions {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..Default::default()

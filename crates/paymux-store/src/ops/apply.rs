@@ -6,9 +6,8 @@ use paymux_core::store::{Applied, Change, Event, StoreError, Touched};
 use sea_orm::ConnectionTrait;
 
 use super::{Guard, Work};
-use crate::entity::{attempts, callbacks, decisions, deliveries, events};
 use crate::fault::{Constraint, Fault};
-use crate::rows;
+use crate::rows::{self, names};
 use crate::script::{Script, Sql};
 
 pub(crate) struct Apply(pub(crate) Change);
@@ -47,7 +46,7 @@ impl Apply {
         self.add_attempt(&mut script)?;
         if let Some(callback) = &change.callback {
             let values = rows::callback_values(callback)?;
-            script.step(|sql| sql.insert("callbacks", &rows::columns::<callbacks::Column>(""), values));
+            script.step(|sql| sql.insert("callbacks", &names::CALLBACKS, values));
         }
         change.events.iter().for_each(|event| add_event(&mut script, event));
         Ok(script)
@@ -97,9 +96,9 @@ impl Apply {
         let place = payment.attempts.iter().position(|attempt| attempt.id == *id);
         let place = place.ok_or(Fault::Corrupt("a new attempt that is not there"))?;
         let values = rows::attempt_values(payment, place)?;
-        script.step(|sql| sql.insert("attempts", &rows::columns::<attempts::Column>(""), values));
+        script.step(|sql| sql.insert("attempts", &names::ATTEMPTS, values));
         let values = rows::decision_values(&payment.attempts[place], decision)?;
-        script.step(|sql| sql.insert("decisions", &rows::columns::<decisions::Column>(""), values));
+        script.step(|sql| sql.insert("decisions", &names::DECISIONS, values));
         Ok(())
     }
 }
@@ -112,10 +111,8 @@ fn look_at_attempt(sql: &mut Sql, seen: &Touched, payment: &str) {
 }
 
 fn add_event(script: &mut Script, event: &Event) {
-    let columns = rows::columns::<events::Column>("");
-    script.step(|sql| sql.insert("events", &columns, rows::event_values(event)));
+    script.step(|sql| sql.insert("events", &names::EVENTS, rows::event_values(event)));
     if event.url.is_some() {
-        let columns = rows::columns::<deliveries::Column>("");
-        script.step(|sql| sql.insert("deliveries", &columns, rows::delivery_values(event)));
+        script.step(|sql| sql.insert("deliveries", &names::DELIVERIES, rows::delivery_values(event)));
     }
 }

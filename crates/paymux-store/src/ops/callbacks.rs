@@ -5,9 +5,8 @@ use paymux_core::store::{CallbackRow, CallbackVerdict, Ring};
 use sea_orm::ConnectionTrait;
 
 use super::{Guard, Work};
-use crate::entity::callbacks;
 use crate::fault::Fault;
-use crate::rows;
+use crate::rows::{self, names};
 use crate::script::Sql;
 
 pub(crate) struct KeepCallback {
@@ -26,7 +25,7 @@ impl Work for KeepCallback {
             return Err(Fault::Corrupt("an applied callback without its change"));
         }
         let mut sql = Sql::new(db.get_database_backend());
-        sql.insert("callbacks", &rows::columns::<callbacks::Column>(""), rows::callback_values(&self.row)?);
+        sql.insert("callbacks", &names::CALLBACKS, rows::callback_values(&self.row)?);
         sql.execute(db).await?;
         if !self.row.verdict.is_verified() {
             self.trim(db).await?;

@@ -5,9 +5,8 @@ use paymux_core::store::{Opened, Opening};
 use sea_orm::ConnectionTrait;
 
 use super::{Guard, Work, read};
-use crate::entity::{attempts, decisions, payments};
 use crate::fault::Fault;
-use crate::rows;
+use crate::rows::{self, names};
 use crate::script::Script;
 
 pub(crate) struct Open(pub(crate) Opening);
@@ -42,9 +41,9 @@ impl Open {
         // Any conflict, not only that of the order number: an equal opening under way at the same
         // time may be met at its id first.
         let known = " ON CONFLICT DO NOTHING";
-        script.step_unless(|sql| sql.insert("payments", &rows::columns::<payments::Column>(""), p), known);
-        script.step(|sql| sql.insert("attempts", &rows::columns::<attempts::Column>(""), a));
-        script.step(|sql| sql.insert("decisions", &rows::columns::<decisions::Column>(""), d));
+        script.step_unless(|sql| sql.insert("payments", &names::PAYMENTS, p), known);
+        script.step(|sql| sql.insert("attempts", &names::ATTEMPTS, a));
+        script.step(|sql| sql.insert("decisions", &names::DECISIONS, d));
         Ok(script)
     }
 }

@@ -1,6 +1,7 @@
 //! The ledger on one SQLite file: a writer with group commit, a pool of readers, a lock.
 
 mod lock;
+mod own;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -8,10 +9,11 @@ use std::time::Duration;
 
 use paymux_core::store::StoreError;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, TryGetable};
 use tokio_util::sync::CancellationToken;
 
 use self::lock::FileLock;
+use self::own::Own;
 use self::writer::WriterHandle;
 use crate::error::ConnectError;
 use crate::fault;
@@ -38,9 +40,9 @@ impl SqliteLedger {
     ) -> Result<Self, ConnectError> {
         let file = real_path(file)?;
         let lock = FileLock::take(&file)?;
-        let writing = connect(&file, Access::Write).await?;
+        migrate(&file).await?;
+        let writing = Own::connect(&driver_options(&file, Access::Write)).await.map_err(not_open)?;
         check_durability(&writing).await?;
-        migration::run(&writing).await.map_err(|error| ConnectError::Migration(error.to_string()))?;
         let readers = connect(&file, Access::Read { connections: options.read_connections }).await?;
         Ok(Self { readers, writer: WriterHandle::start(writing, lock, options, fatal) })
     }
@@ -75,6 +77,18 @@ fn real_path(file: &Path) -> Result<PathBuf, ConnectError> {
     file.canonicalize().map_err(fail)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "so that it can be handed to `map_err`")]
+fn not_open(error: DbErr) -> ConnectError {
+    ConnectError::Open(error.to_string())
+}
+
+async fn migrate(file: &Path) -> Result<(), ConnectError> {
+    let db = connect(file, Access::Write).await?;
+    check_durability(&db).await?;
+    migration::run(&db).await.map_err(|error| ConnectError::Migration(error.to_string()))?;
+    db.close().await.map_err(not_open)
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Access {
     Write,
@@ -90,7 +104,7 @@ async fn connect(file: &Path, access: Access) -> Result<DatabaseConnection, Conn
     options.sqlx_logging(false).record_stmt_in_spans(false);
     let file = file.to_owned();
     options.map_sqlx_sqlite_opts(move |_| driver_options(&file, access));
-    Database::connect(options).await.map_err(|error| ConnectError::Open(error.to_string()))
+    Database::connect(options).await.map_err(not_open)
 }
 
 fn driver_options(file: &Path, access: Access) -> SqliteConnectOptions {
@@ -113,7 +127,7 @@ fn driver_options(file: &Path, access: Access) -> SqliteConnectOptions {
 /// Reads back what was asked for. A file on some network drives, for one, has no write-ahead log.
 ///
 /// Source: SQLite, "PRAGMA synchronous" (2 is FULL, 3 is EXTRA), "PRAGMA journal_mode".
-async fn check_durability(db: &DatabaseConnection) -> Result<(), ConnectError> {
+async fn check_durability<C: ConnectionTrait>(db: &C) -> Result<(), ConnectError> {
     let journal: String = pragma(db, "PRAGMA journal_mode").await?;
     if journal != "wal" {
         let rule = "must be `wal`; put the file on a local disk";
@@ -136,11 +150,11 @@ async fn check_durability(db: &DatabaseConnection) -> Result<(), ConnectError> {
     Ok(())
 }
 
-async fn pragma<T: sea_orm::TryGetable>(db: &DatabaseConnection, text: &str) -> Result<T, ConnectError> {
+async fn pragma<T: TryGetable, C: ConnectionTrait>(db: &C, text: &str) -> Result<T, ConnectError> {
     let unreadable = || ConnectError::Open(format!("`{text}` has no readable answer"));
     let mut sql = Sql::new(DbBackend::Sqlite);
     sql.push(text);
-    let rows = sql.rows(db).await.map_err(|error| ConnectError::Open(error.to_string()))?;
+    let rows = sql.rows(db).await.map_err(not_open)?;
     Cells::new(rows.first().ok_or_else(unreadable)?).next().map_err(|_| unreadable())
 }
 
@@ -155,7 +169,7 @@ mod tests {
             edit(driver_options(&folder.path().join("a.db"), Access::Write).create_if_missing(true));
         let pool =
             sqlx::sqlite::SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
-        check_durability(&pool.into()).await.map_err(|refused| refused.to_string())
+        check_durability(&DatabaseConnection::from(pool)).await.map_err(|refused| refused.to_string())
     }
 
     #[tokio::test]

@@ -11,16 +11,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use paymux_core::store::StoreError;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
+use sea_orm::DbErr;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::lock::FileLock;
+use super::own::Own;
 use crate::fault::{self, Fault};
 use crate::ledger::Options;
-use crate::migration::immediate;
 use crate::ops::{Guard, Work};
 use crate::script::BEGIN_REQUEST;
 
@@ -39,12 +39,7 @@ pub(super) struct WriterHandle {
 
 impl WriterHandle {
     /// Starts the writer on a connection that is its own.
-    pub(super) fn start(
-        db: DatabaseConnection,
-        lock: FileLock,
-        options: &Options,
-        fatal: CancellationToken,
-    ) -> Self {
+    pub(super) fn start(db: Own, lock: FileLock, options: &Options, fatal: CancellationToken) -> Self {
         let (queue, requests) = mpsc::channel(options.write_queue.max(1));
         let closing = CancellationToken::new();
         let commits = Arc::new(AtomicU64::new(0));
@@ -112,7 +107,7 @@ trait Request: Send {
     ///
     /// # Errors
     /// The transaction itself is lost.
-    async fn run(&mut self, tx: &DatabaseTransaction) -> Result<(), DbErr>;
+    async fn run(&mut self, db: &Own) -> Result<(), DbErr>;
 
     /// Tells its caller.
     fn answer(self: Box<Self>, end: &End);
@@ -126,16 +121,16 @@ struct Pending<W: Work> {
 
 #[async_trait]
 impl<W: Work> Request for Pending<W> {
-    async fn run(&mut self, tx: &DatabaseTransaction) -> Result<(), DbErr> {
+    async fn run(&mut self, db: &Own) -> Result<(), DbErr> {
         if W::GUARD != Guard::Itself {
-            tx.execute_unprepared(BEGIN_REQUEST).await?;
+            db.run(BEGIN_REQUEST).await?;
         }
-        let outcome = match self.work.run(tx).await {
+        let outcome = match self.work.run(db).await {
             Ok(answer) => Ok(answer),
             Err(fault) => {
                 // Works only while the transaction lives: some failures make SQLite take all of it
                 // back, and what followed would then commit by itself.
-                tx.execute_unprepared("ROLLBACK TO request").await?;
+                db.run("ROLLBACK TO request").await?;
                 match fault {
                     Fault::Constraint(constraint) => self.work.refused(constraint),
                     other => Err(other.not_written()),
@@ -162,7 +157,7 @@ impl<W: Work> Request for Pending<W> {
 }
 
 struct Writer {
-    db: DatabaseConnection,
+    db: Own,
     requests: mpsc::Receiver<Box<dyn Request>>,
     batch_max: usize,
     closing: CancellationToken,
@@ -189,6 +184,9 @@ impl Writer {
         self.requests.close();
         while let Some(request) = self.requests.recv().await {
             request.answer(&End::TakenBack);
+        }
+        if let Err(error) = self.db.close().await {
+            fault::log("closing the database failed", &error);
         }
     }
 
@@ -233,9 +231,11 @@ impl Writer {
     async fn write(&mut self, mut batch: Vec<Box<dyn Request>>) -> Result<(), Stopped> {
         let begun = Instant::now();
         let end = match self.run_batch(&mut batch).await {
-            Ok(tx) => self.commit(tx).await,
+            Ok(()) => self.commit().await,
             Err(error) => {
                 fault::log("a batch was taken back", &error);
+                // What the transaction was may be gone already; this ends what is left of it.
+                let _ = self.db.run("ROLLBACK").await;
                 End::TakenBack
             }
         };
@@ -247,21 +247,18 @@ impl Writer {
         if matches!(end, End::Unconfirmed) { Err(Stopped) } else { Ok(()) }
     }
 
-    async fn run_batch(&self, batch: &mut [Box<dyn Request>]) -> Result<DatabaseTransaction, DbErr> {
-        let tx = self.db.begin_with_options(immediate()).await?;
-        tx.execute_unprepared("SAVEPOINT request").await?;
+    /// Takes the write lock at once: a transaction that takes it later fails at once when somebody
+    /// else was faster, whatever the busy timeout says.
+    async fn run_batch(&self, batch: &mut [Box<dyn Request>]) -> Result<(), DbErr> {
+        self.db.run("BEGIN IMMEDIATE; SAVEPOINT request").await?;
         for request in batch {
-            if let Err(error) = request.run(&tx).await {
-                // What the transaction was is gone already; this ends what may be left of it.
-                let _ = tx.rollback().await;
-                return Err(error);
-            }
+            request.run(&self.db).await?;
         }
-        Ok(tx)
+        Ok(())
     }
 
-    async fn commit(&self, tx: DatabaseTransaction) -> End {
-        match tx.commit().await {
+    async fn commit(&self) -> End {
+        match self.db.run("COMMIT").await {
             Ok(()) => {
                 self.commits.fetch_add(1, Ordering::Relaxed);
                 metrics::counter!("paymux_store_commits_total").increment(1);
@@ -281,8 +278,8 @@ impl Writer {
             return Ok(());
         }
         self.since_checkpoint = 0;
-        match self.db.execute_unprepared("PRAGMA wal_checkpoint(PASSIVE)").await {
-            Ok(_) => Ok(()),
+        match self.db.run("PRAGMA wal_checkpoint(PASSIVE)").await {
+            Ok(()) => Ok(()),
             Err(error) if fault::is_disk_full(&error) => {
                 fault::log("a checkpoint found the disk full", &error);
                 Ok(())
@@ -295,11 +292,8 @@ impl Writer {
     }
 
     async fn finish(&self) {
-        if let Err(error) = self.db.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await {
+        if let Err(error) = self.db.run("PRAGMA wal_checkpoint(TRUNCATE)").await {
             fault::log("the last checkpoint failed; the log is kept", &error);
-        }
-        if let Err(error) = self.db.close_by_ref().await {
-            fault::log("closing the database failed", &error);
         }
     }
 }
