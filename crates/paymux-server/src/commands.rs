@@ -73,7 +73,7 @@ impl Command {
     /// A demo tells its own story; in between only what is wrong is of use.
     fn log_default(&self) -> &'static str {
         match self {
-            Self::Serve { .. } => "info",
+            Self::Serve { .. } => "info,sea_orm_migration=warn,hyper=warn,h2=warn",
             _ => "warn",
         }
     }

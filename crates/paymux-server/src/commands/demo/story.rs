@@ -74,10 +74,9 @@ async fn created(stage: &Stage, teller: &Teller) -> anyhow::Result<String> {
     teller.step("routed", &why(&decision), &json!({"decision": decision}));
     let order = stage.bank().order(&number).context("the provider has no such order")?;
     let text = format!(
-        "{} took the signed create as order {}, code {}; {}",
+        "{} took the signed create as order {}; {}",
         PROVIDER.slug(),
         order.number,
-        order.memo.split(' ').next_back().unwrap_or_default(),
         PROVIDER.sign_covers()
     );
     teller.step(

@@ -1,0 +1,65 @@
+//! A plain HTTP client for the tests: one call, status and JSON.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use paymux_core::transport::{Deadline, Destination, Outgoing, Transport as _, Undelivered};
+use paymux_core::wire::PlainHttp;
+use paymux_core::{Clock as _, Endpoint, Verb, WireRequest};
+use paymux_transport::{Dialler, Settings, SystemClock};
+use serde_json::Value;
+
+/// Calls one address, as one app or as nobody.
+pub(crate) struct Http {
+    dialler: Dialler,
+    clock: SystemClock,
+    base: Endpoint,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) text: String,
+    /// Null where it is no JSON.
+    pub(crate) body: Value,
+}
+
+impl Http {
+    pub(crate) fn new(base: &str) -> Self {
+        let clock = SystemClock::new();
+        let dialler = Dialler::new(&Settings::default(), Arc::new(clock)).unwrap();
+        Self { dialler, clock, base: Endpoint::parse(base, PlainHttp::LoopbackOnly).unwrap() }
+    }
+
+    pub(crate) async fn get(&self, key: &str, path: &str) -> Answer {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let request = WireRequest::new(Verb::Get, path);
+        self.send(key, if query.is_empty() { request } else { request.query(query) }).await.unwrap()
+    }
+
+    pub(crate) async fn post(&self, key: &str, path: &str, body: impl ToString) -> Answer {
+        let request = WireRequest::new(Verb::Post, path).body("application/json", body.to_string());
+        self.send(key, request).await.unwrap()
+    }
+
+    /// Sends the request with that key, or with none where it is empty.
+    pub(crate) async fn send(&self, key: &str, mut request: WireRequest) -> Result<Answer, Undelivered> {
+        if !key.is_empty() {
+            request = request.header("authorization", format!("Bearer {key}"));
+        }
+        let call = Outgoing {
+            destination: Destination::Provider,
+            endpoint: self.base.clone(),
+            request,
+            deadline: Deadline::after(self.clock.mono(), Duration::from_secs(30)),
+            response_bytes_max: 4 * 1024 * 1024,
+        };
+        let answer = self.dialler.send(call).await?;
+        Ok(Answer {
+            status: answer.status,
+            text: String::from_utf8_lossy(&answer.body).into_owned(),
+            body: serde_json::from_slice(&answer.body).unwrap_or_default(),
+        })
+    }
+}

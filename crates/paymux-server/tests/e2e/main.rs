@@ -1,0 +1,23 @@
+//! The real binary from outside: started with a configuration file on either database, called over HTTP,
+//! with the simulated provider on the other side.
+//!
+//! Killing it in the middle of things is the crash harness's work, beside this.
+
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod commands;
+#[cfg(test)]
+mod database;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod http;
+#[cfg(test)]
+mod merchant;
+#[cfg(test)]
+mod payment;
+#[cfg(test)]
+mod process;
+#[cfg(test)]
+mod world;

@@ -1,0 +1,195 @@
+//! One paymux with all that stands around it: a simulated provider, a merchant, a ledger, a file.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use paymux_server::plugins::Simulated;
+use paymux_sim::{Bank, SimConfig};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::time::{sleep, timeout};
+
+use crate::database::{Database, Kind};
+use crate::http::{Answer, Http};
+use crate::merchant::Merchant;
+use crate::process::{PATIENCE, Running, paymux};
+
+/// The key of the app `shop`.
+pub(crate) const SHOP: &str = "pmx_shop_0123456789abcdefghij";
+/// The key of the app `other`.
+pub(crate) const OTHER: &str = "pmx_other_0123456789abcdefghij";
+const NOTIFY_SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+
+/// All of it.
+pub(crate) struct World {
+    sim: paymux_sim::Running,
+    pub(crate) merchant: Merchant,
+    database: Database,
+    folder: tempfile::TempDir,
+    address: SocketAddr,
+    pub(crate) http: Http,
+    paymux: Option<Running>,
+}
+
+impl World {
+    /// A running paymux on that kind of ledger, whose app `shop` takes notices on this machine.
+    pub(crate) async fn start(kind: Kind) -> Self {
+        Self::start_with(kind, "").await
+    }
+
+    /// The same with more apps; where there are, private addresses are refused, the shop's own too.
+    pub(crate) async fn start_with(kind: Kind, more: &str) -> Self {
+        let account = Simulated::BeeCloud.account("bee", fastrand::u64(..), None);
+        let config = SimConfig { accounts: vec![account.clone()], ..SimConfig::default() };
+        let sim = Simulated::BeeCloud.start(config).await.unwrap();
+        let merchant = Merchant::open(NOTIFY_SECRET).await;
+        let database = Database::create(kind).await;
+        let folder = tempfile::tempdir().unwrap();
+        let address = free_address().await;
+        let settings: Vec<String> =
+            account.settings.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+        let text =
+            configuration(address, &database.url(), &merchant.url(), &settings.join("\n"), &sim.base_url());
+        let text = if more.is_empty() { text } else { strict(&text) + more };
+        std::fs::write(folder.path().join("paymux.toml"), text).unwrap();
+        let http = Http::new(&format!("http://{address}"));
+        let mut world = Self { sim, merchant, database, folder, address, http, paymux: None };
+        world.up().await;
+        world
+    }
+
+    /// The file that it was started with.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.folder.path().join("paymux.toml")
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The provider's books.
+    pub(crate) fn bank(&self) -> &Bank {
+        self.sim.bank()
+    }
+
+    /// Stops it by `SIGTERM` and starts it again on the same ledger.
+    pub(crate) async fn restart(&mut self) {
+        self.down().await;
+        self.up().await;
+    }
+
+    /// Stops all of it; paymux must end in order.
+    pub(crate) async fn end(mut self) {
+        self.down().await;
+        self.database.drop().await;
+        self.sim.stop().await;
+    }
+
+    async fn up(&mut self) {
+        let mut process = Running::start(paymux(["serve", "-c", self.file().to_str().unwrap()]));
+        let ready = async {
+            loop {
+                assert_eq!(process.has_ended(), None, "paymux ended before it was ready");
+                let request = paymux_core::WireRequest::new(paymux_core::Verb::Get, "/readyz");
+                if self.http.send("", request).await.is_ok_and(|answer| answer.status == 200) {
+                    return;
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, ready).await.expect("ready in time");
+        self.paymux = Some(process);
+    }
+
+    async fn down(&mut self) {
+        let process = self.paymux.take().unwrap();
+        assert_eq!(process.signal("TERM").await, Some(0), "an orderly end");
+    }
+
+    /// A create by the app `shop`.
+    pub(crate) async fn create(&self, body: &Value) -> Answer {
+        self.http.post(SHOP, "/v1/payments", body).await
+    }
+
+    /// The payment of that id once `holds`, as the app `shop` sees it.
+    pub(crate) async fn payment_once(&self, id: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let looking = async {
+            loop {
+                let payment = self.http.get(SHOP, &format!("/v1/payments/{id}")).await.body;
+                if holds(&payment) {
+                    return payment;
+                }
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(PATIENCE, looking).await.expect("the payment comes to be as expected")
+    }
+
+    /// Returns once the merchant has so many notices.
+    pub(crate) async fn notices_once(&self, count: usize) -> Vec<crate::merchant::Notice> {
+        let looking = async {
+            while self.merchant.notices().len() < count {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(PATIENCE, looking).await.expect("the notices come");
+        self.merchant.notices()
+    }
+}
+
+/// A good create's body.
+pub(crate) fn order(order_no: &str) -> Value {
+    json!({
+        "order_no": order_no, "amount": 1999, "currency": "CNY", "method": "wechat.native",
+        "subject": "A pot of tea", "metadata": {"table": "7"},
+    })
+}
+
+/// A port that nobody has now; paymux comes and goes on it, so it cannot be 0.
+pub(crate) async fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    listener.local_addr().unwrap()
+}
+
+fn configuration(address: SocketAddr, store: &str, hook: &str, settings: &str, provider: &str) -> String {
+    format!(
+        r#"
+[server]
+http = "{address}"
+[store]
+url = "{store}"
+[outbound]
+allow_private_addresses = true
+[sweeper]
+interval_ms = 100
+[[apps]]
+id = "shop"
+api_key = "{SHOP}"
+notify_url = "{hook}"
+notify_secret = "{NOTIFY_SECRET}"
+[[apps]]
+id = "other"
+api_key = "{OTHER}"
+[[channels]]
+id = "bee"
+provider = "beecloud"
+rules.amount_max = 1000000
+[channels.settings]
+base_url = "{provider}"
+{settings}
+[[routes]]
+name = "default"
+strategy = "priority"
+channels = ["bee"]
+"#
+    )
+}
+
+/// Without notices to this machine.
+fn strict(text: &str) -> String {
+    let is_kept =
+        |line: &&str| !line.starts_with("notify_url") && !line.starts_with("allow_private_addresses");
+    text.lines().filter(is_kept).flat_map(|line| [line, "\n"]).collect()
+}
