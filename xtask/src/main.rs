@@ -3,6 +3,7 @@
 
 mod ci;
 mod crash;
+mod measure;
 mod tidy;
 mod tree;
 
@@ -27,6 +28,8 @@ enum Command {
     Ci(ci::Options),
     /// Kills the real binary under work, again and again, and compares all books afterwards.
     Crash(crash::Options),
+    /// Times the binary's start and reads its memory after many payments, beside the goals.
+    Measure(measure::Options),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +48,7 @@ fn run(command: Command) -> Result<()> {
         Command::Tidy => tidy::run(root),
         Command::Ci(options) => ci::run(root, &options),
         Command::Crash(options) => crash::run(root, &options),
+        Command::Measure(options) => measure::run(root, &options),
     }
 }
 
