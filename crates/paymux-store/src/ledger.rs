@@ -174,7 +174,7 @@ async fn timed<T>(
         Err(StoreError::Corrupt(_)) => "corrupt",
     };
     metrics::histogram!("paymux_store_operation_seconds", "operation" => name, "end" => end)
-        .record(begun.elapsed().as_secs_f64());
+        .record(begun.elapsed());
     outcome
 }
 

@@ -65,6 +65,8 @@ CREATE TABLE payments (
 ){strict};
 CREATE UNIQUE INDEX payments_order ON payments (app, order_no);
 CREATE INDEX payments_list ON payments (app, id);
+CREATE INDEX payments_status ON payments (app, status, id);
+CREATE INDEX payments_time ON payments (app, created_at, id);
 
 CREATE TABLE attempts (
     id {text} NOT NULL PRIMARY KEY,

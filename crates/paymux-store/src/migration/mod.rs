@@ -28,6 +28,8 @@ impl MigratorTrait for Migrator {
 pub(crate) async fn run(db: &DatabaseConnection) -> Result<(), DbErr> {
     let tx = db.begin_with_options(immediate()).await?;
     if db.get_database_backend() == DbBackend::Postgres {
+        // Another node's migration may take longer than any statement of the day's work may.
+        tx.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
         tx.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
     }
     apply(&tx).await?;

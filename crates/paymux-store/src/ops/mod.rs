@@ -11,6 +11,9 @@ pub(crate) mod open;
 pub(crate) mod ping;
 pub(crate) mod read;
 
+#[cfg(test)]
+mod plans;
+
 use async_trait::async_trait;
 use paymux_core::store::StoreError;
 use sea_orm::{ConnectionTrait, DbBackend};

@@ -62,6 +62,9 @@ impl WriterHandle {
     /// Does the work in the next batch and answers once it is on the disk. A caller that goes away
     /// takes nothing back.
     pub(super) async fn write<W: Work>(&self, work: W) -> Result<W::Answer, StoreError> {
+        if self.closing.is_cancelled() {
+            return Err(closed());
+        }
         let (caller, answer) = oneshot::channel();
         let request = Box::new(Pending { work, outcome: None, caller });
         self.queue.try_send(request).map_err(|refused| match refused {
@@ -170,6 +173,11 @@ struct Writer {
 /// The writer cannot go on.
 struct Stopped;
 
+/// A number for a metric.
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
 impl Writer {
     async fn run(mut self) {
         // Raised also if this task panics; an orderly end takes it back.
@@ -220,11 +228,8 @@ impl Writer {
         {
             batch.push(request);
         }
-        #[expect(clippy::cast_precision_loss, reason = "both are far below 2^52")]
-        {
-            metrics::histogram!("paymux_store_batch_requests").record(batch.len() as f64);
-            metrics::gauge!("paymux_store_queue_requests").set(self.requests.len() as f64);
-        }
+        metrics::histogram!("paymux_store_batch_requests").record(count(batch.len()));
+        metrics::gauge!("paymux_store_queue_requests").set(count(self.requests.len()));
         batch
     }
 
@@ -239,7 +244,7 @@ impl Writer {
                 End::TakenBack
             }
         };
-        metrics::histogram!("paymux_store_commit_seconds").record(begun.elapsed().as_secs_f64());
+        metrics::histogram!("paymux_store_commit_seconds").record(begun.elapsed());
         self.since_checkpoint += batch.len();
         for request in batch {
             request.answer(&end);

@@ -124,7 +124,7 @@ pub(crate) fn kind(error: &StoreError) -> &'static str {
 }
 
 /// Writes one test for each case of the contract. `$make` is an async function without arguments
-/// that makes a [`Subject`](crate::store_contract::Subject).
+/// that makes a `Subject`.
 #[macro_export]
 macro_rules! store_contract {
     ($make:ident) => {

@@ -2,8 +2,6 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use paymux_store::{Ledger, Options};
-
 const VARIABLE: &str = "PAYMUX_TEST_POSTGRES_URL";
 const DEFAULT: &str = "postgres://root@127.0.0.1:5432/postgres";
 
@@ -36,11 +34,6 @@ impl OnPostgres {
         let start = address.rsplit_once('/').unwrap().0;
         let query = query.map(|query| format!("?{query}")).unwrap_or_default();
         format!("{start}/{}{query}", self.name)
-    }
-
-    pub(crate) async fn open(&self) -> Ledger {
-        let options = Options { connections: 8, ..Options::default() };
-        Ledger::connect(&self.url(), options).await.unwrap()
     }
 
     /// A connection beside the ledger's own.

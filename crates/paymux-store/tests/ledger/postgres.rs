@@ -1,9 +1,5 @@
 //! What is PostgreSQL's own: several nodes on one database, and connections that come and go.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests, and a test's own values")]
-
-mod support;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +8,7 @@ use paymux_store::{ConnectError, Ledger, Options};
 use paymux_testkit::Fixtures;
 use paymux_testkit::fixtures::{all_of, opening_of, paid};
 
-use self::support::postgres::OnPostgres;
+use crate::support::postgres::OnPostgres;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_that_start_together_migrate_once() {

@@ -1,9 +1,6 @@
 //! Ledgers for tests: a SQLite file in a folder of its own, a PostgreSQL database of its own, and a
 //! look at their rows past the store.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests, and a test's own values")]
-#![allow(dead_code, reason = "each test file uses its part of this")]
-
 pub(crate) mod look;
 pub(crate) mod postgres;
 
@@ -41,6 +38,13 @@ impl OnSqlite {
     pub(crate) async fn tool(&self) -> sqlx::SqlitePool {
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.file());
         sqlx::SqlitePool::connect_with(options).await.unwrap()
+    }
+}
+
+impl postgres::OnPostgres {
+    pub(crate) async fn open(&self) -> Ledger {
+        let options = Options { connections: 8, ..Options::default() };
+        Ledger::connect(&self.url(), options).await.unwrap()
     }
 }
 

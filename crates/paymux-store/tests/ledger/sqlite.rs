@@ -1,9 +1,5 @@
 //! What is SQLite's own: one process a file, shared commits, and what happens when they fail.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests, and a test's own values")]
-
-mod support;
-
 use std::sync::Arc;
 
 use paymux_core::store::{Applied, Opened, Opening, Store, StoreError};
@@ -11,7 +7,7 @@ use paymux_store::{ConnectError, Ledger, Options};
 use paymux_testkit::Fixtures;
 use paymux_testkit::fixtures::{all_of, change_of, opening_of, paid};
 
-use self::support::OnSqlite;
+use crate::support::OnSqlite;
 
 /// Opens that many payments at once, each from a task of its own.
 async fn open_at_once(ledger: &Arc<Ledger>, openings: Vec<Opening>) -> Vec<Result<Opened, StoreError>> {
