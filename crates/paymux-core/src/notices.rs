@@ -20,8 +20,8 @@ use crate::wire::{Endpoint, PlainHttp, Verb, WireRequest, WireResponse};
 /// How many deliveries one round takes, and how many of them of one app.
 const BATCH: u32 = 64;
 const BATCH_PER_APP: u32 = 16;
-/// How long a worker may hold a delivery: longer than one call takes.
-const LEASE: Duration = Duration::from_secs(90);
+/// How long a worker may hold a delivery beyond the one call that it makes.
+const LEASE_MARGIN: Duration = Duration::from_secs(15);
 /// The largest answer that is read of a merchant; nothing in it matters but its status.
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
 /// The longest wait that a merchant's `Retry-After` can ask for.
@@ -49,7 +49,8 @@ impl Payments {
     }
 
     async fn deliver_now(&self) -> Result<usize, PaymentError> {
-        let due = self.store().take_due_deliveries(self.now(), LEASE, BATCH, BATCH_PER_APP).await?;
+        let lease = self.catalog().timing.notice + LEASE_MARGIN;
+        let due = self.store().take_due_deliveries(self.now(), lease, BATCH, BATCH_PER_APP).await?;
         let count = due.len();
         if count == 0 {
             return Ok(0);

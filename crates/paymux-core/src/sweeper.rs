@@ -15,8 +15,10 @@ use crate::store::DueAttempt;
 
 /// How many attempts one round takes.
 const BATCH: u32 = 32;
-/// How long a worker may hold an attempt: longer than its calls take together.
-const LEASE: Duration = Duration::from_mins(2);
+/// How many calls one look makes at the most: ask, close, ask again.
+const CALLS: u32 = 3;
+/// How long a look may take beside its calls.
+const LEASE_MARGIN: Duration = Duration::from_secs(15);
 
 impl Payments {
     /// One round: takes what is due and works on all of it at once. Returns how many there were.
@@ -26,7 +28,7 @@ impl Payments {
     }
 
     async fn sweep_now(&self) -> Result<usize, PaymentError> {
-        let due = self.store().take_due_attempts(self.now(), LEASE, BATCH).await?;
+        let due = self.store().take_due_attempts(self.now(), lease(&self.catalog()), BATCH).await?;
         let count = due.len();
         let work = due.into_iter().map(|due| async move {
             let (payment, attempt) = (due.payment.id, due.attempt);
@@ -112,6 +114,13 @@ impl Payments {
         }
         Ok(())
     }
+}
+
+/// How long a worker may hold an attempt: longer than its calls take together, and no longer, since
+/// what a crashed worker held waits so long.
+fn lease(catalog: &Catalog) -> Duration {
+    let own = catalog.channels.iter().filter_map(|entry| entry.request);
+    own.fold(catalog.timing.request, Duration::max) * CALLS + LEASE_MARGIN
 }
 
 /// Whether an attempt that can still take money must be ended.

@@ -44,6 +44,7 @@ allow_private_addresses = true
 [timeouts]
 request_ms = 2000
 answer_ms = 4000
+notice_ms = 2000
 
 [sweeper]
 interval_ms = 200

@@ -19,6 +19,9 @@ use crate::child::API_KEY;
 const CUSTOMERS: u64 = 6;
 /// How many of ten orders are paid.
 const PAID_OF_TEN: u64 = 7;
+/// How often an order is tried while children come and go, and how far apart.
+const TRIES: u32 = 30;
+const PAUSE: Duration = Duration::from_millis(10);
 /// The amount of every order, in fen.
 pub(crate) const AMOUNT: i64 = 1999;
 
@@ -117,39 +120,56 @@ impl Customers {
         self.faults.lock().unwrap().clone()
     }
 
+    /// Orders one thing after the other. What was not answered after a few tries waits for the end:
+    /// a payment whose sender was killed is looked at only when its deadline is over.
     async fn customer(&self, customer: u64) {
         let mut dice = fastrand::Rng::with_seed(self.seed ^ customer);
+        let mut unanswered = Vec::new();
         let mut count = 0_u32;
         while !self.stopping.load(Ordering::Relaxed) {
             count += 1;
             let order_no = format!("c{customer}-{count}");
-            let payment = self.order(&order_no).await;
-            self.note(&order_no, &payment);
-            if dice.u64(0..10) < PAID_OF_TEN
-                && let Some(number) =
-                    payment["next_action"]["qr"].as_str().and(payment["provider_order_no"].as_str())
-                && let Err(error) = self.bank.pay(number)
-            {
-                self.fault(format!("{order_no}: its code was shown but cannot be paid: {error}"));
+            match self.order(&order_no, TRIES).await {
+                Some(payment) => self.take(&order_no, &payment, &mut dice),
+                None => unanswered.push(order_no),
+            }
+        }
+        for order_no in unanswered {
+            match self.order(&order_no, u32::MAX).await {
+                Some(payment) => self.take(&order_no, &payment, &mut dice),
+                None => self.fault(format!("{order_no}: never answered")),
             }
         }
     }
 
-    /// Orders until an answer comes: the same body again and again, as a merchant should.
-    async fn order(&self, order_no: &str) -> Value {
+    /// Writes the answer down, and pays most of what can be paid.
+    fn take(&self, order_no: &str, payment: &Value, dice: &mut fastrand::Rng) {
+        self.note(order_no, payment);
+        let code = payment["next_action"]["qr"].as_str();
+        if dice.u64(0..10) < PAID_OF_TEN
+            && let Some(number) = code.and(payment["provider_order_no"].as_str())
+            && let Err(error) = self.bank.pay(number)
+        {
+            self.fault(format!("{order_no}: its code was shown but cannot be paid: {error}"));
+        }
+    }
+
+    /// Orders until an answer comes, so often: the same body again and again, as a merchant should.
+    async fn order(&self, order_no: &str, tries: u32) -> Option<Value> {
         let body = json!({"order_no": order_no, "amount": AMOUNT, "currency": "CNY",
             "method": "wechat.native", "subject": "Tea", "expires_in": 7200});
-        loop {
+        for _ in 0..tries {
             match self.http.post("/v1/payments", &body).await {
-                Some((200 | 201, payment)) => return payment,
-                // The ledger is closing; that is no acknowledgement.
-                Some((503, _)) | None => tokio::time::sleep(Duration::from_millis(5)).await,
+                Some((200 | 201, payment)) => return Some(payment),
+                // Nobody is there, or the ledger is closing; neither acknowledges anything.
+                Some((503, _)) | None => tokio::time::sleep(PAUSE).await,
                 Some((status, answer)) => {
                     self.fault(format!("{order_no}: status {status}: {answer}"));
-                    return answer;
+                    return None;
                 }
             }
         }
+        None
     }
 
     fn note(&self, order_no: &str, payment: &Value) {
