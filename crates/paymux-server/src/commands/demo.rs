@@ -6,6 +6,7 @@
 mod client;
 mod crowd;
 mod merchant;
+mod qr;
 mod stage;
 mod story;
 mod teller;

@@ -7,9 +7,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::database::Kind;
-use crate::http::Http;
 use crate::process::{Ended, Running, ended, paymux};
-use crate::world::{World, free_address, order};
+use crate::world::{SHOP, Sandbox, World, order};
 
 /// A file with that text.
 fn file(folder: &tempfile::TempDir, text: &str) -> String {
@@ -185,29 +184,13 @@ async fn sim_prints_a_channel_that_works() {
     while !channel.contains("base_url") {
         channel += &(sim.line().await.unwrap() + "\n");
     }
-    let folder = tempfile::tempdir().unwrap();
-    let address = free_address().await;
     let text = format!(
-        "[server]\nhttp = \"{address}\"\n[store]\nurl = \"sqlite://{}/a.db\"\n\
-         [[apps]]\nid = \"shop\"\napi_key = \"{key}\"\n{channel}\
-         [[routes]]\nname = \"default\"\nstrategy = \"priority\"\nchannels = [\"beecloud-sim\"]\n",
-        folder.path().display(),
-        key = crate::world::SHOP,
+        "[server]\nhttp = \"ADDRESS\"\n{channel}\
+         [[routes]]\nname = \"default\"\nstrategy = \"priority\"\nchannels = [\"beecloud-sim\"]\n"
     );
-    let process = Running::start(paymux(["serve", "-c", &file(&folder, &text)]));
-    let http = Http::new(&format!("http://{address}"));
-    let body = order("A1001").to_string();
-    let create = || {
-        let request = paymux_core::WireRequest::new(paymux_core::Verb::Post, "/v1/payments");
-        http.send(crate::world::SHOP, request.body("application/json", body.clone()))
-    };
-    let created = loop {
-        match create().await {
-            Ok(answer) => break answer,
-            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
-        }
-    };
+    let paymux = Sandbox::start(&text).await;
+    let created = paymux.http.post(SHOP, "/v1/payments", order("A1001")).await;
     assert_eq!((created.status, &created.body["status"]), (201, &json!("pending")), "{}", created.text);
-    assert_eq!(process.signal("TERM").await, Some(0));
+    paymux.end().await;
     assert_eq!(sim.signal("INT").await, Some(0));
 }

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use paymux_core::{Clock as _, Verb, WireRequest};
 use paymux_sim::{CallFault, NoticeFault, Rule};
+use paymux_transport::SystemClock;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::database::Kind;
 use crate::http::Http;
-use crate::world::{OTHER, SHOP, World, order};
+use crate::process::ended;
+use crate::world::{OTHER, SHOP, Sandbox, World, free_address, order};
 
 /// Two apps with notice secrets, where private addresses are not allowed.
 const PLAIN: &str = r#"
@@ -143,6 +146,60 @@ async fn a_stop_lets_what_is_under_way_end() {
     let kept = world.http.get(SHOP, &format!("/v1/payments/{id}")).await;
     assert_eq!(kept.body, created.body, "what was answered is what the next start finds");
     world.end().await;
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_at_once_and_the_next_start_goes_on() {
+    let mut world = World::start(Kind::Sqlite).await;
+    world.bank().strike_call(Rule::once(CallFault::Hang { ms: 20_000 }).on("pay")).unwrap();
+    let bank = world.bank().clone();
+    let client = Http::new(&format!("http://{}", world.address()));
+    let (key, body) = (SHOP, order("A1001").to_string());
+    let create = tokio::spawn(async move {
+        let request = WireRequest::new(Verb::Post, "/v1/payments").body("application/json", body);
+        client.send(key, request).await
+    });
+    while bank.orders().is_empty() {
+        sleep(Duration::from_millis(5)).await;
+    }
+    let process = world.take_process();
+    let clock = SystemClock::new();
+    process.send("INT").await;
+    sleep(Duration::from_millis(100)).await;
+    assert_eq!(process.signal("INT").await, Some(130));
+    assert!(clock.mono().0 < Duration::from_secs(5), "{:?}", clock.mono());
+    assert!(create.await.unwrap().is_err(), "a create that was cut off was not answered");
+
+    world.up().await;
+    let list = world.http.get(SHOP, "/v1/payments?order_no=A1001").await;
+    assert_eq!(list.body["data"][0]["status"], "processing", "{}", list.text);
+    assert_eq!(list.body["data"][0]["next_action"], Value::Null, "what was never durable is not shown");
+    assert_eq!(world.bank().orders().len(), 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_sandbox_order_is_paid_by_an_operator() {
+    let admin = free_address().await;
+    let text = format!(
+        "[server]\nhttp = \"ADDRESS\"\nadmin = \"{admin}\"\nadmin_token = \"operator-0123456789abcdef\"\ntest_mode = true\n\
+         [[channels]]\nid = \"box\"\nprovider = \"sandbox\"\n\
+         [[routes]]\nname = \"test\"\nstrategy = \"priority\"\nchannels = [\"box\"]\n"
+    );
+    let sandbox = Sandbox::start(&text).await;
+    let created = sandbox.http.post(SHOP, "/v1/payments", order("A1001")).await;
+    assert_eq!((created.status, &created.body["livemode"]), (201, &json!(false)), "{}", created.text);
+    let operator = Http::new(&format!("http://{admin}"));
+    let path = format!("/sandbox/box/pay/{}", created.body["provider_order_no"].as_str().unwrap());
+    assert_eq!(operator.post("", &path, "").await.status, 401);
+    let paid = operator.post("operator-0123456789abcdef", &path, "").await;
+    assert_eq!((paid.status, &paid.body["status"]), (200, &json!("succeeded")), "{}", paid.text);
+
+    let ready = sandbox.http.get("", "/readyz").await;
+    let checked = ended(["check", "--json", "-c", &sandbox.file]).await;
+    let checked: Value = serde_json::from_str(&checked.out).unwrap();
+    assert_eq!(ready.body["config"], checked["config"], "a node tells which configuration it runs");
+    sandbox.end().await;
 }
 
 #[tokio::test]

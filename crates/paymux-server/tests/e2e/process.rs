@@ -62,9 +62,14 @@ impl Running {
         self.child.try_wait().unwrap()
     }
 
-    /// Sends a signal, such as `TERM`, and waits for the end.
-    pub(crate) async fn signal(mut self, name: &str) -> Option<i32> {
+    /// Sends a signal, such as `TERM`.
+    pub(crate) async fn send(&self, name: &str) {
         send(self.child.id().unwrap(), name).await;
+    }
+
+    /// Sends a signal and waits for the end.
+    pub(crate) async fn signal(mut self, name: &str) -> Option<i32> {
+        self.send(name).await;
         timeout(PATIENCE, self.child.wait()).await.expect("an end in time").unwrap().code()
     }
 }

@@ -87,25 +87,20 @@ impl World {
         self.sim.stop().await;
     }
 
-    async fn up(&mut self) {
+    /// Starts it, after it ended.
+    pub(crate) async fn up(&mut self) {
         let mut process = Running::start(paymux(["serve", "-c", self.file().to_str().unwrap()]));
-        let ready = async {
-            loop {
-                assert_eq!(process.has_ended(), None, "paymux ended before it was ready");
-                let request = paymux_core::WireRequest::new(paymux_core::Verb::Get, "/readyz");
-                if self.http.send("", request).await.is_ok_and(|answer| answer.status == 200) {
-                    return;
-                }
-                sleep(Duration::from_millis(5)).await;
-            }
-        };
-        timeout(PATIENCE, ready).await.expect("ready in time");
+        ready(&mut process, &self.http).await;
         self.paymux = Some(process);
     }
 
     async fn down(&mut self) {
-        let process = self.paymux.take().unwrap();
-        assert_eq!(process.signal("TERM").await, Some(0), "an orderly end");
+        assert_eq!(self.take_process().signal("TERM").await, Some(0), "an orderly end");
+    }
+
+    /// The running process, for a test that ends it in its own way.
+    pub(crate) fn take_process(&mut self) -> Running {
+        self.paymux.take().unwrap()
     }
 
     /// A create by the app `shop`.
@@ -137,6 +132,49 @@ impl World {
         timeout(PATIENCE, looking).await.expect("the notices come");
         self.merchant.notices()
     }
+}
+
+/// A paymux without the rest of the world: one app, and what the text says.
+pub(crate) struct Sandbox {
+    pub(crate) http: Http,
+    pub(crate) file: String,
+    process: Running,
+    _folder: tempfile::TempDir,
+}
+
+impl Sandbox {
+    /// With `text`, in which ADDRESS stands for where it listens.
+    pub(crate) async fn start(text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let address = free_address().await;
+        let file = folder.path().join("paymux.toml").to_str().unwrap().to_owned();
+        let store = format!("[store]\nurl = \"sqlite://{}/a.db\"\n", folder.path().display());
+        let app = format!("[[apps]]\nid = \"shop\"\napi_key = \"{SHOP}\"\n");
+        std::fs::write(&file, text.replace("ADDRESS", &address.to_string()) + &store + &app).unwrap();
+        let mut process = Running::start(paymux(["serve", "-c", &file]));
+        let http = Http::new(&format!("http://{address}"));
+        ready(&mut process, &http).await;
+        Self { http, file, process, _folder: folder }
+    }
+
+    pub(crate) async fn end(self) {
+        assert_eq!(self.process.signal("TERM").await, Some(0), "an orderly end");
+    }
+}
+
+/// Returns once it serves.
+async fn ready(process: &mut Running, http: &Http) {
+    let asking = async {
+        loop {
+            assert_eq!(process.has_ended(), None, "paymux ended before it was ready");
+            let request = paymux_core::WireRequest::new(paymux_core::Verb::Get, "/readyz");
+            if http.send("", request).await.is_ok_and(|answer| answer.status == 200) {
+                return;
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, asking).await.expect("ready in time");
 }
 
 /// A good create's body.

@@ -1,10 +1,10 @@
 //! Tells steps: a line for a person, or a line of JSON for a program, with the time since the demo began.
 
-use fast_qr::{ECL, QRBuilder};
 use paymux_core::Clock as _;
 use paymux_transport::SystemClock;
 use serde_json::{Map, Value};
 
+use super::qr;
 use crate::commands::console::{self, Console, Tone};
 
 /// Tells steps.
@@ -47,8 +47,8 @@ impl Teller {
         if self.json || !self.console.is_terminal() {
             return;
         }
-        if let Ok(code) = QRBuilder::new(text).ecl(ECL::M).build() {
-            console::line(&code.to_str());
+        if let Some(drawing) = qr::drawing(text) {
+            console::line(drawing.trim_end());
         }
     }
 
