@@ -9,7 +9,7 @@ use clap::Args;
 use crate::ci::steps::{cargo, nextest_is_installed, succeed};
 
 /// The harness among all tests, for nextest's `-E`.
-pub(crate) const FILTER: &str = "binary_id(paymux-server::crash)";
+pub(crate) const FILTER: &str = "(binary_id(paymux-server::e2e) and test(/^crash::/))";
 
 /// How long and how.
 #[derive(Args, Clone, Copy, Debug)]
@@ -28,7 +28,7 @@ pub(crate) struct Options {
 /// When something that was acknowledged is lost or doubled, or the harness cannot run.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     nextest_is_installed(root)?;
-    let test = ["nextest", "run", "--package", "paymux-server", "--test", "crash"];
+    let test = ["nextest", "run", "--package", "paymux-server", "--test", "e2e", "-E", FILTER];
     let how = ["--cargo-profile", "ci", "--profile", "ci", "--no-capture"];
     let mut command = cargo(root, test.into_iter().chain(how));
     command.env("PAYMUX_CRASH_KILLS", options.kills.to_string());

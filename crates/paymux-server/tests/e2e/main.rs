@@ -1,12 +1,14 @@
 //! The real binary from outside: started with a configuration file on either database, called over HTTP,
 //! with the simulated provider on the other side.
 //!
-//! Killing it in the middle of things is the crash harness's work, beside this.
+//! [`crash`] is the crash harness, which kills it in the middle of things.
 
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod commands;
+#[cfg(test)]
+mod crash;
 #[cfg(test)]
 mod database;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The merchant's endpoint: takes notices and keeps them as they came, verified.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -27,6 +28,8 @@ struct Desk {
     secret: WebhookSecret,
     notices: Arc<Mutex<Vec<Notice>>>,
     refusals: Arc<Mutex<Vec<String>>>,
+    /// Every so manieth good notice is taken and refused all the same; 0: none.
+    unwilling: Arc<AtomicUsize>,
 }
 
 /// A running endpoint. It ends with the test's runtime.
@@ -43,6 +46,7 @@ impl Merchant {
             secret: WebhookSecret::parse(secret).unwrap(),
             notices: Arc::default(),
             refusals: Arc::default(),
+            unwilling: Arc::default(),
         };
         let router = Router::new().route("/hook", post(take)).with_state(desk.clone());
         let limits = paymux_http::Limits::default();
@@ -52,6 +56,11 @@ impl Merchant {
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}/hook", self.address)
+    }
+
+    /// From now on every so manieth good notice is refused, so that it comes again.
+    pub(crate) fn refuse_each(&self, count: usize) {
+        self.desk.unwilling.store(count, Ordering::Relaxed);
     }
 
     /// All that came, each with a valid signature.
@@ -73,7 +82,12 @@ async fn take(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> Stat
     match received.verify(std::slice::from_ref(&desk.secret), SystemClock::new().now().seconds()) {
         Ok(()) => {
             let body = serde_json::from_slice(&body).unwrap();
-            desk.notices.lock().unwrap().push(Notice { id: received.id.to_owned(), body });
+            let mut notices = desk.notices.lock().unwrap();
+            notices.push(Notice { id: received.id.to_owned(), body });
+            let each = desk.unwilling.load(Ordering::Relaxed);
+            if each > 0 && notices.len().is_multiple_of(each) {
+                return StatusCode::SERVICE_UNAVAILABLE;
+            }
             StatusCode::NO_CONTENT
         }
         Err(refusal) => {

@@ -21,6 +21,8 @@ pub(crate) const SHOP: &str = "pmx_shop_0123456789abcdefghij";
 pub(crate) const OTHER: &str = "pmx_other_0123456789abcdefghij";
 const NOTIFY_SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
+const HASTE: &str = "[timeouts]\nrequest_ms = 2000\nanswer_ms = 4000\nnotice_ms = 2000\n";
+
 /// All of it.
 pub(crate) struct World {
     sim: paymux_sim::Running,
@@ -35,13 +37,23 @@ pub(crate) struct World {
 impl World {
     /// A running paymux on that kind of ledger, whose app `shop` takes notices on this machine.
     pub(crate) async fn start(kind: Kind) -> Self {
-        Self::start_with(kind, "").await
+        Self::build(kind, SimConfig::default(), str::to_owned).await
     }
 
-    /// The same with more apps; where there are, private addresses are refused, the shop's own too.
+    /// The same with more apps; private addresses are refused then, the shop's own too.
     pub(crate) async fn start_with(kind: Kind, more: &str) -> Self {
+        Self::build(kind, SimConfig::default(), |text| strict(text) + more).await
+    }
+
+    /// The same with a provider of one's own making, and with short limits: what a killed process
+    /// leaves behind is taken up again soon.
+    pub(crate) async fn start_hasty(kind: Kind, sim: SimConfig) -> Self {
+        Self::build(kind, sim, |text| text.to_owned() + HASTE).await
+    }
+
+    async fn build(kind: Kind, sim: SimConfig, shape: impl Fn(&str) -> String) -> Self {
         let account = Simulated::BeeCloud.account("bee", fastrand::u64(..), None);
-        let config = SimConfig { accounts: vec![account.clone()], ..SimConfig::default() };
+        let config = SimConfig { accounts: vec![account.clone()], ..sim };
         let sim = Simulated::BeeCloud.start(config).await.unwrap();
         let merchant = Merchant::open(NOTIFY_SECRET).await;
         let database = Database::create(kind).await;
@@ -51,8 +63,7 @@ impl World {
             account.settings.iter().map(|(key, value)| format!("{key} = {value}")).collect();
         let text =
             configuration(address, &database.url(), &merchant.url(), &settings.join("\n"), &sim.base_url());
-        let text = if more.is_empty() { text } else { strict(&text) + more };
-        std::fs::write(folder.path().join("paymux.toml"), text).unwrap();
+        std::fs::write(folder.path().join("paymux.toml"), shape(&text)).unwrap();
         let http = Http::new(&format!("http://{address}"));
         let mut world = Self { sim, merchant, database, folder, address, http, paymux: None };
         world.up().await;
@@ -89,9 +100,16 @@ impl World {
 
     /// Starts it, after it ended.
     pub(crate) async fn up(&mut self) {
-        let mut process = Running::start(paymux(["serve", "-c", self.file().to_str().unwrap()]));
+        let mut command = paymux(["serve", "-c", self.file().to_str().unwrap()]);
+        command.env("PAYMUX_LOG", "error");
+        let mut process = Running::start(command);
         ready(&mut process, &self.http).await;
         self.paymux = Some(process);
+    }
+
+    /// `SIGKILL`.
+    pub(crate) async fn kill(&mut self) {
+        assert_eq!(self.take_process().signal("KILL").await, None, "ended by the signal");
     }
 
     async fn down(&mut self) {

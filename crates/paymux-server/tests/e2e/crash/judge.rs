@@ -8,8 +8,13 @@ use paymux_sim::{Bank, OrderView};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::customers::{AMOUNT, Customers, Http};
 use crate::merchant::Merchant;
+use crate::world::{SHOP, World};
+
+use super::customers::{AMOUNT, Customers};
+
+/// What the merchant was told: by event, the body and how often it came.
+type Told = BTreeMap<String, (Value, u64)>;
 
 /// What a run showed.
 #[derive(Debug, Default)]
@@ -24,16 +29,11 @@ pub(crate) struct Verdict {
 
 /// Waits until every paid order is a success of which the merchant was told, then judges. What has
 /// not settled in time is a fault.
-pub(crate) async fn settle(
-    customers: &Customers,
-    merchant: &Merchant,
-    bank: &Bank,
-    span: Duration,
-) -> Verdict {
+pub(crate) async fn settle(customers: &Customers, world: &World, span: Duration) -> Verdict {
     let until = Instant::now() + span;
     loop {
-        let ledger = ledger(&customers.http).await;
-        let verdict = judge(customers, merchant, bank, &ledger);
+        let ledger = ledger(world).await;
+        let verdict = judge(customers, world, &ledger);
         if verdict.faults.is_empty() || Instant::now() >= until {
             return verdict;
         }
@@ -42,47 +42,56 @@ pub(crate) async fn settle(
 }
 
 /// Every payment that the ledger has, by its id.
-async fn ledger(http: &Http) -> BTreeMap<String, Value> {
+async fn ledger(world: &World) -> BTreeMap<String, Value> {
     let mut payments = BTreeMap::new();
     let mut path = "/v1/payments?limit=100".to_owned();
     loop {
-        let (status, page) = http.get(&path).await.expect("an answer");
-        assert_eq!(status, 200, "{page}");
-        for payment in page["data"].as_array().unwrap() {
+        let page = world.http.get(SHOP, &path).await;
+        assert_eq!(page.status, 200, "{}", page.text);
+        for payment in page.body["data"].as_array().unwrap() {
             let id = payment["id"].as_str().unwrap().to_owned();
             assert!(payments.insert(id, payment.clone()).is_none(), "a payment on two pages");
         }
-        match page["next_cursor"].as_str() {
+        match page.body["next_cursor"].as_str() {
             Some(cursor) => path = format!("/v1/payments?limit=100&cursor={cursor}"),
             None => return payments,
         }
     }
 }
 
-fn judge(
-    customers: &Customers,
-    merchant: &Merchant,
-    bank: &Bank,
-    ledger: &BTreeMap<String, Value>,
-) -> Verdict {
+fn judge(customers: &Customers, world: &World, ledger: &BTreeMap<String, Value>) -> Verdict {
+    let bank = world.bank();
     let orders: BTreeMap<String, OrderView> =
         bank.orders().into_iter().map(|order| (order.number.clone(), order)).collect();
-    let events = merchant.events();
     let mut verdict = Verdict {
         payments: customers.book().len() as u64,
         paid: orders.values().filter(|order| order.received.is_some()).count() as u64,
-        notices: events.len() as u64,
-        repeats: events.values().map(|(_, times)| u64::from(times - 1)).sum(),
         faults: customers.faults(),
+        ..Verdict::default()
     };
-    verdict.faults.extend(merchant.faults());
+    let told = told(&world.merchant, &mut verdict.faults);
+    verdict.notices = told.len() as u64;
+    verdict.repeats = told.values().map(|(_, times)| times - 1).sum();
     verdict.faults.extend(lost_acknowledgements(customers, ledger));
     verdict.faults.extend(wrong_orders(bank, &orders, ledger));
     for payment in ledger.values() {
         verdict.faults.extend(wrong_payment(payment, &orders));
-        verdict.faults.extend(wrong_notices(payment, &events));
+        verdict.faults.extend(wrong_notices(payment, &told));
     }
     verdict
+}
+
+/// A notice keeps its body however often it comes.
+fn told(merchant: &Merchant, faults: &mut Vec<String>) -> Told {
+    let mut told = Told::new();
+    for notice in merchant.notices() {
+        let (body, times) = told.entry(notice.id.clone()).or_insert_with(|| (notice.body.clone(), 0));
+        *times += 1;
+        if *body != notice.body {
+            faults.push(format!("notice {} came with another body", notice.id));
+        }
+    }
+    told
 }
 
 /// What was acknowledged is in the ledger, under the same number.
@@ -156,10 +165,10 @@ fn wrong_payment(payment: &Value, orders: &BTreeMap<String, OrderView>) -> Vec<S
 }
 
 /// A success was told, as one event.
-fn wrong_notices(payment: &Value, events: &BTreeMap<String, (Value, u32)>) -> Option<String> {
-    let of_payment = |(told, _): &&(Value, u32)| told["data"]["id"] == payment["id"];
+fn wrong_notices(payment: &Value, told: &Told) -> Option<String> {
+    let of_payment = |(body, _): &&(Value, u64)| body["data"]["id"] == payment["id"];
     let kinds: Vec<&str> =
-        events.values().filter(of_payment).filter_map(|(told, _)| told["type"].as_str()).collect();
+        told.values().filter(of_payment).filter_map(|(body, _)| body["type"].as_str()).collect();
     let want: &[&str] = if payment["status"] == "succeeded" { &["payment.succeeded"] } else { &[] };
     (kinds != want).then(|| format!("{} is `{}` and was told as {kinds:?}", payment["id"], payment["status"]))
 }

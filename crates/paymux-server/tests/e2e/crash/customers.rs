@@ -6,62 +6,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use paymux_core::transport::{Deadline, Destination, Outgoing};
-use paymux_core::wire::{Endpoint, PlainHttp, Verb, WireRequest};
-use paymux_core::{Clock, Transport};
+use paymux_core::{Verb, WireRequest};
 use paymux_sim::Bank;
-use paymux_transport::{Dialler, Settings, SystemClock};
 use serde_json::{Value, json};
 
-use crate::child::API_KEY;
+use crate::http::Http;
+use crate::world::SHOP;
 
 /// How many customers there are at once.
-const CUSTOMERS: u64 = 6;
+const CUSTOMERS: u64 = 12;
 /// How many of ten orders are paid.
 const PAID_OF_TEN: u64 = 7;
 /// How often an order is tried while children come and go, and how far apart.
-const TRIES: u32 = 30;
+const TRIES: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(10);
 /// The amount of every order, in fen.
 pub(crate) const AMOUNT: i64 = 1999;
-
-/// A client of paymux. An answer that did not come whole is `None`.
-pub(crate) struct Http {
-    dialler: Dialler,
-    clock: Arc<dyn Clock>,
-    base: Endpoint,
-}
-
-impl Http {
-    pub(crate) fn new(base: &str) -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let dialler = Dialler::new(&Settings::default(), clock.clone()).unwrap();
-        Self { dialler, clock, base: Endpoint::parse(base, PlainHttp::LoopbackOnly).unwrap() }
-    }
-
-    pub(crate) async fn get(&self, path: &str) -> Option<(u16, Value)> {
-        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
-        let mut request = WireRequest::new(Verb::Get, path);
-        request.query = query.map(str::to_owned);
-        self.send(request).await
-    }
-
-    pub(crate) async fn post(&self, path: &str, body: &Value) -> Option<(u16, Value)> {
-        self.send(WireRequest::new(Verb::Post, path).body("application/json", body.to_string())).await
-    }
-
-    async fn send(&self, request: WireRequest) -> Option<(u16, Value)> {
-        let call = Outgoing {
-            destination: Destination::Provider,
-            endpoint: self.base.clone(),
-            request: request.header("authorization", format!("Bearer {API_KEY}")),
-            deadline: Deadline::after(self.clock.mono(), Duration::from_secs(10)),
-            response_bytes_max: 4 << 20,
-        };
-        let answer = self.dialler.send(call).await.ok()?;
-        Some((answer.status, serde_json::from_slice(&answer.body).unwrap_or(Value::Null)))
-    }
-}
 
 /// An acknowledged payment, by its order number.
 #[derive(Debug, Clone)]
@@ -72,7 +32,7 @@ pub(crate) struct Acknowledged {
 }
 
 pub(crate) struct Customers {
-    pub(crate) http: Http,
+    http: Http,
     bank: Bank,
     seed: u64,
     stopping: AtomicBool,
@@ -159,14 +119,16 @@ impl Customers {
         let body = json!({"order_no": order_no, "amount": AMOUNT, "currency": "CNY",
             "method": "wechat.native", "subject": "Tea", "expires_in": 7200});
         for _ in 0..tries {
-            match self.http.post("/v1/payments", &body).await {
-                Some((200 | 201, payment)) => return Some(payment),
-                // Nobody is there, or the ledger is closing; neither acknowledges anything.
-                Some((503, _)) | None => tokio::time::sleep(PAUSE).await,
-                Some((status, answer)) => {
-                    self.fault(format!("{order_no}: status {status}: {answer}"));
+            let request = WireRequest::new(Verb::Post, "/v1/payments");
+            let request = request.body("application/json", body.to_string());
+            match self.http.send(SHOP, request).await {
+                Ok(answer) if matches!(answer.status, 200 | 201) => return Some(answer.body),
+                Ok(answer) if answer.status != 503 => {
+                    self.fault(format!("{order_no}: status {}: {}", answer.status, answer.text));
                     return None;
                 }
+                // Nobody is there, or the ledger is closing; neither acknowledges anything.
+                Ok(_) | Err(_) => tokio::time::sleep(PAUSE).await,
             }
         }
         None

@@ -1,0 +1,97 @@
+//! The crash harness: the real binary under work, killed with `SIGKILL` again and again.
+//!
+//! The parent process holds the provider (simulated, with its own books), the merchant's endpoint
+//! and the customers; it writes down every answer that acknowledged something. After the last kill
+//! the books are compared: see [`judge`]. `PAYMUX_CRASH_KILLS` says how many kills on SQLite
+//! (default 100; PostgreSQL takes a fifth of it), `PAYMUX_CRASH_SEED` replays a run's choices.
+//!
+//! A kill is not a power cut: what the operating system has taken survives it. That the disk has
+//! it is read back from the database's settings at start.
+
+mod customers;
+mod judge;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use paymux_sim::{CallFault, Rule, SimConfig};
+
+use crate::database::Kind;
+use crate::world::World;
+
+use customers::Customers;
+use judge::Verdict;
+
+/// How long after a start the kill comes, at the most.
+const LIFE_MS_MAX: u64 = 250;
+/// How long everything may take to settle after the last kill.
+const SETTLE_MAX: Duration = Duration::from_mins(2);
+/// Every so manieth notice is refused once.
+const REFUSED_EACH: usize = 17;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_on_sqlite() {
+    crash(Kind::Sqlite, kills()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_on_postgresql() {
+    crash(Kind::Postgres, kills().div_ceil(5)).await;
+}
+
+fn kills() -> u32 {
+    number("PAYMUX_CRASH_KILLS", 100).try_into().unwrap()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a harness is told how long to run by its environment")]
+fn number(name: &str, default: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name}=`{text}`: write a number")),
+        Err(_) => default,
+    }
+}
+
+async fn crash(kind: Kind, kills: u32) {
+    let seed = number("PAYMUX_CRASH_SEED", 1);
+    let mut dice = fastrand::Rng::with_seed(seed);
+    // A repeat after 2 s comes after 20 ms, so that kills and repeats meet often.
+    let sim = SimConfig { seed, time_scale: 100.try_into().unwrap(), ..SimConfig::default() };
+    let mut world = World::start_hasty(kind, sim).await;
+    world.merchant.refuse_each(REFUSED_EACH);
+    // Calls of different length, so that a kill finds payments in every step.
+    for ms in [5, 40] {
+        world.bank().strike_call(Rule::chance(300_000, CallFault::Latency { ms })).unwrap();
+    }
+    let base = format!("http://{}", world.address());
+    let customers = Arc::new(Customers::new(&base, world.bank().clone(), dice.u64(..)));
+    let working = tokio::spawn(customers.clone().work());
+    for kill in 1..=kills {
+        tokio::time::sleep(Duration::from_millis(dice.u64(0..=LIFE_MS_MAX))).await;
+        world.kill().await;
+        world.up().await;
+        if kill.is_multiple_of(20) {
+            println!("{kind:?}: {kill} of {kills} kills, {} payments acknowledged", customers.acknowledged());
+        }
+    }
+    world.bank().clear_faults();
+    customers.stop();
+    working.await.unwrap();
+    let verdict = judge::settle(&customers, &world, SETTLE_MAX).await;
+    report(kind, seed, kills, &verdict);
+    assert!(verdict.faults.is_empty(), "seed {seed}: {:#?}", verdict.faults);
+    // A run in which nothing happened proves nothing.
+    assert!(verdict.payments >= u64::from(kills) && verdict.paid > 0, "too little work: {verdict:?}");
+    world.end().await;
+}
+
+fn report(kind: Kind, seed: u64, kills: u32, verdict: &Verdict) {
+    println!(
+        "crash harness, {kind:?}, seed {seed}: {kills} kills, {} payments acknowledged, {} paid, {} notices taken, \
+         {} repeats of them, {} lost or doubled",
+        verdict.payments,
+        verdict.paid,
+        verdict.notices,
+        verdict.repeats,
+        verdict.faults.len(),
+    );
+}
