@@ -52,6 +52,9 @@ struct Fields<'a> {
     trade_success: Option<&'a RawValue>,
     #[serde(borrow)]
     message_detail: Option<&'a RawValue>,
+    /// What some messages call it.
+    #[serde(borrow, rename = "messageDetail")]
+    message_detail_twin: Option<&'a RawValue>,
 }
 
 /// The fields that the sign covers, each of a form that leaves the unseparated text one reading.
@@ -103,6 +106,10 @@ pub(crate) fn verify(account: &Account, request: &WireRequest) -> Result<Claim, 
     }
     if request.body.len() > BODY_BYTES_MAX {
         return Err(unreadable("more than 65536 bytes"));
+    }
+    // Serde would read a list as the fields in their order.
+    if !request.body.trim_ascii_start().starts_with(b"{") {
+        return Err(unreadable("not a JSON object"));
     }
     let fields: Fields<'_> = serde_json::from_slice(&request.body)
         .map_err(|_| unreadable("not a JSON object, or a field that stands there twice"))?;
@@ -158,7 +165,7 @@ fn claim(fields: &Fields<'_>, notice: &Notice<'_>, scheme: Scheme) -> Claim {
         order_amount: number(fields.bill_fee).map(Money::fen),
         received: Money::fen(notice.fee),
         method: Code::named(&sub).map(|code| code.method),
-        trade_no: trade_no(notice.group, &sub, fields.message_detail),
+        trade_no: trade_no(notice.group, &sub, fields.message_detail.or(fields.message_detail_twin)),
         evidence: if settles { Evidence::Settles } else { Evidence::AskProvider },
     }
 }
@@ -184,7 +191,11 @@ fn trade_no(group: &str, sub: &str, detail: Option<&RawValue>) -> Option<String>
         ("UN", _) => "queryId",
         _ => return None,
     };
-    let detail: Value = serde_json::from_str(detail?.get()).ok()?;
+    let mut detail: Value = serde_json::from_str(detail?.get()).ok()?;
+    // Records have it as text of JSON, and so have some messages.
+    if let Value::String(text) = &detail {
+        detail = serde_json::from_str(text).ok()?;
+    }
     let good = |text: &&str| (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
     detail.get(key)?.as_str().filter(good).map(str::to_owned)
 }

@@ -134,6 +134,11 @@ impl BeeCloud {
             (Err(error), Err(_)) => return Err(error),
         };
         let answer = map::found(&rows)?;
+        if matches!((&status, &answer), (Ok(true), QueryAnswer::Closed)) {
+            return Err(ChannelError::unknown(
+                "the status says paid and the record says reverted; a person must look",
+            ));
+        }
         if !matches!(status, Ok(true)) || matches!(answer, QueryAnswer::Paid(_)) {
             return Ok(answer);
         }

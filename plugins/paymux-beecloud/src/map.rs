@@ -223,18 +223,18 @@ pub(crate) const BRIDGE: [(&str, &str); 6] = [
     ("sign_type", "signType"),
 ];
 
-/// The six fields under the bridge's names, values unchanged: `pay_sign` covers them.
+/// The six fields as text under the bridge's names, characters unchanged: `pay_sign` covers them.
 fn bridge(reply: &Reply) -> Option<NextAction> {
     let mut params = Map::new();
     for (theirs, bridges) in BRIDGE {
-        params.insert(bridges.to_owned(), Value::from(reply.text(theirs)?));
+        params.insert(bridges.to_owned(), Value::from(reply.word(theirs)?));
     }
     Some(NextAction::Jsapi { params: Value::Object(params) })
 }
 
 /// All fields of the code, known or not, if the known ones are there.
 fn parameters(reply: &Reply, names: &[&str]) -> Result<Value, ChannelError> {
-    if let Some(missing) = names.iter().find(|name| reply.text(name).is_none()) {
+    if let Some(missing) = names.iter().find(|name| reply.word(name).is_none()) {
         return Err(ChannelError::unknown(format!("code 0 without `{missing}`")));
     }
     let own = |name: &str| !COMMON.contains(&name);

@@ -5,7 +5,7 @@
 
 use paymux_core::{ChannelError, Secret, Timestamp, Verb, WireRequest, WireResponse};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::sign;
@@ -97,7 +97,8 @@ pub(crate) struct Revert<'a> {
 /// The fields of an order's record that decide something.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct BillRow {
-    /// The record's id; V1 has none.
+    /// The record's id; V1 has none. It decides nothing, so no form of it makes a record unreadable.
+    #[serde(default, deserialize_with = "word")]
     pub id: Option<String>,
     /// The order's amount, fen.
     pub bill_fee: Option<i64>,
@@ -105,12 +106,28 @@ pub(crate) struct BillRow {
     pub total_fee: i64,
     /// What the coupon took off, fen.
     pub discount: Option<i64>,
-    /// The channel's number, once paid.
+    /// The channel's number, once paid. Like `id`.
+    #[serde(default, deserialize_with = "word")]
     pub trade_no: Option<String>,
     /// Whether it is paid.
     pub spay_result: bool,
     /// Whether it was reverted.
     pub revert_result: Option<bool>,
+}
+
+/// Text that is shown and compared, never counted with.
+fn word<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Value::deserialize(from).map(|value| word_of(&value))
+}
+
+/// A non-empty text, or a whole number's digits: an independent provider may write a number where
+/// BeeCloud writes its text.
+fn word_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) if !number.is_f64() => Some(number.to_string()),
+        _ => None,
+    }
 }
 
 /// An answer whose `result_code` could be read.
@@ -128,6 +145,11 @@ impl Reply {
     /// A field that is a non-empty text.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.fields.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+    }
+
+    /// A field that is a non-empty text, or a whole number as its digits.
+    pub(crate) fn word(&self, name: &str) -> Option<String> {
+        self.fields.get(name).and_then(word_of)
     }
 
     /// A field that is true or false.

@@ -46,16 +46,16 @@ fn create(read: &FrontRead, answer: &FrontAnswer) -> WireResponse {
             if let Some(action) = action {
                 carry(code, action, &mut fields);
             }
-            (id, false)
+            (Some(id), false)
         }
-        FrontAnswer::Paid { id } => (id, true),
+        FrontAnswer::Paid { id } => (Some(id), true),
         // At a till "not paid yet" is a good answer: the cashier asks for the status next.
-        FrontAnswer::InDoubt if code.reply == Reply::Scan => {
-            return finish(0, "", Map::from_iter([("pay_result".to_owned(), Value::from(false))]));
-        }
+        FrontAnswer::InDoubt if code.reply == Reply::Scan => (None, false),
         other => return otherwise(other, till_fields(family, "pay_result")),
     };
-    fields.insert("id".to_owned(), Value::from(id.as_str()));
+    if let Some(id) = id {
+        fields.insert("id".to_owned(), Value::from(id.as_str()));
+    }
     if family == Family::Till {
         fields.insert("pay_result".to_owned(), Value::from(paid));
     }
@@ -77,18 +77,21 @@ fn till_fields(family: Family, name: &str) -> Map<String, Value> {
 /// Puts what the payer must do under the names that the code's product has.
 fn carry(code: &Code, action: &NextAction, fields: &mut Map<String, Value>) {
     let mut put = |name: &str, text: &str| fields.insert(name.to_owned(), Value::from(text));
+    let names: &[&str] =
+        if code.name == "ALI_OFFLINE_QRCODE" { &["code_url", "qr_code"] } else { &["code_url"] };
     match action {
         NextAction::Qr { qr } => {
-            put("code_url", qr);
-            if code.name == "ALI_OFFLINE_QRCODE" {
-                put("qr_code", qr);
+            for name in names {
+                put(name, qr);
             }
         }
         NextAction::Redirect { url } => {
             put("url", url);
             put("html", &redirecting_page(url));
             if matches!(code.reply, Reply::Qr | Reply::Link) {
-                put("code_url", url);
+                for name in names {
+                    put(name, url);
+                }
             }
         }
         NextAction::Html { html } => {

@@ -124,6 +124,25 @@ fn changed_unsigned_fields_pass_the_sign_and_at_most_ask_beecloud() {
 }
 
 #[test]
+fn the_wallets_number_is_read_from_every_form_of_the_detail() {
+    let detail = json!({"transaction_id": "4200"});
+    check(json!({"message_detail": detail}), Some("4200"));
+    check(json!({"message_detail": detail.to_string()}), Some("4200"));
+    check(json!({"message_detail": null, "messageDetail": detail}), Some("4200"));
+    check(json!({"message_detail": detail, "messageDetail": {"transaction_id": "twin"}}), Some("4200"));
+    check(json!({"message_detail": "{"}), None);
+    check(json!({"message_detail": "\"4200\""}), None);
+    check(json!({"message_detail": [detail]}), None);
+    check(json!({"message_detail": {"transaction_id": "a b"}}), None);
+
+    #[track_caller]
+    fn check(patch: Value, want: Option<&str>) {
+        let claim = verify(json!({}), changed(patch.clone())).unwrap();
+        assert_eq!((claim.trade_no.as_deref(), claim.evidence), (want, Evidence::Settles), "{patch}");
+    }
+}
+
+#[test]
 fn a_coupon_names_the_whole_amount_and_what_came_in() {
     let claim =
         verify(json!({}), signed(json!({"transaction_fee": 923, "discount": 100, "coupon_id": "c1"})))
@@ -195,6 +214,7 @@ fn hostile_bodies_are_unreadable() {
     check(String::new());
     check("{}".to_owned());
     check("[]".to_owned());
+    check(as_list(&whole));
     check("null".to_owned());
     check(format!("\u{feff}{whole}"));
     check(format!("{whole}x"));
@@ -209,6 +229,28 @@ fn hostile_bodies_are_unreadable() {
         let error = verify(json!({}), body).unwrap_err();
         assert!(matches!(error, CallbackError::Unreadable(_)), "{error}");
     }
+}
+
+/// The message's fields as a list, in the order in which they are declared.
+fn as_list(message: &str) -> String {
+    let message: Value = serde_json::from_str(message).unwrap();
+    let names = [
+        "signature",
+        "sign",
+        "timestamp",
+        "channel_type",
+        "sub_channel_type",
+        "transaction_type",
+        "transaction_id",
+        "transaction_fee",
+        "bill_fee",
+        "discount",
+        "coupon_id",
+        "trade_success",
+        "message_detail",
+        "messageDetail",
+    ];
+    json!(names.map(|name| &message[name])).to_string()
 }
 
 #[test]

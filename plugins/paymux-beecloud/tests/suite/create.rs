@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use paymux_core::channel::Blame;
 use paymux_core::transport::{NoAnswer, NotSent, Undelivered};
-use paymux_core::{ChannelError, Created, Currency, Money, Order, ProviderOrderNo, Verb, WireResponse};
+use paymux_core::{
+    ChannelError, Created, Currency, Money, NextAction, Order, ProviderOrderNo, Verb, WireResponse,
+};
 use serde_json::{Value, json};
 
 use crate::rig::{APP_ID, APP_SECRET, MASTER_SECRET, NUMBER, Rig, TEST_SECRET, reply};
@@ -231,6 +233,17 @@ async fn an_answer_that_cannot_be_trusted_is_unknown() {
     }
     let lost = Rig::new(json!({})).fails(Undelivered::NoAnswer(NoAnswer::TimedOut));
     assert!(matches!(lost.create("wechat.native").await, Err(ChannelError::Unknown(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wallets_time_may_come_as_a_number() {
+    let fields = json!({"app_id": "wx", "package": "p", "nonce_str": "n", "timestamp": 1_709_251_200_000_i64,
+        "pay_sign": "s", "sign_type": "MD5", "partner_id": "1", "prepay_id": "wx1"});
+    let rig = Rig::new(json!({})).answers([reply(0, fields.clone()), reply(0, fields)]);
+    let Ok(Created::Open(opened)) = rig.create("wechat.jsapi").await else { panic!("not open") };
+    let Some(NextAction::Jsapi { params }) = opened.action else { panic!("{opened:?}") };
+    assert_eq!(params["timeStamp"], "1709251200000", "the bridge wants text");
+    assert!(matches!(rig.create("wechat.app").await, Ok(Created::Open(_))));
 }
 
 #[tokio::test(start_paused = true)]

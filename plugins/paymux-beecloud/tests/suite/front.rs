@@ -388,8 +388,43 @@ fn filters_are_strict_and_bounded() {
         ("channel", json!("XX")),
         ("need_detail", json!("true")),
         ("seller_id", json!("s")),
+        ("seller_id", json!(7)),
+        ("refund_result", json!(true)),
+        ("refund_result", json!("false")),
     ] {
         refused(ask("/2/rest/bills", json!({name: bad})), 5, name);
+    }
+}
+
+#[test]
+fn a_query_survives_the_fields_of_an_earlier_create() {
+    let create = json!({"bill_no": "A1", "channel": "WX_NATIVE", "title": "tea", "total_fee": 1, "store_id": "S",
+        "seller_id": "s", "buyer_id": "b", "optional": {"a": 1}, "return_url": "http://h", "refund_result": false});
+    let FrontCall::List(filter) = read(&ask("/2/rest/bills", create.clone())).unwrap().call else {
+        panic!("not a list")
+    };
+    assert_eq!(filter.number.as_deref(), Some("A1"));
+    let FrontCall::Count(filter) = read(&ask("/2/rest/bills/count", create)).unwrap().call else {
+        panic!("not a count")
+    };
+    assert_eq!(filter.number.as_deref(), Some("A1"));
+}
+
+#[test]
+fn a_count_passes_over_what_only_a_list_has() {
+    for (name, value) in [
+        ("skip", json!(-1)),
+        ("limit", json!("10")),
+        ("need_detail", json!(7)),
+        ("seller_id", json!("s")),
+        ("buyer_id", json!(7)),
+        ("refund_result", json!(true)),
+    ] {
+        assert!(read(&ask("/2/rest/bills/count", json!({name: value}))).is_ok(), "{name}");
+    }
+    for (name, bad) in [("spay_result", json!("true")), ("start_time", json!("1")), ("channel", json!("XX"))]
+    {
+        refused(ask("/2/rest/bills/count", json!({name: bad})), 5, name);
     }
 }
 

@@ -79,6 +79,9 @@ fn what_the_payer_must_do_stands_under_the_codes_own_names() {
     assert_eq!((&till["code_url"], &till["pay_result"]), (&json!("weixin://x"), &json!(false)));
     let ali = answered(&create("ALI_OFFLINE_QRCODE"), opened(qr()));
     assert_eq!((&ali["code_url"], &ali["qr_code"]), (&json!("weixin://x"), &json!("weixin://x")));
+    let led = answered(&create("ALI_OFFLINE_QRCODE"), opened(url()));
+    assert_eq!((&led["code_url"], &led["qr_code"]), (&led["url"], &led["url"]));
+    assert!(led["url"].is_string());
     for page in ["ALI_WEB", "UN_WEB", "WX_WAP", "JD_WEB", "KUAIQIAN_WEB", "BC_GATEWAY"] {
         let body = answered(&create(page), opened(url()));
         assert_eq!(body["url"], "https://p.example/c?name=\"v\"&b=1", "{page}");
@@ -119,6 +122,9 @@ fn a_barcode_is_paid_or_waits() {
     assert_eq!(waits["pay_result"], false);
     let either = answered(&create("BC_SCAN"), FrontAnswer::Paid { id: "r-1".to_owned() });
     assert_eq!(either["channel_type"], "ALI_SCAN");
+    let doubt = answered(&create("BC_SCAN"), FrontAnswer::InDoubt);
+    assert_eq!((&doubt["channel_type"], &doubt["pay_result"]), (&json!("ALI_SCAN"), &json!(false)));
+    assert_eq!(doubt.get("id"), None);
 }
 
 #[test]

@@ -63,6 +63,39 @@ async fn paid_is_only_what_the_record_says_is_paid() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_decides_nothing_makes_no_record_unreadable() {
+    for (field, value, trade_no, reference) in [
+        ("trade_no", json!(4200), Some("4200"), Some("record-1")),
+        ("trade_no", json!(null), None, Some("record-1")),
+        ("trade_no", json!([1]), None, Some("record-1")),
+        ("id", json!(7), Some("4200"), Some("7")),
+        ("id", json!(""), Some("4200"), None),
+        ("id", json!({}), Some("4200"), None),
+        ("optional", json!({"a": 1}), Some("4200"), Some("record-1")),
+        ("create_time", json!("x"), Some("4200"), Some("record-1")),
+        ("message_detail", json!({}), Some("4200"), Some("record-1")),
+    ] {
+        let rig = Rig::new(json!({})).answers([bills(&[row(json!({field: value}))])]);
+        let Ok(QueryAnswer::Paid(receipt)) = rig.query("wechat.native").await else {
+            panic!("{field} {value}")
+        };
+        assert_eq!(receipt.received, Money::fen(1023), "{field} {value}");
+        assert_eq!(
+            (receipt.trade_no.as_deref(), receipt.reference.as_deref()),
+            (trade_no, reference),
+            "{field} {value}"
+        );
+    }
+    let nameless = [row(json!({"id": "", "spay_result": false})), row(json!({"id": ""}))];
+    let rig = Rig::new(json!({})).answers([bills(&nameless)]);
+    assert_eq!(
+        money(rig.query("wechat.native").await),
+        (1023, 0),
+        "records without an id are not one record"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn older_and_test_books_have_their_own_paths() {
     let v1 = Rig::new(json!({"api_version": "v1"})).answers([reply(
         0,
@@ -109,7 +142,12 @@ async fn a_till_order_is_asked_for_twice() {
     assert_eq!(ask(vec![reply(8, json!({})), bills(&[])]).await, Ok(QueryAnswer::NotFound));
     assert_eq!(ask(vec![reply(14, json!({})), bills(&[unpaid()])]).await, Ok(QueryAnswer::Open));
     let reverted = row(json!({"spay_result": false, "revert_result": true}));
-    assert_eq!(ask(vec![status(false), bills(&[reverted])]).await, Ok(QueryAnswer::Closed));
+    assert_eq!(
+        ask(vec![status(false), bills(std::slice::from_ref(&reverted))]).await,
+        Ok(QueryAnswer::Closed)
+    );
+    let contradiction = ask(vec![status(true), bills(&[reverted])]).await;
+    assert!(matches!(contradiction, Err(ChannelError::Unknown(_))), "paid and reverted: {contradiction:?}");
     assert!(matches!(ask(vec![status(true), reply(15, json!({}))]).await, Err(ChannelError::Unknown(_))));
     assert!(matches!(
         ask(vec![reply(0, json!({})), reply(0, json!({}))]).await,
