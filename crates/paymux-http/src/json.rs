@@ -18,6 +18,9 @@ use serde_path_to_error::{Path, Segment};
 use crate::limits::JSON_DEPTH;
 use crate::problem::Problem;
 
+/// Said of a number that could not be kept as it is written.
+const NOT_KEPT: &str = "a number must be a whole number of at most 19 digits, without decimals or exponent";
+
 /// The longest path or name that is said back, in characters.
 const ECHO_CHARS: usize = 120;
 
@@ -62,14 +65,24 @@ pub(crate) fn read_nothing(headers: &HeaderMap, body: &[u8]) -> Result<(), Probl
 
 fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let media_type = text(header::CONTENT_TYPE).and_then(|value| value.split(';').next());
-    if !media_type.is_some_and(|word| word.trim().eq_ignore_ascii_case("application/json")) {
+    let mut words = text(header::CONTENT_TYPE).unwrap_or_default().split(';').map(str::trim);
+    if !words.next().is_some_and(|word| word.eq_ignore_ascii_case("application/json")) {
         return Err(Problem::invalid("the body must be JSON: send `content-type: application/json`"));
+    }
+    if words.any(names_other_charset) {
+        return Err(Problem::invalid("the body must be UTF-8: leave `charset` out of `content-type`"));
     }
     if text(header::CONTENT_ENCODING).is_some_and(|word| !word.eq_ignore_ascii_case("identity")) {
         return Err(Problem::invalid("the body must not be compressed: leave `content-encoding` out"));
     }
     Ok(())
+}
+
+/// JSON is UTF-8 (RFC 8259, section 8.1). Who says otherwise might send bytes that mean one text there and another
+/// here.
+fn names_other_charset(parameter: &str) -> bool {
+    let charset = parameter.split_once('=').filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    charset.is_some_and(|(_, value)| !value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8"))
 }
 
 /// What is wrong, and with which field; `None` where it is the body as a whole.
@@ -166,7 +179,7 @@ impl Walk<'_> {
     /// is ever rounded. serde then complains of them without saying where: here it is known.
     fn placed<E: serde::de::Error>(&self, place: &Place<'_>, error: E) -> E {
         if self.fault.borrow().is_none() && error.to_string().starts_with("invalid type: floating point") {
-            return self.stop(&place.path(), "a number must be a whole number, without decimals or exponent");
+            return self.stop(&place.path(), NOT_KEPT);
         }
         error
     }
@@ -307,7 +320,9 @@ fn unknown_rule(text: &str) -> String {
 fn friendly(expected: &str) -> String {
     match expected {
         "i64" => "a whole number, like 1999, without quotes or decimals".to_owned(),
-        "u32" => "a whole number from 0 to 4294967295, without quotes or decimals".to_owned(),
+        "u32" => {
+            "a whole number, not negative and of at most 9 digits, without quotes or decimals".to_owned()
+        }
         "a string" => "a text in quotes".to_owned(),
         "a map" => "an object".to_owned(),
         other if other.starts_with("struct ") => "an object".to_owned(),
