@@ -15,7 +15,7 @@ use anyhow::{Result, bail};
 use crate::tree::Tree;
 
 /// Every rule. A rule that isn't here isn't checked.
-const RULES: [fn(&Tree) -> Vec<Finding>; 24] = [
+const RULES: [fn(&Tree) -> Vec<Finding>; 25] = [
     arrows::down_only,
     arrows::foreign_crates,
     arrows::errors_are_types,
@@ -32,6 +32,7 @@ const RULES: [fn(&Tree) -> Vec<Finding>; 24] = [
     manifests::workspace_dependencies_are_used,
     map::crate_has_entry,
     map::entry_has_crate,
+    map::named_files_exist,
     words::core_names_no_provider,
     words::money_has_no_float,
     words::nothing_is_left_undone,

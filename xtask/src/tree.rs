@@ -107,6 +107,11 @@ impl SourceFile {
         self.has_extension("toml")
     }
 
+    /// True for a page of Markdown.
+    pub(crate) fn is_page(&self) -> bool {
+        self.has_extension("md")
+    }
+
     fn has_extension(&self, extension: &str) -> bool {
         Path::new(&self.path).extension().is_some_and(|found| found == extension)
     }

@@ -1,5 +1,7 @@
-//! ARCHITECTURE.md against the workspace: one entry for each crate, one crate for each entry, so that the map
-//! can't rot. What an entry says is the reader's to judge.
+//! ARCHITECTURE.md against the workspace: one entry for each crate, one crate for each entry, and no file that isn't
+//! there, so that the map can't rot. What an entry says is the reader's to judge.
+
+use std::path::Path;
 
 use super::Finding;
 use crate::tree::Tree;
@@ -29,6 +31,58 @@ pub(super) fn entry_has_crate(tree: &Tree) -> Vec<Finding> {
             Finding::new(MAP, line, format!("no crate stands in `{name}`"), to_do)
         })
         .collect()
+}
+
+/// Every source file that the map names is there, and so is every place that a page links to.
+pub(super) fn named_files_exist(tree: &Tree) -> Vec<Finding> {
+    let pages = tree.files.iter().filter(|file| file.is_page());
+    let lost = pages.flat_map(|page| {
+        let lines = page.text.lines().enumerate();
+        lines.flat_map(move |(index, line)| {
+            let sources = sources(line).filter(|name| page.path == MAP && !has_source(tree, name));
+            let links = links(line).filter(|to| !has_place(tree, &page.path, to));
+            sources.chain(links).map(move |name| (page, index + 1, name))
+        })
+    });
+    lost.map(|(page, line, name)| {
+        Finding::new(&page.path, line, format!("`{name}` is not there"), "name what is, or remove the line")
+    })
+    .collect()
+}
+
+/// The names of source files in a line of text.
+fn sources(line: &str) -> impl Iterator<Item = &str> {
+    let words = line.split(|c: char| !(c.is_ascii_alphanumeric() || "/._-*".contains(c)));
+    words.filter(|word| Path::new(word).extension().is_some_and(|extension| extension == "rs"))
+}
+
+/// A name may be the end of a path, and `*` stands for any part of one.
+fn has_source(tree: &Tree, name: &str) -> bool {
+    let (start, end) = name.split_once('*').unwrap_or(("", name));
+    let ends = |path: &str| {
+        path.strip_suffix(end).is_some_and(|rest| name != end || rest.is_empty() || rest.ends_with('/'))
+    };
+    tree.files.iter().any(|file| file.path.starts_with(start) && ends(&file.path))
+}
+
+/// Where a line's Markdown links lead, as far as that is inside the repository.
+fn links(line: &str) -> impl Iterator<Item = &str> {
+    let targets = line.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+    targets.filter(|to| !to.is_empty() && !to.contains("://"))
+}
+
+/// A link starts at the folder of its page; it may lead to a file or to a folder.
+fn has_place(tree: &Tree, page: &str, to: &str) -> bool {
+    let mut path: Vec<&str> = page.split('/').collect();
+    path.pop();
+    for step in to.split('/').filter(|step| !matches!(*step, "" | ".")) {
+        match step {
+            ".." => drop(path.pop()),
+            name => path.push(name),
+        }
+    }
+    let (file, folder) = (path.join("/"), format!("{}/", path.join("/")));
+    tree.files.iter().any(|known| known.path == file || known.path.starts_with(&folder))
 }
 
 /// Line and folder of each entry: a heading that holds a crate's folder in backticks.
@@ -76,6 +130,31 @@ mod tests {
     fn a_missing_map_lacks_every_entry() {
         let tree = Tree { files: Vec::new(), packages: vec![planted::package("xtask", &[])] };
         assert_eq!(crate_has_entry(&tree).len(), 1);
+    }
+
+    #[test]
+    fn a_map_leads_somewhere() {
+        check(MAP, "1. `state.rs`, core/src/state.rs, */src/state.rs", &[]);
+        check(MAP, "\nmove to gone.rs", &[(2, "`gone.rs` is not there")]);
+        check(MAP, "tate.rs", &[(1, "`tate.rs` is not there")]);
+        check(MAP, "plugins/*/src/state.rs", &[(1, "`plugins/*/src/state.rs` is not there")]);
+        check("README.md", "gone.rs was renamed", &[]);
+        check("README.md", "[a](core/src/state.rs) [b](core/src) [c](https://a.example/b) [d](#here)", &[]);
+        check(
+            "README.md",
+            "[a](core/src/state.rs#x) [b](core/gone.md)",
+            &[(1, "`core/gone.md` is not there")],
+        );
+        check("core/README.md", "[a](src/state.rs) [b](../core/src/)", &[]);
+        check("core/README.md", "[a](core/src/state.rs)", &[(1, "`core/src/state.rs` is not there")]);
+
+        #[track_caller]
+        fn check(page: &str, text: &str, want: &[(usize, &str)]) {
+            let findings = named_files_exist(&planted::files(&[(page, text), ("core/src/state.rs", "")]));
+            let found: Vec<_> =
+                findings.iter().map(|finding| (finding.line, finding.what.as_str())).collect();
+            assert_eq!(found, want, "{page}: {text}");
+        }
     }
 
     #[test]

@@ -7,6 +7,9 @@ use crate::tree::{SourceFile, Tree};
 /// Providers that core must be able to live without.
 const PROVIDERS: [&str; 3] = ["beecloud", "cloudpay", "fufu"];
 
+/// What people write where they stopped. Put together here, since this file is read like any other.
+const MARKS: [&str; 2] = [concat!("TO", "DO"), concat!("FIX", "ME")];
+
 /// Crates through which money goes, with every plugin.
 const MONEY_CRATES: [&str; 5] =
     ["crates/paymux-core/", "crates/paymux-sign/", "crates/paymux-store/", "crates/paymux-http/", "plugins/"];
@@ -41,18 +44,23 @@ pub(super) fn money_has_no_float(tree: &Tree) -> Vec<Finding> {
 
 /// Nothing waits for a day that never comes.
 pub(super) fn nothing_is_left_undone(tree: &Tree) -> Vec<Finding> {
-    in_code(
-        tree,
-        |_| true,
-        &["todo!", "unimplemented!"],
-        "stands for work left undone",
-        "do it, or refuse the case",
-    )
+    let (what, to_do) = ("stands for work left undone", "do it, or refuse the case");
+    let mut findings = in_code(tree, |_| true, &["todo!", "unimplemented!"], what, to_do);
+    for file in &tree.files {
+        for mark in MARKS {
+            findings.extend(code::words(&file.text, mark).map(|at| {
+                Finding::new(&file.path, line_of(&file.text, at), format!("`{mark}` {what}"), to_do)
+            }));
+        }
+    }
+    findings
 }
 
 /// A test runs or isn't there.
 pub(super) fn no_test_is_skipped(tree: &Tree) -> Vec<Finding> {
-    in_code(tree, |_| true, &["#[ignore"], "skips a test in silence", "make it run, or delete it")
+    // The second stands in `cfg_attr`; as the name of a function it would be no loss.
+    let words = ["#[ignore", ", ignore)"];
+    in_code(tree, |_| true, &words, "skips a test in silence", "make it run, or delete it")
 }
 
 /// A lint is silenced where it fires, with its reason, and the silence is reported when it outlives its cause.
@@ -124,9 +132,9 @@ fn in_code(
     findings
 }
 
-/// Attributes are found as they stand; a word must be whole.
+/// Attributes and their parts are found as they stand; a word must be whole.
 fn standing<'a>(code: &'a str, word: &'a str) -> Box<dyn Iterator<Item = usize> + 'a> {
-    if word.starts_with('#') {
+    if word.starts_with(['#', ',']) {
         Box::new(code.match_indices(word).map(|(at, _)| at))
     } else {
         Box::new(code::words(code, word))
@@ -184,6 +192,11 @@ mod tests {
         check(rule, "a.rs", "unimplemented!(\"x\")", &[(1, "`unimplemented!` stands for work left undone")]);
         check(rule, "a.rs", "a(\"todo!()\") // todo!()", &[]);
         check(rule, "a.md", "todo!()", &[]);
+
+        let what = format!("`{}` stands for work left undone", MARKS[0]);
+        check(rule, "a.rs", &format!("// {}: round", MARKS[0]), &[(1, &what)]);
+        check(rule, "a.toml", &format!("\n# {}", MARKS[0]), &[(2, &what)]);
+        check(rule, "a.rs", &format!("const {}S: u8 = 1;", MARKS[0]), &[]);
     }
 
     #[test]
@@ -191,6 +204,7 @@ mod tests {
         let rule: Rule = no_test_is_skipped;
         check(rule, "a.rs", "#[ignore]", &[(1, "`#[ignore` skips a test in silence")]);
         check(rule, "a.rs", "#[ignore = \"slow\"]", &[(1, "`#[ignore` skips a test in silence")]);
+        check(rule, "a.rs", "#[cfg_attr(a, ignore)]", &[(1, "`, ignore)` skips a test in silence")]);
         check(rule, "a.rs", "// no #[ignore]\n#[test]", &[]);
     }
 
