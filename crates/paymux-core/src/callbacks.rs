@@ -49,7 +49,8 @@ impl Payments {
         let row = self.row(entry, request);
         let (taken, verdict) = match entry.channel.verify_callback(&row.request) {
             Ok(claim) => {
-                let event_key = Some(claim.event_key.clone());
+                // Another sum for the same order is another fact: it must not pass for a repeat.
+                let event_key = Some(format!("{} {}", claim.event_key, claim.received));
                 let row = CallbackRow { event_key, ..row };
                 (self.take_claim(entry, &claim, row).await, Verdict::Accepted)
             }
@@ -154,9 +155,7 @@ impl Payments {
         Ok(match self.store().apply(change).await? {
             Applied::Done => Some(Outcome { verdict: CallbackVerdict::Applied, payment: id, detail: None }),
             Applied::Stale => None,
-            Applied::CallbackKnown => {
-                Some(Outcome::kept(CallbackVerdict::Duplicate, id, "this was applied before"))
-            }
+            Applied::CallbackKnown => Some(known(claim, &payment, attempt)),
         })
     }
 
@@ -174,7 +173,13 @@ impl Payments {
                 trade_no: claim.trade_no.clone(),
                 reference: None,
             };
-            let sum = Sum::of(payment.amount, claim.received, receipt.discount);
+            // An order of another amount is not ours, whatever came in.
+            let is_our_order = claim.order_amount.is_none_or(|amount| amount == payment.amount);
+            let sum = if is_our_order {
+                Sum::of(payment.amount, claim.received, receipt.discount)
+            } else {
+                Sum::Foreign
+            };
             return Some((Happening::Callback(sum), Facts { receipt: Some(receipt), ..Facts::default() }));
         }
         let catalog = self.catalog();

@@ -117,15 +117,25 @@ impl<'a> Router<'a> {
         Self { catalog }
     }
 
-    /// The first route that takes such a payment.
+    /// The first route that takes such a payment; for a pinned one, the first of those that lists
+    /// the channel, if one does.
     pub fn route(&self, ask: &Ask<'_>) -> Option<&'a Route> {
-        self.catalog.routes.iter().find(|route| route.when.holds(ask.app, ask.method, ask.amount))
+        let holds = |route: &&Route| route.when.holds(ask.app, ask.method, ask.amount);
+        let lists_pin = |route: &&Route| {
+            let ids =
+                route.channels.iter().filter_map(|&i| self.catalog.channels.get(i)).map(|entry| &entry.id);
+            ask.pin.is_some_and(|pin| ids.into_iter().any(|id| id == pin))
+        };
+        let mut matching = self.catalog.routes.iter().filter(holds);
+        let first = matching.clone().next();
+        matching.find(lists_pin).or(first)
     }
 
     /// The channel that takes it, leaving out those that were tried before.
     pub fn pick(&self, ask: &Ask<'_>, tried: &[ChannelId], seed: u64) -> Result<Picked<'a>, NoChannel> {
         let Some(route) = self.route(ask) else {
-            return Err(NoChannel { route: None, removed: Vec::new() });
+            let pin = ask.pin.map(|pin| (pin.clone(), filter::pin_without_route()));
+            return Err(NoChannel { route: None, removed: pin.into_iter().collect() });
         };
         let entries: Vec<&ChannelEntry> =
             route.channels.iter().filter_map(|&i| self.catalog.channels.get(i)).collect();

@@ -62,7 +62,7 @@ pub enum Sum {
     Short,
     /// More: the surplus is noted.
     Over,
-    /// Not comparable: another currency.
+    /// Not comparable: another currency, or paid to an order of another amount.
     Foreign,
 }
 

@@ -128,5 +128,7 @@ fn ends_now(payment: &Payment, attempt: &Attempt, now: Timestamp) -> bool {
     let can_take_money =
         matches!(attempt.state, AttemptState::Open | AttemptState::Unknown) || attempt.state.is_watched();
     let sibling_paid = payment.attempts.iter().any(|a| a.id != attempt.id && a.state == AttemptState::Paid);
-    can_take_money && (sibling_paid || payment.cancel_requested || now >= attempt.ends_at)
+    // Nobody was shown it, and another attempt may be under way: it ends as soon as it can.
+    let given_up = attempt.state == AttemptState::Abandoned;
+    can_take_money && (given_up || sibling_paid || payment.cancel_requested || now >= attempt.ends_at)
 }

@@ -153,7 +153,8 @@ impl ScriptedChannel {
     }
 }
 
-/// The callback that [`ScriptedChannel`] believes: `number amount_minor currency trade_no`.
+/// The callback that [`ScriptedChannel`] believes: `number amount_minor currency trade_no`, and
+/// for an order of a stated amount one word more, its minor units.
 pub fn callback(number: &str, amount: Money, trade_no: &str) -> WireRequest {
     let text = format!("{number} {} {} {trade_no}", amount.minor(), amount.currency());
     WireRequest::new(Verb::Post, "/notify").body("text/plain", text)
@@ -220,14 +221,15 @@ impl Channel for ScriptedChannel {
             return Err(CallbackError::BadSign("it says so itself".to_owned()));
         }
         let words: Vec<&str> = text.split(' ').collect();
-        let [number, minor, currency, trade_no] = words[..] else { return Err(unreadable()) };
+        let [number, minor, currency, trade_no, ref order @ ..] = words[..] else { return Err(unreadable()) };
+        let order_minor = order.first().map(|word| word.parse().map_err(|_| unreadable())).transpose()?;
         let minor = minor.parse().map_err(|_| unreadable())?;
         let currency = Currency::from_code(currency).ok_or_else(unreadable)?;
         Ok(Claim {
             number: number.to_owned(),
             kind: ClaimKind::Paid,
             event_key: format!("paid:{number}"),
-            order_amount: None,
+            order_amount: order_minor.map(|minor| Money::new(minor, currency)),
             received: Money::new(minor, currency),
             method: None,
             trade_no: Some(trade_no.to_owned()),

@@ -6,7 +6,7 @@
 mod apply;
 mod outbox;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +25,18 @@ pub use self::outbox::{Delivery, DeliveryState};
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     books: Mutex<Books>,
+    troubles: Mutex<VecDeque<Trouble>>,
+}
+
+/// What befalls one opening or change.
+#[derive(Debug, Clone, Copy)]
+pub enum Trouble {
+    /// It reaches the books only after that time.
+    Delayed(Duration),
+    /// It is done at once, and answered only after that time.
+    AnsweredLate(Duration),
+    /// It is done, and its answer is lost.
+    AnswerLost,
 }
 
 /// Everything that the ledger holds.
@@ -59,6 +71,31 @@ impl MemoryStore {
     /// Ends [`MemoryStore::go_away`].
     pub fn come_back(&self) {
         self.locked().is_away = false;
+    }
+
+    /// The next opening or change has that trouble; those after it, the next ones.
+    pub fn trouble(&self, trouble: Trouble) {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).push_back(trouble);
+    }
+
+    /// Does a write, with the trouble that awaits it.
+    async fn troubled<T>(
+        &self,
+        write: impl FnOnce(&mut Books) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let trouble = self.troubles.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        if let Some(Trouble::Delayed(span)) = trouble {
+            tokio::time::sleep(span).await;
+        }
+        let answer = write(&mut *self.books()?);
+        match trouble {
+            Some(Trouble::AnsweredLate(span)) => tokio::time::sleep(span).await,
+            Some(Trouble::AnswerLost) => {
+                return Err(StoreError::Unconfirmed("the test lost the answer".to_owned()));
+            }
+            Some(Trouble::Delayed(_)) | None => {}
+        }
+        answer
     }
 
     /// Every callback that is kept, in the order of their coming.
@@ -98,11 +135,11 @@ impl MemoryStore {
 #[async_trait]
 impl Store for MemoryStore {
     async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
-        self.books()?.open(opening)
+        self.troubled(|books| books.open(opening)).await
     }
 
     async fn apply(&self, change: Change) -> Result<Applied, StoreError> {
-        self.books()?.apply(change)
+        self.troubled(|books| books.apply(change)).await
     }
 
     async fn payment(&self, id: PaymentId) -> Result<Option<Payment>, StoreError> {

@@ -36,6 +36,14 @@ impl Payments {
         self.check_can_cancel(&payment, &attempt)?;
         self.check_not_too_early(&payment, &attempt)?;
         let payment = self.wish(payment, CancelWish::Yes).await?;
+        // Somebody may have been faster. To close what is paid would send the money back where a
+        // close is a reversal.
+        if payment.attempt(attempt.id).is_none_or(|now| now.state != attempt.state) {
+            return match cancelable(&payment)? {
+                Cancelable::Done => Ok(payment),
+                Cancelable::Attempt(_) => Err(PaymentError::InFlight),
+            };
+        }
         match self.close(payment, &attempt).await? {
             (payment, CloseEnd::Refused(why)) => {
                 self.wish(payment, CancelWish::No).await?;
@@ -69,6 +77,9 @@ impl Payments {
     async fn wish(&self, mut payment: Payment, wish: CancelWish) -> Result<Payment, PaymentError> {
         const TRIES: u32 = 5;
         for _ in 0..TRIES {
+            if payment.status.is_over() {
+                return Ok(payment);
+            }
             let catalog = self.catalog();
             let mut draft = self.draft(&catalog, &payment);
             draft.request_cancel(wish);

@@ -32,7 +32,8 @@ struct Dispatch {
     app: AppId,
     request: NewPayment,
     started: Mono,
-    tried: Vec<ChannelId>,
+    /// A moment before the attempt that is to be sent was handed to the store.
+    begun: Mono,
 }
 
 impl Payments {
@@ -64,13 +65,25 @@ impl Payments {
         };
         let payment = self.new_payment(&catalog, &app, &request, &picked);
         let decision = serde_json::to_value(&picked.decision).unwrap_or_default();
-        match self.store().open(Opening { payment: payment.clone(), decision }).await? {
+        match self.open(Opening { payment: payment.clone(), decision }).await? {
             Opened::Exists(stored) => self.repeat(*stored, &request, started, &catalog).await,
             Opened::New => {
-                let dispatch = Dispatch { app, request, started, tried: vec![picked.channel.id.clone()] };
+                let dispatch = Dispatch { app, request, started, begun: started };
                 let payment = self.dispatch_within(&catalog, payment, dispatch).await?;
                 Ok(CreateAnswer { payment, is_new: true })
             }
+        }
+    }
+
+    /// Stores a new payment. After an unconfirmed commit it is new all the same if it can be read.
+    async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
+        let id = opening.payment.id;
+        match self.store().open(opening).await {
+            Err(StoreError::Unconfirmed(why)) => match self.store().payment(id).await? {
+                Some(_) => Ok(Opened::New),
+                None => Err(StoreError::Unconfirmed(why)),
+            },
+            answer => answer,
         }
     }
 
@@ -146,7 +159,8 @@ impl Payments {
             let catalog = self.catalog();
             let attempt = payment.live()?.clone();
             let entry = catalog.channel(&attempt.channel)?.clone();
-            let placed = self.place(&catalog, &entry, &payment, &attempt, &dispatch.request).await;
+            let placed =
+                self.place(&catalog, &entry, &payment, &attempt, &dispatch.request, dispatch.begun).await;
             let stored = self.store_outcome(&catalog, &payment, attempt.id, &placed, &mut dispatch).await?;
             let goes_on =
                 stored.live().is_some_and(|a| a.state == AttemptState::Sending && a.id != attempt.id);
@@ -168,19 +182,19 @@ impl Payments {
         dispatch: &mut Dispatch,
     ) -> Option<Payment> {
         let next = self.next_channel(catalog, payment, attempt, placed, dispatch);
+        let begun = self.clock().mono();
         for _ in 0..OUTCOME_TRIES {
             let draft = self.outcome(catalog, payment, attempt, placed, next.as_ref());
             match self.commit(draft).await {
                 Ok(stored) => {
-                    if let (Some(_), Some(next)) = (&stored, &next) {
-                        dispatch.tried.push(next.channel.id.clone());
-                    }
+                    dispatch.begun = begun;
                     return stored;
                 }
                 Err(error) => {
                     tracing::warn!(payment = %payment.id, %error, "an outcome was not stored; trying again");
                     self.clock().sleep(OUTCOME_PAUSE).await;
                     if let Some(stored) = self.stored_after_all(payment, &error).await {
+                        dispatch.begun = begun;
                         return Some(stored);
                     }
                 }
@@ -238,17 +252,22 @@ impl Payments {
         ask.expires_in = payment.expires_at.since(self.now());
         let router = Router::new(catalog);
         let route = router.route(&ask)?;
+        let tried: Vec<ChannelId> = payment.attempts.iter().map(|a| a.channel.clone()).collect();
         let waited = self.clock().mono().0.saturating_sub(dispatch.started.0);
         let may = placed.another_may
             && ask.pin.is_none()
             && !payment.cancel_requested
-            && dispatch.tried.len() <= usize::try_from(route.failover).unwrap_or(usize::MAX)
+            && route.name == payment.route
+            && tried.len() <= usize::try_from(route.failover).unwrap_or(usize::MAX)
             && waited < catalog.timing.failover_budget
             && ends_for_sure(catalog, route, payment, attempt, placed.happening);
         if !may {
             return None;
         }
-        router.pick(&ask, &dispatch.tried, self.ports().rng.bits()).ok()
+        let picked = router.pick(&ask, &tried, self.ports().rng.bits()).ok()?;
+        // A reload may have changed the route meanwhile: test money never mixes with real.
+        let is_same_money = picked.channel.channel.descriptor().livemode == payment.livemode;
+        is_same_money.then_some(picked)
     }
 
     fn new_payment(

@@ -77,8 +77,18 @@ impl<'a> Draft<'a> {
             return effect;
         }
         self.touch(place);
+        let is_second = self.is_second_sum(place, &facts);
+        if is_second && matches!(effect, Effect::Hold(_)) {
+            // What came first stays booked; the callback that told of the rest is kept beside it.
+            self.hold(Held::SecondPayment);
+            self.plan_next_look(place);
+            return effect;
+        }
         self.note(place, next, &facts);
         self.carry_out(place, effect, facts);
+        if is_second {
+            self.hold(Held::SecondPayment);
+        }
         self.plan_next_look(place);
         effect
     }
@@ -141,6 +151,15 @@ impl<'a> Draft<'a> {
         self.touched.entry(attempt.id).or_insert(seen);
     }
 
+    /// Whether the money is not what was noted before: it came under another trade number.
+    fn is_second_sum(&self, place: usize, facts: &Facts) -> bool {
+        let attempt = &self.after.attempts[place];
+        let trade_no = facts.receipt.as_ref().and_then(|receipt| receipt.trade_no.as_ref());
+        attempt.received.is_some()
+            && trade_no.is_some()
+            && attempt.trade_no.as_ref().is_some_and(|no| Some(no) != trade_no)
+    }
+
     /// Writes down on the attempt what is known now.
     fn note(&mut self, place: usize, next: AttemptState, facts: &Facts) {
         let attempt = &mut self.after.attempts[place];
@@ -164,7 +183,10 @@ impl<'a> Draft<'a> {
             Effect::Ask => self.after.attempts[place].checks += 1,
             Effect::Show => self.show(place, facts.action),
             Effect::Settle => self.settle(place, facts.receipt),
-            Effect::Hold(held) => self.hold(held),
+            Effect::Hold(held) => {
+                self.after.attempts[place].checks += 1;
+                self.hold(held);
+            }
             Effect::End => self.end(),
         }
     }
@@ -195,7 +217,11 @@ impl<'a> Draft<'a> {
         self.after.paid_at = Some(self.now);
         self.after.next_action = None;
         self.after.failure = None;
-        self.after.held = None;
+        // Money on another attempt that settled nothing still waits for a person.
+        let is_settled = |a: &Attempt| matches!(a.state, AttemptState::Paid | AttemptState::DuplicatePaid);
+        if !self.after.attempts.iter().any(|a| a.received.is_some() && !is_settled(a)) {
+            self.after.held = None;
+        }
         self.events.push(EventKind::PaymentSucceeded);
         self.call_siblings_in(place);
     }
@@ -216,7 +242,7 @@ impl<'a> Draft<'a> {
     }
 
     fn hold(&mut self, held: Held) {
-        if self.after.held == Some(held) {
+        if self.after.held.is_some_and(|was| gravity(was) >= gravity(held)) {
             return;
         }
         self.after.held = Some(held);
@@ -244,13 +270,13 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Money that a person must look at stops the clock; all else follows the schedule.
+    /// Also while money waits for a person: more of it, or a sibling's, can still come.
     fn plan_next_look(&mut self, place: usize) {
-        let waits_for_a_person = self.after.held.is_some();
         let attempt = &self.after.attempts[place];
-        let look = site(self.catalog, &self.after, attempt).filter(|_| !waits_for_a_person).and_then(
-            |(entry, spec)| schedule::next_look(attempt, entry.channel.descriptor(), spec, self.now),
-        );
+        let look = match site(self.catalog, &self.after, attempt) {
+            Some((entry, spec)) => schedule::next_look(attempt, entry.channel.descriptor(), spec, self.now),
+            None => schedule::look_without_site(attempt, self.now),
+        };
         self.after.attempts[place].check_at = look;
     }
 
@@ -277,6 +303,15 @@ impl<'a> Draft<'a> {
             body: serde_json::to_string(&notice).unwrap_or_default(),
             url: self.after.notify_url.clone().or_else(default_url),
         }
+    }
+}
+
+/// How grave a reason is: a graver one is not forgotten over a lighter one.
+fn gravity(held: Held) -> u8 {
+    match held {
+        Held::Underpaid => 0,
+        Held::Mismatch => 1,
+        Held::SecondPayment => 2,
     }
 }
 

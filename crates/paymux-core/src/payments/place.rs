@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 
 use crate::catalog::{Catalog, ChannelEntry};
 use crate::channel::{ChannelError, Created, Cx, Order, Refusal};
-use crate::clock::within;
+use crate::clock::{Mono, within};
 use crate::payment::request::NewPayment;
 use crate::payment::{Attempt, Failure, Payment};
 use crate::state::{Happening, Sum};
@@ -30,7 +30,9 @@ pub(super) struct Placed {
 }
 
 impl Payments {
-    /// Makes the call for an attempt that is stored as `sending`.
+    /// Makes the call for an attempt that is stored as `sending`. Its time runs from `begun`, a
+    /// moment before the attempt was handed to the store: a sender that was held up in between must
+    /// not send what a worker has given up for lost meanwhile.
     pub(super) async fn place(
         &self,
         catalog: &Catalog,
@@ -38,14 +40,19 @@ impl Payments {
         payment: &Payment,
         attempt: &Attempt,
         request: &NewPayment,
+        begun: Mono,
     ) -> Placed {
         let limit = entry.request_limit(payment.method, &catalog.timing);
         let order = order(catalog, entry, payment, attempt, request);
         let ports = self.ports();
-        let deadline = Deadline::after(ports.clock.mono(), limit);
+        let deadline = Deadline::after(begun, limit);
+        let left = deadline.answer_by.left(ports.clock.mono());
+        if left.is_zero() {
+            return judge(payment, Err(ChannelError::NotSent(NotSent::TooLate)));
+        }
         let cx = Cx::new(ports.transport.as_ref(), ports.clock.as_ref(), deadline);
         let call = AssertUnwindSafe(entry.channel.create(&cx, &order)).catch_unwind();
-        let answer = match within(self.clock(), limit + GRACE, call).await {
+        let answer = match within(self.clock(), left + GRACE, call).await {
             Some(Ok(answer)) => answer,
             Some(Err(_panic)) => Err(lost(&cx, "the plugin panicked")),
             None => Err(lost(&cx, "no answer in time")),

@@ -71,13 +71,14 @@ impl Payments {
             Deadline::after(ports.clock.mono(), limit),
         );
         let order = order_ref(payment, attempt);
+        let asked_at = self.now();
         let call = AssertUnwindSafe(entry.channel.query(&cx, &order)).catch_unwind();
         let answer = match within(self.clock(), limit, call).await {
             Some(Ok(answer)) => answer,
             Some(Err(_)) => Err(ChannelError::unknown("the plugin panicked")),
             None => Err(ChannelError::unknown("no answer in time")),
         };
-        Some(read(payment, attempt, spec, answer, self.now()))
+        Some(read(payment, attempt, spec, answer, asked_at))
     }
 }
 
@@ -98,19 +99,19 @@ fn read(
     attempt: &Attempt,
     spec: &MethodSpec,
     answer: Result<QueryAnswer, ChannelError>,
-    now: Timestamp,
+    asked_at: Timestamp,
 ) -> (Happening, Facts) {
     match answer {
         Ok(QueryAnswer::Paid(receipt)) => {
             let sum = Sum::of(payment.amount, receipt.received, receipt.discount);
             (Happening::QueryPaid(sum), Facts { receipt: Some(receipt), ..Facts::default() })
         }
-        Ok(QueryAnswer::Open) if timer_is_over(attempt, spec, now) => {
+        Ok(QueryAnswer::Open) if timer_is_over(attempt, spec, asked_at) => {
             (Happening::TimerOver, Facts::default())
         }
         Ok(QueryAnswer::Open) => (Happening::QueryOpen, Facts::default()),
         Ok(QueryAnswer::Closed) => (Happening::QueryClosed, Facts::default()),
-        Ok(QueryAnswer::NotFound) if proves_absence(attempt, spec, now) => {
+        Ok(QueryAnswer::NotFound) if proves_absence(attempt, spec, asked_at) => {
             (Happening::QueryAbsent, Facts::default())
         }
         Ok(QueryAnswer::NotFound) => (Happening::QueryNotFound, Facts::default()),

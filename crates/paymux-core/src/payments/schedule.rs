@@ -36,6 +36,14 @@ pub(super) fn end_due_at(attempt: &Attempt, spec: &MethodSpec) -> Timestamp {
     }
 }
 
+/// When to look next at an attempt whose channel, or method there, the configuration has lost:
+/// it may come back.
+pub(super) fn look_without_site(attempt: &Attempt, now: Timestamp) -> Option<Timestamp> {
+    let may_change =
+        matches!(attempt.state, AttemptState::Sending | AttemptState::Open | AttemptState::Unknown);
+    (may_change || attempt.state.is_watched()).then(|| now.plus(LOOKS[LOOKS.len() - 1]))
+}
+
 /// When to look next at an attempt that is in `attempt.state` now; `None` when nothing can come
 /// any more, or only a callback can.
 pub(super) fn next_look(
@@ -54,8 +62,123 @@ pub(super) fn next_look(
         AttemptState::Open | AttemptState::Unknown => Some(by_pause),
         AttemptState::Abandoned | AttemptState::Lapsed => {
             let watched_until = attempt.ends_at.plus(spec.watch);
-            (can_ask && by_pause <= watched_until).then_some(by_pause)
+            (can_ask && now < watched_until).then_some(by_pause.min(watched_until))
         }
-        _ => None,
+        // Money can come before the answer; the worker still looks whether its sender is gone.
+        AttemptState::Sending => attempt.check_at,
+        AttemptState::Paid
+        | AttemptState::DuplicatePaid
+        | AttemptState::Refused
+        | AttemptState::NotSent
+        | AttemptState::Closed => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::Needs;
+    use crate::ids::{AttemptId, ChannelId};
+    use crate::method::{Method, Product, Wallet};
+    use crate::random::Rng;
+
+    struct Zero;
+
+    impl Rng for Zero {
+        fn bits(&self) -> u64 {
+            0
+        }
+    }
+
+    const SECOND: i64 = 1000;
+    const ENDS: i64 = 1800 * SECOND;
+
+    fn attempt(state: AttemptState, checks: i32) -> Attempt {
+        let id = AttemptId::make(Timestamp::from_ms(0), &Zero);
+        Attempt {
+            id,
+            channel: ChannelId::new("a").unwrap(),
+            provider: "scripted".to_owned(),
+            number: id.order_number(),
+            state,
+            fence: 1,
+            memo: String::new(),
+            reference: None,
+            trade_no: None,
+            received: None,
+            failure: None,
+            created_at: Timestamp::from_ms(0),
+            ends_at: Timestamp::from_ms(ENDS),
+            check_at: Some(Timestamp::from_ms(7)),
+            checks,
+        }
+    }
+
+    fn look(state: AttemptState, checks: i32, can: Can, now: i64) -> Option<i64> {
+        let spec = MethodSpec {
+            method: Method::new(Wallet::Wechat, Product::Native),
+            code: "TEST",
+            amounts: 1..=1,
+            payer_must_act: true,
+            needs: Needs::nothing(),
+            end: OrderEnd::None,
+            request_min: None,
+            not_found_final_after: None,
+            watch: Duration::from_mins(30),
+        };
+        let descriptor = Descriptor {
+            provider: "scripted",
+            account_key: String::new(),
+            livemode: true,
+            can,
+            currencies: Vec::new(),
+            methods: Vec::new(),
+            extra: &[],
+        };
+        let at = next_look(&attempt(state, checks), &descriptor, &spec, Timestamp::from_ms(now));
+        at.map(Timestamp::ms)
+    }
+
+    #[test]
+    fn a_watch_ends_with_a_look_and_not_before() {
+        use AttemptState::{Abandoned, Lapsed};
+        let over = ENDS + 1800 * SECOND;
+        for state in [Abandoned, Lapsed] {
+            assert_eq!(look(state, 0, Can::QUERY, ENDS), Some(ENDS + 5 * SECOND));
+            // The pause of an hour would reach past the watch of half an hour.
+            assert_eq!(look(state, 9, Can::QUERY, ENDS), Some(over));
+            assert_eq!(look(state, 9, Can::QUERY, over - 1), Some(over));
+            assert_eq!(look(state, 9, Can::QUERY, over), None);
+            assert_eq!(look(state, 0, Can::nothing_more(), ENDS), None);
+        }
+    }
+
+    #[test]
+    fn what_is_open_is_looked_at_for_ever_and_at_its_end() {
+        use AttemptState::{Open, Unknown};
+        for state in [Open, Unknown] {
+            assert_eq!(look(state, 9, Can::QUERY, ENDS - 1), Some(ENDS));
+            assert_eq!(look(state, 0, Can::nothing_more(), 0), Some(ENDS));
+            assert_eq!(look(state, 9, Can::QUERY, ENDS), Some(ENDS + 3600 * SECOND));
+        }
+    }
+
+    #[test]
+    fn what_is_being_sent_keeps_its_look_and_what_has_ended_has_none() {
+        use AttemptState::{Closed, DuplicatePaid, NotSent, Paid, Refused, Sending};
+        assert_eq!(look(Sending, 0, Can::QUERY, 0), Some(7));
+        for state in [Paid, DuplicatePaid, Refused, NotSent, Closed] {
+            assert_eq!(look(state, 0, Can::QUERY, 0), None);
+            assert_eq!(look_without_site(&attempt(state, 0), Timestamp::from_ms(0)), None);
+        }
+    }
+
+    #[test]
+    fn a_channel_that_the_configuration_lost_is_looked_for_again() {
+        use AttemptState::{Abandoned, Lapsed, Open, Sending, Unknown};
+        for state in [Sending, Open, Unknown, Abandoned, Lapsed] {
+            let at = look_without_site(&attempt(state, 0), Timestamp::from_ms(0));
+            assert_eq!(at.map(Timestamp::ms), Some(3600 * SECOND), "{state}");
+        }
     }
 }

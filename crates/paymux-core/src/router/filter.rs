@@ -40,8 +40,13 @@ pub(super) fn removal(entry: &ChannelEntry, ask: &Ask<'_>, tried: &[ChannelId]) 
 pub(super) fn pin_outside(route: &Route) -> Removal {
     Removal::lasting(
         "pin",
-        format!("route `{}` takes this payment and does not list the channel", route.name),
+        format!("no route that takes this payment lists the channel; the first is `{}`", route.name),
     )
+}
+
+/// A pinned channel of a payment that no route takes.
+pub(super) fn pin_without_route() -> Removal {
+    Removal::lasting("pin", "no route takes this payment")
 }
 
 fn by_pin(entry: &ChannelEntry, ask: &Ask<'_>) -> Option<Removal> {

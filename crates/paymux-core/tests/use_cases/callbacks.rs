@@ -73,9 +73,11 @@ async fn what_is_not_verified_changes_nothing_and_is_kept() {
 async fn a_forged_callback_does_not_claim_the_place_of_the_true_one() {
     let world = World::new();
     let payment = world.created(json!({})).await;
-    assert_eq!(take(&world, paid(&payment, 1, "T1")).await, accepted());
-    assert_eq!(world.stored(&payment).await.held, Some(Held::Underpaid));
-    assert_eq!(world.told().await, ["payment.underpaid"]);
+    let forged = WireRequest::new(paymux_core::Verb::Post, "/notify").body("text/plain", "forged");
+    take(&world, forged).await;
+    assert_eq!(take(&world, paid(&payment, 1999, "T1")).await, accepted());
+    assert_eq!(verdicts(&world), [V::Forged, V::Applied]);
+    assert_eq!(world.told().await, ["payment.succeeded"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,10 +112,105 @@ async fn another_sum_or_currency_never_settles() {
         );
         assert_eq!(stored.attempts[0].received, Some(money));
         assert_eq!(world.told().await, [told]);
-        // A person decides: no clock ends it.
+        // A person decides: no clock ends it, but more money may come, and so it is asked about.
         world.pass(Duration::from_mins(40)).await;
-        assert_eq!(world.stored(&payment).await, stored);
+        assert_eq!(world.a.canceled(), 0);
+        assert!((5..12).contains(&world.a.asked()), "{}", world.a.asked());
+        let later = world.stored(&payment).await;
+        assert_eq!((later.status, later.held, later.events), (stored.status, stored.held, stored.events));
+        assert_eq!((later.attempts[0].state, later.attempts[0].received), (S::Open, Some(money)));
+        assert!(later.attempts[0].check_at.is_some());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn money_for_an_order_of_another_amount_never_settles() {
+    check("1999", None, Status::Succeeded).await;
+    check("2000", Some(Held::Mismatch), Status::Pending).await;
+
+    async fn check(order_fen: &str, held: Option<Held>, status: Status) {
+        let world = World::new();
+        let payment = world.created(json!({})).await;
+        let text = format!("{} 1999 CNY T1 {order_fen}", payment.attempts[0].number);
+        let request = WireRequest::new(paymux_core::Verb::Post, "/notify").body("text/plain", text);
+        assert_eq!(take(&world, request).await, accepted());
+        let stored = world.stored(&payment).await;
+        assert_eq!((stored.status, stored.held), (status, held), "{order_fen}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rest_of_an_underpaid_sum_is_no_repeat_of_its_first_part() {
+    let world = World::new();
+    let payment = world.created(json!({})).await;
+    take(&world, paid(&payment, 1000, "T1")).await;
+    take(&world, paid(&payment, 999, "T2")).await;
+    let stored = world.stored(&payment).await;
+    assert_eq!((stored.status, stored.held), (Status::Pending, Some(Held::SecondPayment)));
+    assert_eq!(stored.attempts[0].received, Some(Money::fen(1000)), "what was booked stays booked");
+    assert_eq!(verdicts(&world), [V::Applied, V::Applied]);
+    // The same sum once more, under a third number.
+    take(&world, paid(&payment, 999, "T3")).await;
+    assert_eq!(verdicts(&world)[2], V::Quarantined);
+    // A query that still sees the first part takes nothing back.
+    world.a.on_query(Ok(QueryAnswer::Paid(Receipt::of(Money::fen(1000)))));
+    world.pass(Duration::from_mins(1)).await;
+    assert_eq!(world.stored(&payment).await.held, Some(Held::SecondPayment));
+    assert_eq!(world.told().await, ["payment.underpaid", "payment.held"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_sum_after_a_short_one_settles_and_a_second_number_is_told() {
+    check("T1", None, &["payment.underpaid", "payment.succeeded"]).await;
+    check("T2", Some(Held::SecondPayment), &["payment.underpaid", "payment.succeeded", "payment.held"]).await;
+
+    async fn check(trade_no: &str, held: Option<Held>, told: &[&str]) {
+        let world = World::new();
+        let payment = world.created(json!({})).await;
+        take(&world, paid(&payment, 1, "T1")).await;
+        take(&world, paid(&payment, 1999, trade_no)).await;
+        let stored = world.stored(&payment).await;
+        assert_eq!((stored.status, stored.held), (Status::Succeeded, held), "{trade_no}");
+        assert_eq!(stored.amount_received, Money::fen(1999));
+        assert_eq!(world.told().await, told, "{trade_no}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn money_held_on_one_attempt_neither_blinds_nor_is_forgotten_over_its_sibling() {
+    let world = World::new();
+    world.a.on_create(Script::Lose);
+    let payment = world.created(json!({})).await;
+    take(&world, paid(&payment, 1000, "T1")).await;
+    assert_eq!(world.stored(&payment).await.held, Some(Held::Underpaid));
+    // No callback comes for the sibling: only a look at it finds its money.
+    for _ in 0..3 {
+        world.b.on_query(Ok(QueryAnswer::Open));
+    }
+    world.b.on_query(Ok(QueryAnswer::Paid(Receipt::of(Money::fen(1999)))));
+    world.pass(Duration::from_mins(5)).await;
+    let stored = world.stored(&payment).await;
+    assert_eq!((stored.status, stored.held), (Status::Succeeded, Some(Held::Underpaid)));
+    assert_eq!(stored.attempts[1].state, S::Paid);
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_little_before_the_answer_does_not_leave_the_attempt_unlooked_at() {
+    let world = World::new();
+    world.a.on_create(Script::Slow(Duration::from_secs(5)));
+    let creating = tokio::spawn({
+        let payments = world.payments.clone();
+        async move { payments.create(app(), crate::world::request(json!({}))).await }
+    });
+    world.clock.advance(Duration::from_secs(1)).await;
+    let number = world.a.orders()[0].number.to_string();
+    take(&world, callback(&number, Money::fen(1), "T1")).await;
+    let payment = creating.await.unwrap().unwrap().payment;
+    assert_eq!(payment.next_action, None, "nobody may pay into a held payment");
+    world.pass(Duration::from_mins(1)).await;
+    let stored = world.stored(&payment).await;
+    assert_ne!(stored.attempts[0].state, S::Sending);
+    assert!(stored.attempts[0].check_at.is_some());
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,6 +8,7 @@ use paymux_core::channel::{Blame, QueryAnswer, Receipt};
 use paymux_core::payment::{AttemptState as S, NextAction, Payment, Status};
 use paymux_core::{Money, PaymentError, Store};
 use paymux_testkit::Script;
+use paymux_testkit::memory_store::Trouble;
 use serde_json::json;
 
 fn states(payment: &Payment) -> Vec<S> {
@@ -267,4 +268,47 @@ async fn one_app_never_sees_the_payments_of_another() {
     assert_eq!(world.payments.sync(other.clone(), payment.id).await.unwrap_err().code(), "not_found");
     assert_eq!(world.payments.cancel(other, payment.id).await.unwrap_err().code(), "not_found");
     assert_eq!(world.a.canceled() + world.a.asked(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_held_up_past_its_time_sends_nothing() {
+    let world = World::new();
+    world.store.trouble(Trouble::AnsweredLate(Duration::from_secs(25)));
+    let creating = tokio::spawn({
+        let payments = world.payments.clone();
+        async move { payments.create(app(), crate::world::request(json!({}))).await }
+    });
+    world.pass(Duration::from_secs(24)).await;
+    let payment = world.store.payments(&paymux_testkit::fixtures::all_of("shop")).await.unwrap().remove(0);
+    assert_eq!(states(&payment), [S::Unknown], "a worker has given its sender up");
+    let answer = creating.await.unwrap().unwrap().payment;
+    world.clock.advance(Duration::from_secs(1)).await;
+    assert!(world.a.orders().is_empty() && world.b.orders().is_empty());
+    assert_eq!(answer.next_action, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_commit_answer_costs_no_payment() {
+    let world = World::new();
+    world.store.trouble(Trouble::AnswerLost);
+    let answer = world.create(json!({})).await.unwrap();
+    assert_eq!((answer.is_new, answer.payment.status), (true, Status::Pending));
+    assert_eq!(answer.payment, world.stored(&answer.payment).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_commit_answer_does_not_forget_which_channel_was_tried() {
+    let world = World::new();
+    for channel in [&world.a, &world.b] {
+        channel.on_create(Script::Refuse(Blame::Account));
+    }
+    let payment = {
+        let creating = world.create(json!({}));
+        // The opening goes well; the outcome's answer is lost.
+        world.store.trouble(Trouble::Delayed(Duration::ZERO));
+        world.store.trouble(Trouble::AnswerLost);
+        creating.await.unwrap().payment
+    };
+    assert_eq!((world.a.orders().len(), world.b.orders().len()), (1, 1));
+    assert_eq!((states(&payment), payment.status), (vec![S::Refused, S::Refused], Status::Failed));
 }

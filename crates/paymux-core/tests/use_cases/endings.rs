@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use crate::world::{Setting, World, app};
+use crate::world::{Setting, World, app, channel};
 use paymux_core::catalog::FailoverUnknown;
 use paymux_core::channel::{Can, CancelAnswer, ChannelError, QueryAnswer, Receipt};
 use paymux_core::payment::{AttemptState as S, Payment, Status};
 use paymux_core::{Money, PaymentError};
 use paymux_testkit::Script;
+use paymux_testkit::channel::callback;
+use paymux_testkit::memory_store::Trouble;
 use serde_json::json;
 
 fn face(payment: &Payment) -> (Status, S) {
@@ -42,6 +44,37 @@ async fn money_that_comes_before_the_close_counts() {
         assert_eq!(world.payments.cancel(app(), payment.id).await.unwrap_err().code(), "already_paid");
         assert_eq!(world.told().await, ["payment.succeeded"]);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_that_money_overtakes_does_not_reach_the_provider() {
+    let world = World::new();
+    let payment = world.created(json!({})).await;
+    world.store.trouble(Trouble::Delayed(Duration::from_secs(1)));
+    let cancel = tokio::spawn({
+        let (payments, id) = (world.payments.clone(), payment.id);
+        async move { payments.cancel(app(), id).await }
+    });
+    world.clock.advance(Duration::from_millis(500)).await;
+    let paid = callback(payment.attempts[0].number.as_str(), Money::fen(1999), "T1");
+    world.payments.take_callback(channel("a"), paid).await.unwrap();
+    assert_eq!(cancel.await.unwrap().unwrap_err().code(), "already_paid");
+    assert_eq!(world.a.canceled(), 0, "a reversal would give the money back");
+    let stored = world.stored(&payment).await;
+    assert_eq!((face(&stored), stored.cancel_requested), ((Status::Succeeded, S::Paid), false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_abandoned_order_is_closed_without_waiting_for_its_end() {
+    let world = World::new();
+    world.a.on_create(Script::Lose);
+    let payment = world.created(json!({})).await;
+    assert_eq!(payment.attempts[0].state, S::Abandoned);
+    world.pass(Duration::from_secs(10)).await;
+    assert_eq!((world.a.canceled(), world.b.canceled()), (1, 0));
+    let stored = world.stored(&payment).await;
+    let states: Vec<_> = stored.attempts.iter().map(|a| a.state).collect();
+    assert_eq!((stored.status, states), (Status::Pending, vec![S::Closed, S::Open]));
 }
 
 #[tokio::test(start_paused = true)]

@@ -158,6 +158,36 @@ fn a_pin_obeys_every_rule_and_must_stand_in_the_route() {
 }
 
 #[test]
+fn a_pin_may_stand_in_any_route_that_matches() {
+    let other = When { apps: Some(vec![AppId::new("other").unwrap()]), ..When::default() };
+    let routes = vec![
+        route("first", When::default(), Strategy::Priority, &[0]),
+        route("second", When::default(), Strategy::Priority, &[1]),
+        route("strange", other, Strategy::Priority, &[2]),
+    ];
+    let catalog = catalog(vec![entry("a"), entry("b"), entry("c")], routes);
+    let (b, c) = (channel("b"), channel("c"));
+    let router = Router::new(&catalog);
+    let picked = router.pick(&Want { pin: Some(&b), ..Want::plain() }.ask(), &[], 0).unwrap();
+    assert_eq!((picked.route.name.as_str(), &picked.channel.id), ("second", &b));
+    let nobody = router.pick(&Want { pin: Some(&c), ..Want::plain() }.ask(), &[], 0).unwrap_err();
+    assert!(nobody.removed.iter().any(|(id, removal)| *id == c && removal.rule == "pin"));
+    let plain = router.pick(&Want::plain().ask(), &[], 0).unwrap();
+    assert_eq!(plain.route.name.as_str(), "first");
+}
+
+#[test]
+fn a_pin_of_a_payment_that_no_route_takes_is_named() {
+    let (a, catalog) = (channel("a"), catalog(vec![entry("a")], vec![]));
+    let nobody =
+        Router::new(&catalog).pick(&Want { pin: Some(&a), ..Want::plain() }.ask(), &[], 0).unwrap_err();
+    assert_eq!(
+        nobody.removed.iter().map(|(id, r)| (id.as_str(), r.rule)).collect::<Vec<_>>(),
+        [("a", "pin")]
+    );
+}
+
+#[test]
 fn random_is_even_and_the_seed_decides() {
     let channels = vec![entry("a"), entry("b"), entry("c")];
     let catalog = catalog(channels, vec![route("all", When::default(), Strategy::Random, &[0, 1, 2])]);
