@@ -82,6 +82,11 @@ impl Dialect for BeeCloud {
         memo.split(' ').skip(1).any(|word| word == code)
     }
 
+    /// Source: BeeCloud's API pages of 2018, revert: three codes of the till and no other.
+    fn closes(&self, memo: &str) -> bool {
+        matches!(code_in(memo), "WX_SCAN" | "ALI_SCAN" | "ALI_OFFLINE_QRCODE")
+    }
+
     /// 28 digits, in the form of WeChat's.
     fn trade_no(&self, dice: &Dice) -> String {
         format!("4200{}", dice.digits(24))
@@ -236,6 +241,22 @@ mod tests {
             let request =
                 WireRequest::new(Verb::Post, "/2/rest/bill").body("application/json", create.to_string());
             dialect.witness(&request, &read)
+        }
+    }
+
+    #[test]
+    fn three_codes_can_be_revoked() {
+        let dialect = BeeCloud { acceptor: paymux_beecloud::provider().acceptor().unwrap() };
+        for (memo, want) in [
+            ("offline WX_SCAN WX", true),
+            ("offline ALI_SCAN ALI", true),
+            ("bill ALI_OFFLINE_QRCODE ALI", true),
+            ("offline WX_NATIVE WX", false),
+            ("offline BC_WX_SCAN BC", false),
+            ("bill ALI_WEB ALI", false),
+            ("", false),
+        ] {
+            assert_eq!(dialect.closes(memo), want, "{memo}");
         }
     }
 

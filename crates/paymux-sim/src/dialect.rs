@@ -26,6 +26,9 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     /// Whether an order with that memo is one of `code`, a create code or a group of them.
     fn has_code(&self, memo: &str, code: &str) -> bool;
 
+    /// Whether the provider revokes orders with that memo at all.
+    fn closes(&self, memo: &str) -> bool;
+
     /// The number of a payment at the wallet.
     fn trade_no(&self, dice: &Dice) -> String;
 

@@ -141,7 +141,12 @@ impl Engine {
     }
 
     fn cancel(&self, read: &FrontRead, number: &str) -> FrontAnswer {
-        let closing = self.books.lock().close(&key(read, number));
+        let key = key(read, number);
+        let memo = self.books.lock().order(&key).map(|order| order.memo.clone());
+        if memo.is_some_and(|memo| !self.dialect.closes(&memo)) {
+            return FrontAnswer::Canceled(false);
+        }
+        let closing = self.books.lock().close(&key);
         self.changed();
         match closing {
             Some(Closing::Done) => FrontAnswer::Canceled(true),

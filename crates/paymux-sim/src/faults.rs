@@ -2,7 +2,7 @@
 //!
 //! Rules stand in the order in which they came. The first one that matches, has turns left and
 //! whose chance comes true is taken; each call and each try of a webhook meets at most one.
-//! What a fault does is in `engine` (calls) and `courier` (webhooks).
+//! What a fault does is in `call` (calls) and `courier` (webhooks).
 
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +49,8 @@ pub enum CallFault {
     Malformed,
     /// The call is worked on; the connection is closed halfway through the answer's body.
     Truncated,
-    /// The protocol's own result code, such as 14 or 7.
+    /// The protocol's own result code, such as 14 or 7. Never meets a call whose sign or form was
+    /// refused: that has its code already.
     Code {
         /// The code.
         code: i64,
@@ -57,7 +58,7 @@ pub enum CallFault {
         #[serde(default)]
         effect: FaultEffect,
     },
-    /// For a create: the payer pays and the webhook is tried before the create is answered.
+    /// The payer pays and the webhook is tried before the create is answered. Meets creates only.
     PaidBeforeAnswer,
 }
 
@@ -108,6 +109,16 @@ pub enum NoticeFault {
 }
 
 impl CallFault {
+    /// Whether it could do anything to a call of that operation. Where it could not it is neither
+    /// taken nor counted.
+    fn meets(&self, operation: &str) -> bool {
+        match self {
+            Self::PaidBeforeAnswer => operation == "pay",
+            Self::Code { .. } => operation != "unread",
+            _ => true,
+        }
+    }
+
     /// Its word in the statistics: the `kind` of its JSON form.
     pub(crate) const fn word(&self) -> &'static str {
         match self {
@@ -267,11 +278,11 @@ impl FaultPlan {
         number: Option<&str>,
         dice: &Dice,
     ) -> Option<CallFault> {
-        draw(&mut self.calls, operation, number, dice)
+        draw(&mut self.calls, |rule| rule.matches(operation, number) && rule.fault.meets(operation), dice)
     }
 
     pub(crate) fn draw_notice(&mut self, number: &str, dice: &Dice) -> Option<NoticeFault> {
-        draw(&mut self.notices, "notice", Some(number), dice)
+        draw(&mut self.notices, |rule| rule.matches("notice", Some(number)), dice)
     }
 }
 
@@ -280,8 +291,8 @@ impl FaultPlan {
 #[error("at most {RULES_MAX} rules may stand; delete some first")]
 pub struct TooManyRules;
 
-fn draw<F: Clone>(rules: &mut Vec<Rule<F>>, operation: &str, number: Option<&str>, dice: &Dice) -> Option<F> {
-    let at = rules.iter_mut().position(|rule| rule.matches(operation, number) && rule.takes(dice))?;
+fn draw<F: Clone>(rules: &mut Vec<Rule<F>>, matches: impl Fn(&Rule<F>) -> bool, dice: &Dice) -> Option<F> {
+    let at = rules.iter_mut().position(|rule| matches(rule) && rule.takes(dice))?;
     let fault = rules[at].fault.clone();
     if rules[at].is_used_up() {
         rules.remove(at);
@@ -330,6 +341,18 @@ mod tests {
         assert_eq!(words(&mut rules(), "list", "B2", 1), ["malformed"]);
         assert_eq!(words(&mut rules(), "pay", "A1", 1), ["truncated"]);
         assert_eq!(words(&mut rules(), "pay", "B2", 1), ["-"]);
+    }
+
+    #[test]
+    fn a_fault_waits_for_a_call_that_it_can_do_something_to() {
+        let rules = vec![Rule::once(CallFault::PaidBeforeAnswer)];
+        assert_eq!(words(&mut plan(rules.clone()), "list", "A1", 2), ["-", "-"]);
+        let mut waits = plan(rules);
+        assert_eq!(words(&mut waits, "list", "A1", 1), ["-"]);
+        assert_eq!(words(&mut waits, "pay", "A1", 2), ["paid_before_answer", "-"]);
+        let mut code = plan(vec![Rule::once(CallFault::Code { code: 14, effect: FaultEffect::None })]);
+        assert_eq!(words(&mut code, "unread", "A1", 1), ["-"]);
+        assert_eq!(words(&mut code, "query", "A1", 2), ["code", "-"]);
     }
 
     #[test]

@@ -22,8 +22,9 @@ use super::control;
 use crate::call::{self, Reply};
 use crate::engine::Engine;
 
-/// The largest request body, in bytes.
-const REQUEST_BYTES_MAX: usize = 64 * 1024;
+/// The largest body that is read, in bytes: twice of what an acceptor takes, so that a body somewhat
+/// too large is refused in the protocol's own words.
+const REQUEST_BYTES_MAX: usize = 128 * 1024;
 /// The most connections at once; further ones wait in the system's queue.
 const CONNECTIONS_MAX: usize = 4096;
 /// How long a client may take for the head of a request.
