@@ -19,7 +19,7 @@ use crate::ID;
 use crate::config::is_key;
 use crate::map::AMOUNT_MAX;
 use crate::sign::{self, CALLBACK, SIGN_HEADER};
-use crate::wire::{Callback, JSON, OpenCall, OrderCall};
+use crate::wire::{self, Callback, JSON, OpenCall, OrderCall};
 
 /// How far a call's `time` may be from our clock, either way.
 const WINDOW: Duration = Duration::from_mins(5);
@@ -203,7 +203,7 @@ fn parse<T: DeserializeOwned>(request: &WireRequest) -> Result<T, Fault> {
     if request.body.len() > BODY_BYTES_MAX {
         return Err(Fault::new(413, "too_large", format!("at most {BODY_BYTES_MAX} bytes")));
     }
-    serde_json::from_slice(&request.body).map_err(|error| Fault::new(400, "unreadable", error.to_string()))
+    wire::read(&request.body).map_err(|error| Fault::new(400, "unreadable", error.to_string()))
 }
 
 fn account(

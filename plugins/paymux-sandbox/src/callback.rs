@@ -7,7 +7,7 @@ use paymux_core::{Currency, Money, Secret, Verb, WireRequest, WireResponse};
 
 use crate::map::{AMOUNT_MAX, trade_no};
 use crate::sign::{self, CALLBACK, SIGN_HEADER};
-use crate::wire::Callback;
+use crate::wire::{self, Callback};
 
 /// The largest callback that is read, in bytes.
 const BODY_BYTES_MAX: usize = 4096;
@@ -37,7 +37,7 @@ fn diagnosis(key: &Secret, request: &WireRequest, received: &str) -> &'static st
 
 fn claim(body: &[u8]) -> Result<Claim, CallbackError> {
     let unreadable = |what: &str| CallbackError::Unreadable(what.to_owned());
-    let callback: Callback = serde_json::from_slice(body)
+    let callback: Callback = wire::read(body)
         .map_err(|_| unreadable("write {\"number\", \"amount\", \"currency\", \"time\"} and nothing else"))?;
     let currency = Currency::from_code(&callback.currency)
         .ok_or_else(|| unreadable("`currency` is no ISO 4217 code"))?;

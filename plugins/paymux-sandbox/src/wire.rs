@@ -2,10 +2,21 @@
 //!
 //! Their meaning lives in `map`, `callback` and `acceptor`.
 
+use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Serialize};
 
 /// The media type of every body.
 pub(crate) const JSON: &str = "application/json";
+
+/// Reads a message, which is one JSON object. Serde alone would take a list as the fields in their
+/// order.
+pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
+    if body.trim_ascii_start().starts_with(b"{") {
+        serde_json::from_slice(body)
+    } else {
+        Err(serde_json::Error::custom("write one JSON object"))
+    }
+}
 
 /// A callback: an order was paid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

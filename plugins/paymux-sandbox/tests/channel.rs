@@ -345,6 +345,7 @@ async fn a_signed_callback_must_still_be_a_whole_one() {
         r#"{"number":"","amount":1,"currency":"CNY","time":1}"#,
         r#"{"number":"n","amount":1,"currency":"CNY"}"#,
         r#"{"number":"n","amount":1,"currency":"CNY","time":1,"x":1}"#,
+        r#"["n",1,"CNY",1]"#,
         "",
     ] {
         let text = format!("callback\n{body}\nsandbox");
@@ -407,6 +408,7 @@ fn the_server_side_refuses_the_rest_by_name() {
     check(WireRequest { verb: Verb::Get, ..right.clone() }, 404, "no_such_call");
     check(WireRequest { path: "/sandbox/refund".to_owned(), ..right }, 404, "no_such_call");
     check(call("/sandbox/query", "{}", "k-9f2c"), 400, "unreadable");
+    check(call("/sandbox/query", r#"["shop",1709251200000,"A1"]"#, "k-9f2c"), 400, "unreadable");
     check(call("/sandbox/query", &about.replace("1709251200000", "1709250899999"), "k-9f2c"), 401, "stale");
     let create = r#"{"account":"shop","time":1709251200000,"number":"A1","amount":0,"currency":"CNY","method":"wechat.native","subject":"Tea"}"#;
     check(call("/sandbox/create", create, "k-9f2c"), 400, "invalid_field");
