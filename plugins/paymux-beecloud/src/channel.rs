@@ -119,7 +119,8 @@ impl BeeCloud {
         }
     }
 
-    /// What became of a till order. The status is newer, the record has the amount.
+    /// What became of a till order: its record, and while that is unpaid the status, which is newer.
+    /// The record comes first, so that a status call that hangs cannot hide money that is booked.
     async fn query_till(
         &self,
         cx: &Cx<'_>,
@@ -127,28 +128,40 @@ impl BeeCloud {
         order: &OrderRef,
     ) -> Result<QueryAnswer, ChannelError> {
         let number = order.number.as_str();
-        let status = self.till_paid(cx, code, number).await;
-        let rows = match (self.rows(cx, code, number).await, &status) {
-            (Ok(rows), _) => rows,
-            (Err(error), Ok(_)) => return Err(ChannelError::unknown(error.to_string())),
-            (Err(error), Err(_)) => return Err(error),
-        };
-        let answer = map::found(&rows)?;
-        if matches!((&status, &answer), (Ok(true), QueryAnswer::Closed)) {
-            return Err(ChannelError::unknown(
+        let recorded = map::found(&self.rows(cx, code, number).await?)?;
+        if matches!(recorded, QueryAnswer::Paid(_)) {
+            return Ok(recorded);
+        }
+        match self.till_paid(cx, code, number).await {
+            Ok(true) => self.paid_by_status(cx, code, order).await,
+            Ok(false) | Err(_) => Ok(recorded),
+        }
+    }
+
+    /// The status says paid; the record, asked once more, has the amount.
+    async fn paid_by_status(
+        &self,
+        cx: &Cx<'_>,
+        code: &Code,
+        order: &OrderRef,
+    ) -> Result<QueryAnswer, ChannelError> {
+        let rows = self.rows(cx, code, order.number.as_str()).await;
+        let rows = rows.map_err(|error| ChannelError::unknown(error.to_string()))?;
+        match map::found(&rows)? {
+            QueryAnswer::Paid(receipt) => Ok(QueryAnswer::Paid(receipt)),
+            QueryAnswer::Closed => Err(ChannelError::unknown(
                 "the status says paid and the record says reverted; a person must look",
-            ));
+            )),
+            // The record lags behind: the amount is the one that it was made with, which the record
+            // repeats if it is there.
+            QueryAnswer::Open | QueryAnswer::NotFound => {
+                let row = rows.first();
+                let stated = row.map(|row| row.total_fee).filter(|fee| *fee > 0);
+                let received = stated.map_or(order.amount, Money::fen);
+                let reference = row.and_then(|row| row.id.clone());
+                Ok(QueryAnswer::Paid(Receipt { reference, ..Receipt::of(received) }))
+            }
         }
-        if !matches!(status, Ok(true)) || matches!(answer, QueryAnswer::Paid(_)) {
-            return Ok(answer);
-        }
-        // Paid, and the record lags behind: the amount is the one that it was made with, which
-        // the record repeats if it is there.
-        let row = rows.first();
-        let stated = row.map(|row| row.total_fee).filter(|fee| *fee > 0);
-        let received = stated.map_or(order.amount, Money::fen);
-        let reference = row.and_then(|row| row.id.clone());
-        Ok(QueryAnswer::Paid(Receipt { reference, ..Receipt::of(received) }))
     }
 
     /// After code 7: the wallet refused, unless this very order is there all the same.

@@ -2,7 +2,7 @@
 
 use paymux_core::channel::{CancelAnswer, QueryAnswer};
 use paymux_core::transport::{NoAnswer, NotSent, Undelivered};
-use paymux_core::{ChannelError, Money, Verb};
+use paymux_core::{ChannelError, Money, Verb, WireResponse};
 use serde_json::{Value, json};
 
 use crate::rig::{NUMBER, Rig, TEST_SECRET, reply};
@@ -16,7 +16,7 @@ fn row(patch: Value) -> Value {
     row
 }
 
-fn bills(rows: &[Value]) -> paymux_core::WireResponse {
+fn bills(rows: &[Value]) -> WireResponse {
     reply(0, json!({"bills": rows}))
 }
 
@@ -110,57 +110,70 @@ async fn older_and_test_books_have_their_own_paths() {
     assert_eq!(test.paths(), ["/2/rest/sandbox/bills"]);
 }
 
+const RECORD: &str = "/2/rest/bills";
+const STATUS: &str = "/2/rest/offline/bill/status";
+
+/// What a query of a till order makes of these answers, all of which it must have asked for.
+async fn till(answers: Vec<WireResponse>) -> Result<QueryAnswer, ChannelError> {
+    let order = [RECORD, STATUS, RECORD];
+    let asked = &order[..answers.len()];
+    let rig = Rig::new(json!({})).answers(answers);
+    let answer = rig.query("wechat.barcode").await;
+    assert_eq!(rig.paths(), asked);
+    answer
+}
+
+fn status(paid: bool) -> WireResponse {
+    reply(0, json!({"pay_result": paid}))
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_till_order_is_asked_for_twice() {
-    let status = |paid: bool| reply(0, json!({"pay_result": paid}));
-    let ask = async |answers: Vec<paymux_core::WireResponse>| {
-        let rig = Rig::new(json!({})).answers(answers);
-        let answer = rig.query("wechat.barcode").await;
-        assert_eq!(rig.paths(), ["/2/rest/offline/bill/status", "/2/rest/bills"]);
-        assert_eq!(
-            (rig.fields(0)["bill_no"].as_str(), rig.fields(0)["channel"].as_str()),
-            (Some(NUMBER), Some("WX_SCAN"))
-        );
-        answer
-    };
+async fn a_till_orders_record_comes_first() {
+    assert_eq!(money(till(vec![bills(&[row(json!({}))])]).await), (1023, 0));
+    let discounted = row(json!({"total_fee": 1000, "discount": 23}));
+    assert_eq!(money(till(vec![bills(&[discounted])]).await), (1000, 23));
+    for code in [14, 15] {
+        assert!(matches!(till(vec![reply(code, json!({}))]).await, Err(ChannelError::Unknown(_))), "{code}");
+    }
     let unpaid = || row(json!({"spay_result": false}));
-    assert_eq!(
-        money(ask(vec![status(true), bills(&[row(json!({"total_fee": 1000, "discount": 23}))])]).await),
-        (1000, 23)
-    );
-    assert_eq!(money(ask(vec![status(false), bills(&[row(json!({}))])]).await), (1023, 0));
-    assert_eq!(money(ask(vec![status(true), bills(&[])]).await), (1023, 0));
-    assert_eq!(money(ask(vec![status(true), bills(&[unpaid()])]).await), (1023, 0));
-    let other_sum = row(json!({"spay_result": false, "total_fee": 5, "bill_fee": 5}));
-    assert_eq!(
-        money(ask(vec![status(true), bills(&[other_sum])]).await),
-        (5, 0),
-        "the record knows another amount"
-    );
-    assert_eq!(ask(vec![status(false), bills(&[unpaid()])]).await, Ok(QueryAnswer::Open));
-    assert_eq!(ask(vec![status(false), bills(&[])]).await, Ok(QueryAnswer::NotFound));
-    assert_eq!(ask(vec![reply(8, json!({})), bills(&[])]).await, Ok(QueryAnswer::NotFound));
-    assert_eq!(ask(vec![reply(14, json!({})), bills(&[unpaid()])]).await, Ok(QueryAnswer::Open));
+    assert_eq!(till(vec![bills(&[unpaid()]), status(false)]).await, Ok(QueryAnswer::Open));
+    assert_eq!(till(vec![bills(&[]), status(false)]).await, Ok(QueryAnswer::NotFound));
+    assert_eq!(till(vec![bills(&[]), reply(8, json!({}))]).await, Ok(QueryAnswer::NotFound));
+    assert_eq!(till(vec![bills(&[unpaid()]), reply(14, json!({}))]).await, Ok(QueryAnswer::Open));
+    assert_eq!(till(vec![bills(&[unpaid()]), reply(0, json!({}))]).await, Ok(QueryAnswer::Open));
     let reverted = row(json!({"spay_result": false, "revert_result": true}));
-    assert_eq!(
-        ask(vec![status(false), bills(std::slice::from_ref(&reverted))]).await,
-        Ok(QueryAnswer::Closed)
-    );
-    let contradiction = ask(vec![status(true), bills(&[reverted])]).await;
+    assert_eq!(till(vec![bills(&[reverted]), status(false)]).await, Ok(QueryAnswer::Closed));
+
+    let rig = Rig::new(json!({})).answers([bills(&[unpaid()]), status(false)]);
+    rig.query("wechat.barcode").await.unwrap();
+    let asked = rig.fields(1);
+    assert_eq!((asked["bill_no"].as_str(), asked["channel"].as_str()), (Some(NUMBER), Some("WX_SCAN")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paid_status_makes_the_record_be_read_again_for_the_amount() {
+    let unpaid = || row(json!({"spay_result": false}));
+    let paid = async |after: WireResponse| till(vec![bills(&[unpaid()]), status(true), after]).await;
+    let discounted = row(json!({"total_fee": 1000, "discount": 23}));
+    assert_eq!(money(paid(bills(&[discounted])).await), (1000, 23));
+    assert_eq!(money(paid(bills(&[])).await), (1023, 0));
+    assert_eq!(money(paid(bills(&[unpaid()])).await), (1023, 0));
+    let other_sum = row(json!({"spay_result": false, "total_fee": 5, "bill_fee": 5}));
+    assert_eq!(money(paid(bills(&[other_sum])).await), (5, 0), "the record knows another amount");
+    for refused in [1, 5, 14, 15] {
+        assert!(matches!(paid(reply(refused, json!({}))).await, Err(ChannelError::Unknown(_))), "{refused}");
+    }
+    let reverted = row(json!({"spay_result": false, "revert_result": true}));
+    let contradiction = paid(bills(&[reverted])).await;
     assert!(matches!(contradiction, Err(ChannelError::Unknown(_))), "paid and reverted: {contradiction:?}");
-    assert!(matches!(ask(vec![status(true), reply(15, json!({}))]).await, Err(ChannelError::Unknown(_))));
-    assert!(matches!(
-        ask(vec![reply(0, json!({})), reply(0, json!({}))]).await,
-        Err(ChannelError::Unknown(_))
-    ));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_status_of_beeclouds_own_codes_names_no_channel() {
     let rig =
-        Rig::new(json!({"prefer_bc": true})).answers([reply(0, json!({"pay_result": false})), bills(&[])]);
+        Rig::new(json!({"prefer_bc": true})).answers([bills(&[]), reply(0, json!({"pay_result": false}))]);
     rig.query("wechat.barcode").await.unwrap();
-    assert_eq!(rig.fields(0).get("channel"), None);
+    assert_eq!((rig.fields(1)["bill_no"].as_str(), rig.fields(1).get("channel")), (Some(NUMBER), None));
 }
 
 #[tokio::test(start_paused = true)]
