@@ -37,6 +37,8 @@ pub enum Trouble {
     AnsweredLate(Duration),
     /// It is done, and its answer is lost.
     AnswerLost,
+    /// It is not done, and nobody says so.
+    Lost,
 }
 
 /// Everything that the ledger holds.
@@ -87,13 +89,16 @@ impl MemoryStore {
         if let Some(Trouble::Delayed(span)) = trouble {
             tokio::time::sleep(span).await;
         }
+        if let Some(Trouble::Lost) = trouble {
+            return Err(StoreError::Unconfirmed("the test lost the write".to_owned()));
+        }
         let answer = write(&mut *self.books()?);
         match trouble {
             Some(Trouble::AnsweredLate(span)) => tokio::time::sleep(span).await,
             Some(Trouble::AnswerLost) => {
                 return Err(StoreError::Unconfirmed("the test lost the answer".to_owned()));
             }
-            Some(Trouble::Delayed(_)) | None => {}
+            Some(Trouble::Delayed(_) | Trouble::Lost) | None => {}
         }
         answer
     }

@@ -150,6 +150,7 @@ async fn the_rest_of_an_underpaid_sum_is_no_repeat_of_its_first_part() {
     assert_eq!(stored.attempts[0].received, Some(Money::fen(1000)), "what was booked stays booked");
     assert_eq!(verdicts(&world), [V::Applied, V::Applied]);
     // The same sum once more, under a third number.
+    world.clock.advance(Duration::from_secs(1)).await;
     take(&world, paid(&payment, 999, "T3")).await;
     assert_eq!(verdicts(&world)[2], V::Quarantined);
     // A query that still sees the first part takes nothing back.

@@ -312,3 +312,12 @@ async fn a_lost_commit_answer_does_not_forget_which_channel_was_tried() {
     assert_eq!((world.a.orders().len(), world.b.orders().len()), (1, 1));
     assert_eq!((states(&payment), payment.status), (vec![S::Refused, S::Refused], Status::Failed));
 }
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_for_a_payment_that_cannot_be_read_back() {
+    let world = World::new();
+    world.store.trouble(Trouble::Lost);
+    assert_eq!(world.create(json!({})).await.unwrap_err().code(), "overloaded");
+    assert!(world.a.orders().is_empty());
+    assert!(world.create(json!({})).await.unwrap().is_new);
+}

@@ -65,6 +65,23 @@ async fn a_cancel_that_money_overtakes_does_not_reach_the_provider() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_unknown_order_is_not_given_up_before_its_time() {
+    let world = World::with(&Setting { failover: 0, ..Setting::default() });
+    world.a.on_create(Script::Lose);
+    let payment = world.created(json!({"expires_in": 300})).await;
+    for _ in 0..20 {
+        world.a.on_query(Ok(QueryAnswer::NotFound));
+        world.a.on_cancel(Err(ChannelError::unknown("cut")));
+    }
+    assert_eq!(world.payments.cancel(app(), payment.id).await.unwrap_err().code(), "in_flight");
+    world.pass(Duration::from_secs(290)).await;
+    assert_eq!(face(&world.stored(&payment).await), (Status::Processing, S::Unknown));
+    assert!(world.a.canceled() > 1);
+    world.pass(Duration::from_secs(20)).await;
+    assert_eq!(face(&world.stored(&payment).await), (Status::Canceled, S::Abandoned));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_abandoned_order_is_closed_without_waiting_for_its_end() {
     let world = World::new();
     world.a.on_create(Script::Lose);
