@@ -127,10 +127,13 @@ pub fn run() -> ExitCode {
     // One provider of cryptography for the whole process, before anything speaks TLS. A second call
     // would change nothing.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    if let Err(mistake) = logs::install(&environment, command.log_default()) {
-        console::error(&mistake);
-        return End::Usage.into();
-    }
+    let _logging = match logs::install(&environment, command.log_default()) {
+        Ok(logging) => logging,
+        Err(mistake) => {
+            console::error(&mistake);
+            return End::Usage.into();
+        }
+    };
     let end = match command {
         Command::Demo(options) => on_runtime(demo::run(&options)),
         Command::Serve { file } => on_runtime(serve::run(&file.config, &environment)),

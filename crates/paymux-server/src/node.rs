@@ -37,10 +37,10 @@ pub enum StartError {
         error: std::io::Error,
     },
     /// The ledger does not open.
-    #[error("the ledger (store.url) does not open: {0}")]
+    #[error("the ledger (store.url) does not open")]
     Store(#[from] ConnectError),
     /// The way out could not be made.
-    #[error("calls to providers cannot be made: {0}")]
+    #[error("calls to providers cannot be made")]
     Outbound(#[from] SetupError),
 }
 

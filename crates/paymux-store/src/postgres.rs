@@ -103,6 +103,7 @@ async fn in_transaction<W: Work>(pool: &DatabaseConnection, work: W) -> Result<W
 }
 
 async fn connect(driver: PgConnectOptions, options: &Options) -> Result<DatabaseConnection, ConnectError> {
+    greet(&driver, options).await?;
     // The URL is a stand-in: every setting is made on the driver's own type.
     let mut pool = ConnectOptions::new("postgres://localhost");
     pool.max_connections(options.connections.max(1)).min_connections(1);
@@ -111,6 +112,18 @@ async fn connect(driver: PgConnectOptions, options: &Options) -> Result<Database
     pool.sqlx_logging(false).record_stmt_in_spans(false);
     pool.map_sqlx_postgres_opts(move |_| driver.clone());
     Database::connect(pool).await.map_err(|error| ConnectError::Open(error.to_string()))
+}
+
+/// One connection without the pool, which would hide why there is none behind a time-out.
+async fn greet(driver: &PgConnectOptions, options: &Options) -> Result<(), ConnectError> {
+    use sea_orm::sqlx::{Connection as _, PgConnection};
+    let server = format!("{}:{}", driver.get_host(), driver.get_port());
+    let failed = |why: String| ConnectError::Open(format!("{server}: {why}"));
+    match tokio::time::timeout(options.acquire, PgConnection::connect_with(driver)).await {
+        Ok(Ok(connection)) => connection.close().await.map_err(|error| failed(error.to_string())),
+        Ok(Err(error)) => Err(failed(error.to_string())),
+        Err(_) => Err(failed("no answer in time".into())),
+    }
 }
 
 /// The driver's settings for that URL. Ours come after the URL's own `options`, and so win.

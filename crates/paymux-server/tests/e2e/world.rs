@@ -203,10 +203,15 @@ pub(crate) fn order(order_no: &str) -> Value {
     })
 }
 
-/// A port that nobody has now; paymux comes and goes on it, so it cannot be 0.
+/// A port that nobody has now; paymux comes and goes on it, so it cannot be 0. Below those that the
+/// system hands out by itself (32768 and up), or another test's connection could take it meanwhile.
 pub(crate) async fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    listener.local_addr().unwrap()
+    loop {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, fastrand::u16(15_000..32_000)));
+        if TcpListener::bind(address).await.is_ok() {
+            return address;
+        }
+    }
 }
 
 fn configuration(address: SocketAddr, store: &str, hook: &str, settings: &str, provider: &str) -> String {
