@@ -8,10 +8,6 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value};
 
 use crate::fault::Fault;
 
-/// Begins a request inside SQLite's batch, where exactly one savepoint is open at any time: what
-/// the last request wrote stays, what this one writes can be taken back.
-pub(crate) const BEGIN_REQUEST: &str = "RELEASE request; SAVEPOINT request; ";
-
 /// A statement under construction: text, and the values that its `$1`, `$2`, ... stand for.
 pub(crate) struct Sql {
     backend: DbBackend,
@@ -77,7 +73,7 @@ impl Sql {
 /// On PostgreSQL it is one statement of chained `WITH` parts, and so a transaction by itself. What
 /// must be seen is locked, so that nobody changes it between the look and the write.
 ///
-/// On SQLite it is several statements in a savepoint, sent to the one writer's connection together:
+/// On SQLite it is several statements in the writer's savepoint, sent to its connection together:
 /// each one looks at whether the one before it changed its row.
 pub(crate) struct Script {
     sql: Sql,
@@ -124,7 +120,6 @@ impl Script {
             self.follow(" AND ");
             self.sql.push(conflict).push(" RETURNING 1)");
         } else {
-            self.sql.push(if self.parts == 0 { BEGIN_REQUEST } else { "" });
             write(&mut self.sql);
             for look in std::mem::take(&mut self.seen) {
                 self.sql.push(" AND EXISTS (SELECT 1 ").push(&look).push(")");
@@ -193,11 +188,10 @@ mod tests {
     }
 
     #[test]
-    fn is_a_savepoint_of_statements_that_look_back_on_sqlite() {
+    fn is_statements_that_look_back_on_sqlite() {
         assert_eq!(
             script(DbBackend::Sqlite).sql.text,
-            "RELEASE request; SAVEPOINT request; \
-             UPDATE t SET x = $2 WHERE id = $3 AND EXISTS (SELECT 1 FROM t WHERE id = $1) RETURNING 1; \
+            "UPDATE t SET x = $2 WHERE id = $3 AND EXISTS (SELECT 1 FROM t WHERE id = $1) RETURNING 1; \
              INSERT INTO u (id) SELECT $4 WHERE 1 = 1 AND changes() = 1 ON CONFLICT (id) DO NOTHING; "
         );
     }

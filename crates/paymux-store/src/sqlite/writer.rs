@@ -21,8 +21,7 @@ use super::lock::FileLock;
 use super::own::Own;
 use crate::fault::{self, Fault};
 use crate::ledger::Options;
-use crate::ops::{Guard, Work};
-use crate::script::BEGIN_REQUEST;
+use crate::ops::Work;
 
 /// Requests between two checkpoints: about a thousand pages, as SQLite itself would take. A log that
 /// grows makes each write to it slower.
@@ -93,6 +92,10 @@ fn closed() -> StoreError {
     StoreError::Unavailable("the ledger is closed".into())
 }
 
+/// Begins a request inside the batch, where exactly one savepoint is open at any time: what the last
+/// request wrote stays, what this one writes can be taken back.
+const BEGIN_REQUEST: &str = "RELEASE request; SAVEPOINT request";
+
 /// How a batch ended.
 enum End {
     /// Its commit is on the disk.
@@ -125,9 +128,9 @@ struct Pending<W: Work> {
 #[async_trait]
 impl<W: Work> Request for Pending<W> {
     async fn run(&mut self, db: &Own) -> Result<(), DbErr> {
-        if W::GUARD != Guard::Itself {
-            db.run(BEGIN_REQUEST).await?;
-        }
+        // Before the work, whatever it is: one that fails before its first statement must take back
+        // nothing of the request before it, which is answered as written.
+        db.run(BEGIN_REQUEST).await?;
         let outcome = match self.work.run(db).await {
             Ok(answer) => Ok(answer),
             Err(fault) => {

@@ -87,6 +87,22 @@ async fn a_refused_write_hurts_no_other_in_its_batch() {
 }
 
 #[tokio::test]
+async fn a_write_that_fails_before_its_first_statement_hurts_no_other_in_its_batch() {
+    let place = OnSqlite::new();
+    let ledger = Arc::new(place.open().await);
+    let mut openings = openings(&Fixtures::new(1), 60);
+    for opening in openings.iter_mut().skip(1).step_by(2) {
+        opening.payment.attempts.clear();
+    }
+    let answers = open_at_once(&ledger, openings.clone()).await;
+    for (place, (answer, opening)) in answers.iter().zip(&openings).enumerate() {
+        assert_eq!(answer.is_ok(), place % 2 == 0, "{answer:?}");
+        assert_eq!(ledger.payment(opening.payment.id).await.unwrap().is_some(), answer.is_ok());
+    }
+    assert_eq!(stored(&*ledger).await, 30);
+}
+
+#[tokio::test]
 async fn a_transaction_lost_before_its_commit_writes_nothing_and_is_survived() {
     let place = OnSqlite::new();
     let ledger = Arc::new(place.open().await);
