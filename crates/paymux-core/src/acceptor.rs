@@ -23,13 +23,19 @@ pub struct FrontRoute {
     pub path: &'static str,
 }
 
-/// Whoever calls: one set of credentials in a protocol.
-#[derive(Debug, Clone)]
+/// Whoever calls: one set of credentials in a protocol. `Debug` shows none of them.
+#[derive(Clone)]
 pub struct FrontAccount {
     /// What the host calls it: an app's id, or a simulated account.
     pub key: String,
     /// Its credentials, checked by [`Acceptor::check_settings`].
     pub settings: Settings,
+}
+
+impl std::fmt::Debug for FrontAccount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FrontAccount").field("key", &self.key).finish_non_exhaustive()
+    }
 }
 
 /// Finds an account by what a request says of itself, such as an app id or a merchant number.
@@ -115,8 +121,9 @@ pub enum FrontCall {
     },
 }
 
-/// An order that a client wants opened.
-#[derive(Debug, Clone)]
+/// An order that a client wants opened. `Debug` shows neither the payer nor the protocol's other
+/// fields: a card may stand in them.
+#[derive(Clone)]
 pub struct FrontPay {
     /// The client's number.
     pub number: String,
@@ -142,6 +149,17 @@ pub struct FrontPay {
     pub echo: serde_json::Value,
     /// The protocol's other fields by their own names.
     pub extra: BTreeMap<String, serde_json::Value>,
+}
+
+impl std::fmt::Debug for FrontPay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { number, amount, method, .. } = self;
+        f.debug_struct("FrontPay")
+            .field("number", number)
+            .field("amount", amount)
+            .field("method", method)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Which orders a client wants listed.

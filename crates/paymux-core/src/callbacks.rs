@@ -136,7 +136,7 @@ impl Payments {
         let Some(attempt) = payment.attempt_by_number(&entry.id, &claim.number).map(|a| a.id) else {
             return Ok(Some(orphan(Some(payment))));
         };
-        let Some((happening, facts)) = self.evidence(claim, &payment, attempt).await else {
+        let Some((happening, facts)) = self.evidence(claim, &payment, attempt).await? else {
             let detail = "what it claims is not signed, and the provider does not confirm it";
             return Ok(Some(Outcome::kept(CallbackVerdict::Quarantined, id, detail)));
         };
@@ -159,13 +159,14 @@ impl Payments {
         })
     }
 
-    /// What the claim proves: itself, or what the provider says when it is asked.
+    /// What the claim proves: itself, or what the provider says when it is asked. A provider that
+    /// cannot be asked now is to send the callback again: nobody else may come to look.
     async fn evidence(
         &self,
         claim: &Claim,
         payment: &Payment,
         attempt: AttemptId,
-    ) -> Option<(Happening, Facts)> {
+    ) -> Result<Option<(Happening, Facts)>, PaymentError> {
         if claim.evidence == Evidence::Settles {
             let receipt = Receipt {
                 received: claim.received,
@@ -180,12 +181,17 @@ impl Payments {
             } else {
                 Sum::Foreign
             };
-            return Some((Happening::Callback(sum), Facts { receipt: Some(receipt), ..Facts::default() }));
+            let facts = Facts { receipt: Some(receipt), ..Facts::default() };
+            return Ok(Some((Happening::Callback(sum), facts)));
         }
         let catalog = self.catalog();
-        let attempt = payment.attempt(attempt)?;
-        let asked = self.ask(&catalog, payment, attempt).await?;
-        matches!(asked.0, Happening::QueryPaid(_)).then_some(asked)
+        let Some(attempt) = payment.attempt(attempt) else { return Ok(None) };
+        match self.ask(&catalog, payment, attempt).await {
+            Some((Happening::QueryUnknown, _)) | None => {
+                Err(PaymentError::Overloaded("the provider could not be asked".to_owned()))
+            }
+            Some(asked) => Ok(matches!(asked.0, Happening::QueryPaid(_)).then_some(asked)),
+        }
     }
 }
 

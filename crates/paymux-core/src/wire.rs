@@ -172,11 +172,18 @@ impl Endpoint {
     /// Reads `https://host[:port][/path]`. Plain `http` is taken only for a loopback address, or
     /// anywhere when `plain` says so.
     pub fn parse(text: &str, plain: PlainHttp) -> Result<Self, EndpointError> {
+        // The parser would drop some of them in silence, and the address would be another one.
+        if text.bytes().any(|b| b.is_ascii_control() || b == b' ') {
+            return Err(EndpointError("no blank or control character may stand in an address"));
+        }
         let url = url::Url::parse(text)
             .map_err(|_| EndpointError("write an address like https://host:port/path"))?;
         let https = match url.scheme() {
             "https" => true,
             "http" => false,
+            _ if plain == PlainHttp::Anywhere => {
+                return Err(EndpointError("the scheme must be https or http"));
+            }
             _ => return Err(EndpointError("the scheme must be https")),
         };
         if url.host_str().is_none_or(str::is_empty) {
@@ -300,6 +307,10 @@ mod tests {
             "https://x/#f",
             "x",
             "http://0x7f000002.example",
+            "https://x/a b",
+            " https://x",
+            "https://x/\r\ny",
+            "https://x/\t",
         ] {
             assert!(Endpoint::parse(bad, PlainHttp::LoopbackOnly).is_err(), "{bad}");
         }

@@ -153,6 +153,9 @@ impl ScriptedChannel {
     }
 }
 
+/// A callback on this path counts as one whose money is not signed.
+pub const UNSIGNED: &str = "/unsigned";
+
 /// The callback that [`ScriptedChannel`] believes: `number amount_minor currency trade_no`, and
 /// for an order of a stated amount one word more, its minor units.
 pub fn callback(number: &str, amount: Money, trade_no: &str) -> WireRequest {
@@ -233,7 +236,7 @@ impl Channel for ScriptedChannel {
             received: Money::new(minor, currency),
             method: None,
             trade_no: Some(trade_no.to_owned()),
-            evidence: Evidence::Settles,
+            evidence: if request.path == UNSIGNED { Evidence::AskProvider } else { Evidence::Settles },
         })
     }
 

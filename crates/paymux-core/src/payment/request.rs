@@ -323,10 +323,13 @@ fn extra(
     Ok(map.clone())
 }
 
-/// SHA-256 over the request written as JSON in one fixed order, with what is defaulted left out.
+/// SHA-256 over the request written as JSON in one fixed order. What is left to a default is the
+/// same as what names it.
 fn written(request: &PaymentRequest) -> [u8; 32] {
     let mut request = request.clone();
     request.extra.clear();
+    request.expires_in.get_or_insert(EXPIRES_IN_DEFAULT);
+    request.payer.get_or_insert_default();
     if let Some(payer) = &mut request.payer {
         payer.auth_code = payer.auth_code.take().map(|_| "?".to_owned());
     }
@@ -410,7 +413,7 @@ mod tests {
         for patch in [
             json!({"amount": 2000}),
             json!({"subject": "Tea "}),
-            json!({"expires_in": 1800}),
+            json!({"expires_in": 1801}),
             json!({"metadata": {"a": "b"}}),
             json!({"extra": {"a": 1}}),
             json!({"extra": {"a": "1"}}),
@@ -419,6 +422,9 @@ mod tests {
             json!({"payer": {"openid": "1"}}),
         ] {
             assert_ne!(base, fingerprint(patch.clone()), "{patch}");
+        }
+        for same in [json!({"expires_in": 1800}), json!({"payer": {}}), json!({"extra": {}})] {
+            assert_eq!(base, fingerprint(same.clone()), "{same}");
         }
         assert_ne!(fingerprint(json!({"extra": {"a": 1}})), fingerprint(json!({"extra": {"a": 2}})));
     }

@@ -185,6 +185,12 @@ impl<'a> Draft<'a> {
             Effect::Settle => self.settle(place, facts.receipt),
             Effect::Hold(held) => {
                 self.after.attempts[place].checks += 1;
+                if held == Held::Underpaid
+                    && self.after.status != Status::Succeeded
+                    && let Some(receipt) = facts.receipt
+                {
+                    self.after.amount_received = receipt.received;
+                }
                 self.hold(held);
             }
             Effect::End => self.end(),

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::world::{World, app, channel};
-use paymux_core::channel::{QueryAnswer, Receipt};
+use paymux_core::channel::{ChannelError, QueryAnswer, Receipt};
 use paymux_core::payment::{AttemptState as S, Held, Payment, Status};
 use paymux_core::store::CallbackVerdict as V;
 use paymux_core::{Money, WireRequest};
 use paymux_testkit::Script;
-use paymux_testkit::channel::callback;
+use paymux_testkit::channel::{UNSIGNED, callback};
 use serde_json::json;
 
 async fn take(world: &World, request: WireRequest) -> (u16, String) {
@@ -111,6 +111,8 @@ async fn another_sum_or_currency_never_settles() {
             (Status::Pending, Some(held), None)
         );
         assert_eq!(stored.attempts[0].received, Some(money));
+        let shown = if held == Held::Underpaid { money } else { Money::fen(0) };
+        assert_eq!(stored.amount_received, shown);
         assert_eq!(world.told().await, [told]);
         // A person decides: no clock ends it, but more money may come, and so it is asked about.
         world.pass(Duration::from_mins(40)).await;
@@ -325,4 +327,31 @@ async fn a_missed_callback_is_made_good_by_a_query() {
     assert_eq!(world.stored(&payment).await.status, Status::Succeeded);
     assert_eq!(take(&world, paid(&payment, 1999, "T1")).await, accepted());
     assert_eq!(verdicts(&world), [V::Duplicate]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn money_that_is_not_signed_is_believed_only_as_the_provider_confirms_it() {
+    let paid = |fen| Ok(QueryAnswer::Paid(Receipt::of(Money::fen(fen))));
+    check(paid(1999), accepted(), Status::Succeeded, &[V::Applied]).await;
+    check(Ok(QueryAnswer::Open), accepted(), Status::Pending, &[V::Quarantined]).await;
+    check(Ok(QueryAnswer::NotFound), accepted(), Status::Pending, &[V::Quarantined]).await;
+    // Nobody knows: it is to come again, and is not acknowledged.
+    let again = (503, "again".to_owned());
+    check(Err(ChannelError::unknown("cut")), again, Status::Pending, &[]).await;
+
+    async fn check(
+        answer: Result<QueryAnswer, ChannelError>,
+        want: (u16, String),
+        status: Status,
+        kept: &[V],
+    ) {
+        let world = World::new();
+        let payment = world.created(json!({})).await;
+        world.a.on_query(answer);
+        let mut request = self::paid(&payment, 1999, "T1");
+        request.path = UNSIGNED.to_owned();
+        assert_eq!(take(&world, request).await, want);
+        assert_eq!(world.stored(&payment).await.status, status);
+        assert_eq!(verdicts(&world), kept);
+    }
 }
