@@ -20,7 +20,10 @@ use paymux_testkit::ScriptedChannel;
 fn catalog(count: usize) -> Result<Catalog, Box<dyn std::error::Error>> {
     let entry = |i: usize| {
         let id = format!("channel-{i}");
-        Ok::<_, Box<dyn std::error::Error>>(ChannelEntry::new(ChannelId::new(&id)?, Arc::new(ScriptedChannel::new(&id))))
+        Ok::<_, Box<dyn std::error::Error>>(ChannelEntry::new(
+            ChannelId::new(&id)?,
+            Arc::new(ScriptedChannel::new(&id)),
+        ))
     };
     let channels = (0..count).map(entry).collect::<Result<Vec<_>, _>>()?;
     let route = Route {
@@ -61,7 +64,9 @@ fn route(c: &mut Criterion) {
         };
         let router = Router::new(&catalog);
         assert!(router.pick(&ask, &[], 7).is_ok() && plain(&catalog, &ask, 7).is_some());
-        group.bench_function(BenchmarkId::new("paymux", count), |b| b.iter(|| router.pick(black_box(&ask), &[], 7)));
+        group.bench_function(BenchmarkId::new("paymux", count), |b| {
+            b.iter(|| router.pick(black_box(&ask), &[], 7))
+        });
         group.bench_function(BenchmarkId::new("plain", count), |b| {
             b.iter(|| plain(&catalog, black_box(&ask), 7).map(|entry| &entry.id));
         });

@@ -34,7 +34,9 @@ fn sign(c: &mut Criterion) {
     group.bench_function("pieces", |b| {
         b.iter(|| pieces(black_box(APP_ID), black_box(TIMESTAMP), black_box(SECRET)).to_hex());
     });
-    group.bench_function("plain", |b| b.iter(|| plain(black_box(APP_ID), black_box(TIMESTAMP), black_box(SECRET))));
+    group.bench_function("plain", |b| {
+        b.iter(|| plain(black_box(APP_ID), black_box(TIMESTAMP), black_box(SECRET)))
+    });
     group.finish();
 }
 

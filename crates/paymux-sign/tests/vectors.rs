@@ -2,7 +2,6 @@
 //!
 //! Field order and secrets of a provider are tested in its plugin; here its texts are only pieces.
 
-
 use paymux_sign::{Decimal, HexCase, Md5Digest, Md5Text};
 
 /// The test suite of RFC 1321, appendix A.5.
