@@ -65,7 +65,7 @@ fn route(c: &mut Criterion) {
         let router = Router::new(&catalog);
         assert!(router.pick(&ask, &[], 7).is_ok() && plain(&catalog, &ask, 7).is_some());
         group.bench_function(BenchmarkId::new("paymux", count), |b| {
-            b.iter(|| router.pick(black_box(&ask), &[], 7))
+            b.iter(|| router.pick(black_box(&ask), &[], 7));
         });
         group.bench_function(BenchmarkId::new("plain", count), |b| {
             b.iter(|| plain(&catalog, black_box(&ask), 7).map(|entry| &entry.id));

@@ -35,7 +35,7 @@ fn sign(c: &mut Criterion) {
         b.iter(|| pieces(black_box(APP_ID), black_box(TIMESTAMP), black_box(SECRET)).to_hex());
     });
     group.bench_function("plain", |b| {
-        b.iter(|| plain(black_box(APP_ID), black_box(TIMESTAMP), black_box(SECRET)))
+        b.iter(|| plain(black_box(APP_ID), black_box(TIMESTAMP), black_box(SECRET)));
     });
     group.finish();
 }
