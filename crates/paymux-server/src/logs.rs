@@ -1,7 +1,7 @@
 //! Where the log goes: standard error, as text for a person at a terminal, as JSON for everything else.
 //!
 //! A thread of its own writes it. Whoever reads the log may stall: then lines wait, and beyond
-//! [`LINES_WAITING`] of them are lost, but no payment and no shutdown ever waits for a log.
+//! 16,384 of them are lost, but no payment and no shutdown ever waits for a log.
 
 use std::io::IsTerminal as _;
 
