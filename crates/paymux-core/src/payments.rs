@@ -1,7 +1,7 @@
 //! The one door for every front: create, look up, cancel and sync payments, take callbacks in.
 //!
 //! Each use case runs in a task of its own, so that a client that hangs up cuts nothing in half.
-//! What changes a payment goes through [`draft`], and there through the state table.
+//! What changes a payment goes through `draft`, and there through the state table.
 
 mod cancel;
 mod create;
