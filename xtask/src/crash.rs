@@ -28,7 +28,8 @@ pub(crate) struct Options {
 /// When something that was acknowledged is lost or doubled, or the harness cannot run.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     nextest_is_installed(root)?;
-    let test = ["nextest", "run", "--package", "paymux-server", "--test", "e2e", "-E", FILTER];
+    // With the whole workspace, so that its crates have the features that the other tests built them with.
+    let test = ["nextest", "run", "--workspace", "--test", "e2e", "-E", FILTER];
     let how = ["--cargo-profile", "ci", "--profile", "ci", "--no-capture"];
     let mut command = cargo(root, test.into_iter().chain(how));
     command.env("PAYMUX_CRASH_KILLS", options.kills.to_string());
