@@ -194,3 +194,14 @@ async fn sim_prints_a_channel_that_works() {
     paymux.end().await;
     assert_eq!(sim.signal("INT").await, Some(0));
 }
+
+/// A pipe holds 64 KiB, and each of these requests is a line of some 200 bytes in the log.
+#[tokio::test]
+async fn a_log_that_nobody_reads_stops_nothing() {
+    let mut world = World::start(Kind::Sqlite).await;
+    world.restart_unread().await;
+    for _ in 0..1000 {
+        assert_eq!(world.http.get(SHOP, "/v1/payments").await.status, 200);
+    }
+    world.end().await;
+}

@@ -107,6 +107,16 @@ impl World {
         self.paymux = Some(process);
     }
 
+    /// Starts it anew, with a log that is full of everything and that nobody reads.
+    pub(crate) async fn restart_unread(&mut self) {
+        self.down().await;
+        let mut command = paymux(["serve", "-c", self.file().to_str().unwrap()]);
+        command.env("PAYMUX_LOG", "info").stderr(std::process::Stdio::piped());
+        let mut process = Running::start(command);
+        ready(&mut process, &self.http).await;
+        self.paymux = Some(process);
+    }
+
     /// `SIGKILL`.
     pub(crate) async fn kill(&mut self) {
         assert_eq!(self.take_process().signal("KILL").await, None, "ended by the signal");
