@@ -3,7 +3,9 @@
 
 mod ci;
 mod crash;
+mod drill;
 mod measure;
+mod simulate;
 mod tidy;
 mod tree;
 
@@ -28,6 +30,10 @@ enum Command {
     Ci(ci::Options),
     /// Kills the real binary under work, again and again, and compares all books afterwards.
     Crash(crash::Options),
+    /// Runs the seeded simulation over many seeds, or replays one.
+    Simulate(simulate::Options),
+    /// Plants known bugs in a copy and sees whether the harnesses catch them.
+    Drill(drill::Options),
     /// Times the binary's start and reads its memory after many payments, beside the goals.
     Measure(measure::Options),
 }
@@ -48,6 +54,8 @@ fn run(command: Command) -> Result<()> {
         Command::Tidy => tidy::run(root),
         Command::Ci(options) => ci::run(root, &options),
         Command::Crash(options) => crash::run(root, &options),
+        Command::Simulate(options) => simulate::run(root, &options),
+        Command::Drill(options) => drill::run(root, &options),
         Command::Measure(options) => measure::run(root, &options),
     }
 }

@@ -112,6 +112,17 @@ pub enum FrontCall {
         /// The client's number.
         number: String,
     },
+    /// Send money of a paid order back.
+    Refund(Box<FrontRefund>),
+    /// What became of a refund, by the client's number. `None` in the answer: not found.
+    QueryRefund {
+        /// The client's number of the refund.
+        number: String,
+    },
+    /// Which refunds there are.
+    ListRefunds(FrontRefundFilter),
+    /// How many refunds there are; `skip` and `limit` do not count.
+    CountRefunds(FrontRefundFilter),
     /// An operation that is not routed, by the provider's own name and with its own fields.
     Native {
         /// The operation.
@@ -162,6 +173,34 @@ impl std::fmt::Debug for FrontPay {
     }
 }
 
+/// Money that a client wants sent back.
+#[derive(Debug, Clone)]
+pub struct FrontRefund {
+    /// The client's number of the refund.
+    pub number: String,
+    /// The client's number of the order.
+    pub order: String,
+    /// How much.
+    pub amount: Money,
+    /// Why; may be empty.
+    pub reason: String,
+    /// Where the notices of this refund go.
+    pub notify_url: Option<String>,
+    /// Whether a person must approve it before money moves.
+    pub approval: FrontApproval,
+    /// What comes back unchanged in queries and notices.
+    pub echo: serde_json::Value,
+}
+
+/// Whether a person must approve a refund.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrontApproval {
+    /// It is worked on at once.
+    NotNeeded,
+    /// Only a record is made; money moves after an approval.
+    Needed,
+}
+
 /// Which orders a client wants listed.
 #[derive(Debug, Clone, Default)]
 pub struct FrontFilter {
@@ -171,7 +210,32 @@ pub struct FrontFilter {
     pub id: Option<String>,
     /// Only paid, or only unpaid.
     pub paid: Option<bool>,
+    /// Only those of which money went back, or only those of which none did.
+    pub refunded: Option<bool>,
     /// Only those of that provider code or group.
+    pub code: Option<String>,
+    /// Made at this moment or later.
+    pub from: Option<Timestamp>,
+    /// Made at this moment or before.
+    pub to: Option<Timestamp>,
+    /// How many to pass over.
+    pub skip: u32,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// Which refunds a client wants listed.
+#[derive(Debug, Clone, Default)]
+pub struct FrontRefundFilter {
+    /// The client's number of the refund.
+    pub number: Option<String>,
+    /// The client's number of the order.
+    pub order: Option<String>,
+    /// The provider's own record id of the refund.
+    pub id: Option<String>,
+    /// Only those that a person has to approve, or only the others.
+    pub approval: Option<bool>,
+    /// Only those of orders of that provider code or group.
     pub code: Option<String>,
     /// Made at this moment or later.
     pub from: Option<Timestamp>,
@@ -206,6 +270,12 @@ pub enum FrontAnswer {
     Count(u64),
     /// The order can take no money any more (`true`), or would not be closed (`false`).
     Canceled(bool),
+    /// A refund, or none of that number.
+    Refund(Option<Box<FrontRefundRecord>>),
+    /// Refunds.
+    Refunds(Vec<FrontRefundRecord>),
+    /// What an operation gave that is not routed, by the provider's own names.
+    Native(serde_json::Map<String, serde_json::Value>),
     /// Nobody knows yet: the client must query.
     InDoubt,
     /// A definite no.
@@ -226,6 +296,18 @@ pub enum FrontRefusal {
         /// What is allowed.
         rule: String,
     },
+    /// There is no order of that number.
+    NoSuchOrder,
+    /// There is no refund of that number or id.
+    NoSuchRefund,
+    /// The order is not paid, so nothing can go back.
+    OrderUnpaid,
+    /// The order is too old for a refund.
+    RefundTooLate,
+    /// A refund of the order is in progress, and it allows no other.
+    RefundInProgress,
+    /// More than can still go back.
+    RefundTooLarge,
     /// The wallet or bank behind refused.
     Upstream(String),
     /// The protocol's own code, for simulated faults.
@@ -245,6 +327,8 @@ pub struct FrontOrder {
     pub received: Option<Money>,
     /// What was taken off.
     pub discount: Money,
+    /// What went back.
+    pub refunded: Money,
     /// What the payer uses.
     pub method: Method,
     /// What the acceptor remembered of the order: [`FrontRead::memo`].
@@ -263,9 +347,50 @@ pub struct FrontOrder {
     pub echo: serde_json::Value,
 }
 
+/// A refund as the host keeps it.
+#[derive(Debug, Clone)]
+pub struct FrontRefundRecord {
+    /// The host's own record id.
+    pub id: String,
+    /// The client's number of the refund.
+    pub number: String,
+    /// The order, as it is now.
+    pub order: FrontOrder,
+    /// How much goes back.
+    pub amount: Money,
+    /// Where it stands.
+    pub state: FrontRefundState,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// What comes back unchanged.
+    pub echo: serde_json::Value,
+}
+
+/// Where a refund stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FrontRefundState {
+    /// A record that waits for an approval; no money moves.
+    AwaitsApproval,
+    /// A person must open that address before money moves.
+    NeedsAction {
+        /// The address.
+        url: String,
+    },
+    /// Taken in; the end comes later.
+    Pending,
+    /// The money is back.
+    Done,
+    /// Surely not done, and it never will be.
+    Failed,
+}
+
 /// What a notice tells.
 #[derive(Debug, Clone)]
 pub enum FrontFact {
     /// An order was paid.
     Paid(Box<FrontOrder>),
+    /// Money went back.
+    Refunded(Box<FrontRefundRecord>),
 }

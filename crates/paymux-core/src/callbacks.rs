@@ -2,12 +2,13 @@
 //! acknowledged.
 
 use crate::catalog::{Catalog, ChannelEntry, Lifecycle};
-use crate::channel::{CallbackError, Claim, ClaimKind, Evidence, Receipt, Verdict};
+use crate::channel::{CallbackError, Can, Claim, ClaimKind, Evidence, Receipt, Verdict};
+use crate::crash_point;
 use crate::error::PaymentError;
 use crate::ids::{AttemptId, CallbackId, ChannelId, PaymentId};
 use crate::money::Money;
-use crate::payment::Payment;
-use crate::payments::{Facts, Payments};
+use crate::payment::{Attempt, AttemptState, Payment};
+use crate::payments::{Facts, Payments, TradeNo, site};
 use crate::state::{Effect, Happening, Sum};
 use crate::store::{Applied, CallbackRow, CallbackVerdict};
 use crate::wire::{WireRequest, WireResponse};
@@ -16,14 +17,24 @@ use crate::wire::{WireRequest, WireResponse};
 const TRIES: u32 = 8;
 
 /// What was made of a verified claim.
-struct Outcome {
-    verdict: CallbackVerdict,
-    payment: Option<PaymentId>,
-    detail: Option<String>,
+pub(crate) struct Outcome {
+    pub(crate) verdict: CallbackVerdict,
+    pub(crate) payment: Option<PaymentId>,
+    pub(crate) detail: Option<String>,
 }
 
 impl Outcome {
-    fn kept(verdict: CallbackVerdict, payment: Option<PaymentId>, detail: impl Into<String>) -> Self {
+    /// It changed something, and was stored with the change.
+    pub(crate) fn applied(payment: Option<PaymentId>) -> Self {
+        Self { verdict: CallbackVerdict::Applied, payment, detail: None }
+    }
+
+    /// It changed nothing, and is to be kept with the reason.
+    pub(crate) fn kept(
+        verdict: CallbackVerdict,
+        payment: Option<PaymentId>,
+        detail: impl Into<String>,
+    ) -> Self {
         Self { verdict, payment, detail: Some(detail.into()) }
     }
 }
@@ -49,8 +60,11 @@ impl Payments {
         let row = self.row(entry, request);
         let (taken, verdict) = match entry.channel.verify_callback(&row.request) {
             Ok(claim) => {
-                // Another sum for the same order is another fact: it must not pass for a repeat.
-                let event_key = Some(format!("{} {}", claim.event_key, claim.received));
+                // Another sum for the same order, or other money, is another fact: it must not pass for
+                // a repeat.
+                let trade_no = claim.trade_no.as_deref().filter(|_| claim.trade_no_is_signed);
+                let event_key =
+                    Some(format!("{} {} {}", claim.event_key, claim.received, trade_no.unwrap_or("-")));
                 let row = CallbackRow { event_key, ..row };
                 (self.take_claim(entry, &claim, row).await, Verdict::Accepted)
             }
@@ -106,7 +120,8 @@ impl Payments {
             let step = match (found, claim.kind) {
                 (Some(payment), ClaimKind::Paid) => self.apply_paid(entry, claim, payment, &row).await?,
                 (payment, ClaimKind::Paid) => Some(orphan(payment)),
-                (payment, _) => Some(beside_the_point(payment)),
+                (payment, ClaimKind::Other) => Some(beside_the_point(payment)),
+                _ => self.take_outflow_claim(entry, claim, &row).await?,
             };
             let Some(outcome) = step else { continue };
             if outcome.verdict == CallbackVerdict::Applied {
@@ -119,7 +134,10 @@ impl Payments {
                 ..row
             };
             let ring = self.catalog().callback_ring;
-            return Ok(self.store().keep_callback(row, ring).await?);
+            crash_point!("callback.before_keep" => return Err(PaymentError::Overloaded("crash point".to_owned())));
+            self.store().keep_callback(row, ring).await?;
+            crash_point!("callback.after_keep" => return Err(PaymentError::Overloaded("crash point".to_owned())));
+            return Ok(());
         }
         Err(PaymentError::InFlight)
     }
@@ -136,24 +154,30 @@ impl Payments {
         let Some(attempt) = payment.attempt_by_number(&entry.id, &claim.number).map(|a| a.id) else {
             return Ok(Some(orphan(Some(payment))));
         };
-        let Some((happening, facts)) = self.evidence(claim, &payment, attempt).await? else {
-            let detail = "what it claims is not signed, and the provider does not confirm it";
-            return Ok(Some(Outcome::kept(CallbackVerdict::Quarantined, id, detail)));
+        let (happening, facts) = match self.evidence(entry, claim, &payment, attempt).await? {
+            Proof::Of(happening, facts) => (happening, *facts),
+            Proof::Nothing(verdict, detail) => return Ok(Some(Outcome::kept(verdict, id, detail))),
         };
         let catalog = self.catalog();
         let mut draft = self.draft(&catalog, &payment);
-        match draft.happen(attempt, happening, facts) {
+        match draft.happen(attempt, happening, facts.clone()) {
             Effect::Next => draft.conclude(),
             Effect::Ignore => return Ok(Some(known(claim, &payment, attempt))),
             _ => {}
         }
-        if draft.payment() == &payment {
-            return Ok(Some(known(claim, &payment, attempt)));
-        }
-        draft.caused_by(CallbackRow { verdict: CallbackVerdict::Applied, payment: id, ..row.clone() });
+        let event_key = key_of(row, claim, happening, &facts);
+        draft.caused_by(CallbackRow {
+            verdict: CallbackVerdict::Applied,
+            payment: id,
+            event_key,
+            ..row.clone()
+        });
         let Some(change) = draft.into_change() else { return Ok(None) };
-        Ok(match self.store().apply(change).await? {
-            Applied::Done => Some(Outcome { verdict: CallbackVerdict::Applied, payment: id, detail: None }),
+        crash_point!("callback.before_apply" => return Err(PaymentError::Overloaded("crash point".to_owned())));
+        let applied = self.store().apply(change).await?;
+        crash_point!("callback.after_apply" => return Err(PaymentError::Overloaded("crash point".to_owned())));
+        Ok(match applied {
+            Applied::Done => Some(Outcome::applied(id)),
             Applied::Stale => None,
             Applied::CallbackKnown => Some(known(claim, &payment, attempt)),
         })
@@ -163,48 +187,139 @@ impl Payments {
     /// cannot be asked now is to send the callback again: nobody else may come to look.
     async fn evidence(
         &self,
+        entry: &ChannelEntry,
         claim: &Claim,
         payment: &Payment,
         attempt: AttemptId,
-    ) -> Result<Option<(Happening, Facts)>, PaymentError> {
-        if claim.evidence == Evidence::Settles {
-            let receipt = Receipt {
-                received: claim.received,
-                discount: Money::zero(claim.received.currency()),
-                trade_no: claim.trade_no.clone(),
-                reference: None,
-            };
-            // An order of another amount is not ours, whatever came in.
-            let is_our_order = claim.order_amount.is_none_or(|amount| amount == payment.amount);
-            let sum = if is_our_order {
-                Sum::of(payment.amount, claim.received, receipt.discount)
-            } else {
-                Sum::Foreign
-            };
-            let facts = Facts { receipt: Some(receipt), ..Facts::default() };
-            return Ok(Some((Happening::Callback(sum), facts)));
+    ) -> Result<Proof, PaymentError> {
+        let Some(attempt) = payment.attempt(attempt) else {
+            return Ok(Proof::Nothing(CallbackVerdict::Orphan, "no order of this channel has that number"));
+        };
+        if claim.evidence == Evidence::AskProvider {
+            let unconfirmed = "what it claims is not signed, and the provider does not confirm it";
+            return self.confirmed(payment, attempt, unconfirmed).await;
         }
-        let catalog = self.catalog();
-        let Some(attempt) = payment.attempt(attempt) else { return Ok(None) };
-        match self.ask(&catalog, payment, attempt).await {
+        if may_be_reversed(&self.catalog(), payment, attempt) {
+            let gone = "its money may have gone back since, and the provider does not confirm it";
+            return self.confirmed(payment, attempt, gone).await;
+        }
+        if names_other_money(claim, attempt) && !claim.trade_no_is_signed {
+            return Ok(self.second_sum(entry, claim, payment, attempt).await);
+        }
+        Ok(settled_by(claim, payment))
+    }
+
+    /// What the provider says now.
+    async fn confirmed(
+        &self,
+        payment: &Payment,
+        attempt: &Attempt,
+        unconfirmed: &'static str,
+    ) -> Result<Proof, PaymentError> {
+        match self.ask(&self.catalog(), payment, attempt).await {
             Some((Happening::QueryUnknown, _)) | None => {
                 Err(PaymentError::Overloaded("the provider could not be asked".to_owned()))
             }
-            Some(asked) => Ok(matches!(asked.0, Happening::QueryPaid(_)).then_some(asked)),
+            Some((happening @ Happening::QueryPaid(_), facts)) => Ok(Proof::Of(happening, Box::new(facts))),
+            Some(_) => Ok(Proof::Nothing(CallbackVerdict::Quarantined, unconfirmed)),
+        }
+    }
+
+    /// A trade number that the sign does not cover differs from the booked one: whoever saw a genuine
+    /// callback can write that, so only the provider's own word counts.
+    async fn second_sum(
+        &self,
+        entry: &ChannelEntry,
+        claim: &Claim,
+        payment: &Payment,
+        attempt: &Attempt,
+    ) -> Proof {
+        let unsure = "names another trade number, unsigned, and the provider could not be asked";
+        if !entry.channel.descriptor().can.has(Can::QUERY) {
+            return Proof::Nothing(CallbackVerdict::Quarantined, unsure);
+        }
+        match self.ask(&self.catalog(), payment, attempt).await {
+            Some((happening @ Happening::QueryPaid(_), facts))
+                if trade_no(&facts) == claim.trade_no.as_deref() =>
+            {
+                Proof::Of(happening, Box::new(facts))
+            }
+            Some((Happening::QueryUnknown, _)) | None => Proof::Nothing(CallbackVerdict::Quarantined, unsure),
+            Some(_) => Proof::Nothing(
+                CallbackVerdict::Duplicate,
+                "this was known; its other trade number is not signed, and the provider does not confirm it",
+            ),
         }
     }
 }
 
-/// The order's money is booked already. Another trade number than the booked one is a second
-/// payment, which a person must look at.
+/// Whether a close may have been sent that gives the money back: where the create itself moves money, a
+/// close is a reversal at some providers, and a callback can be older than that.
+fn may_be_reversed(catalog: &Catalog, payment: &Payment, attempt: &Attempt) -> bool {
+    use AttemptState as S;
+    let may_be_closed = matches!(attempt.state, S::Open | S::Unknown | S::Closed | S::Abandoned | S::Lapsed);
+    may_be_closed
+        && site(catalog, payment, attempt).is_some_and(|(entry, spec)| {
+            !spec.payer_must_act && entry.channel.descriptor().can.has(Can::QUERY | Can::CANCEL)
+        })
+}
+
+/// What a claim comes to.
+enum Proof {
+    /// This happened.
+    Of(Happening, Box<Facts>),
+    /// Nothing happened, with the reason.
+    Nothing(CallbackVerdict, &'static str),
+}
+
+fn settled_by(claim: &Claim, payment: &Payment) -> Proof {
+    let receipt = Receipt {
+        received: claim.received,
+        discount: Money::zero(claim.received.currency()),
+        trade_no: claim.trade_no.clone(),
+        reference: None,
+    };
+    // An order of another amount is not ours, whatever came in.
+    let is_our_order = claim.order_amount.is_none_or(|amount| amount == payment.amount);
+    let sum =
+        if is_our_order { Sum::of(payment.amount, claim.received, receipt.discount) } else { Sum::Foreign };
+    let trade_no = if claim.trade_no_is_signed { TradeNo::Proven } else { TradeNo::Told };
+    let facts = Facts { receipt: Some(receipt), trade_no, ..Facts::default() };
+    Proof::Of(Happening::Callback(sum), Box::new(facts))
+}
+
+/// Whether the claim names money other than what is booked on the attempt.
+fn names_other_money(claim: &Claim, attempt: &Attempt) -> bool {
+    let differs = |no: &str| attempt.trade_no.as_deref().is_some_and(|booked| booked != no);
+    attempt.received.is_some() && claim.trade_no.as_deref().is_some_and(differs)
+}
+
+fn trade_no(facts: &Facts) -> Option<&str> {
+    facts.receipt.as_ref()?.trade_no.as_deref()
+}
+
+/// What makes a callback the same when it comes again. A second sum that only the provider's word
+/// proves has the same signed fields as the first: its trade number tells them apart.
+fn key_of(row: &CallbackRow, claim: &Claim, happening: Happening, facts: &Facts) -> Option<String> {
+    let key = row.event_key.clone()?;
+    let by_asking = matches!(happening, Happening::QueryPaid(_)) && claim.evidence == Evidence::Settles;
+    Some(if by_asking { format!("{key} {}", trade_no(facts).unwrap_or_default()) } else { key })
+}
+
+/// The order's money is booked already. Another sum than the booked one contradicts it, and a person
+/// must look.
 fn known(claim: &Claim, payment: &Payment, attempt: AttemptId) -> Outcome {
     let booked = payment.attempt(attempt);
-    let booked_no = booked.and_then(|a| a.trade_no.as_deref());
-    let other_no = claim.trade_no.as_deref().is_some_and(|no| booked_no.is_some_and(|booked| booked != no));
+    let is_beside =
+        |a: &Attempt| a.more.iter().any(|sum| claim.trade_no.as_deref() == Some(sum.trade_no.as_str()));
     let other_sum = booked.and_then(|a| a.received).is_some_and(|sum| sum != claim.received);
-    if other_no || other_sum {
-        tracing::error!(payment = %payment.id, attempt = %attempt, "a second payment for one order");
-        return Outcome::kept(CallbackVerdict::Quarantined, Some(payment.id), "second_payment");
+    if other_sum && !booked.is_some_and(is_beside) {
+        tracing::error!(payment = %payment.id, attempt = %attempt, "a callback tells another sum than is booked");
+        return Outcome::kept(
+            CallbackVerdict::Quarantined,
+            Some(payment.id),
+            "tells another sum than is booked",
+        );
     }
     Outcome::kept(CallbackVerdict::Duplicate, Some(payment.id), "this was known")
 }
@@ -215,7 +330,7 @@ fn orphan(payment: Option<Payment>) -> Outcome {
 }
 
 fn beside_the_point(payment: Option<Payment>) -> Outcome {
-    Outcome::kept(CallbackVerdict::Quarantined, payment.map(|p| p.id), "not about a payment")
+    Outcome::kept(CallbackVerdict::Quarantined, payment.map(|p| p.id), "not about money of ours")
 }
 
 fn label(verdict: Verdict) -> &'static str {

@@ -134,6 +134,11 @@ impl Catalog {
         self.public_url.join(&format!("/notify/{channel}"), None)
     }
 
+    /// The route of that name.
+    pub fn route(&self, name: &RouteName) -> Option<&Route> {
+        self.routes.iter().find(|route| route.name == *name)
+    }
+
     /// Where a payer's browser comes back from that order.
     pub fn return_url(&self, channel: &ChannelId, number: &str) -> String {
         self.public_url.join(&format!("/return/{channel}/{number}"), None)
@@ -154,13 +159,79 @@ pub struct App {
     /// Whether a payment may name a plain http address for its notices. The transport's own rules
     /// hold besides.
     pub allow_http_notify: bool,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// What is done with money that a second attempt took.
+    pub duplicate_paid: DuplicatePaid,
+    /// What is done with money that comes after its payment had ended.
+    pub late_success: LateSuccess,
+    /// The most that one transfer, and that all transfers of one day (UTC), may pay out, in minor
+    /// units of each currency. `None` = none may.
+    pub transfer_amount_max: Option<i64>,
+}
+
+words! {
+    /// A part of the API that an app may use.
+    Scope {
+        /// Payments.
+        Payments = "payments",
+        /// Refunds of its payments.
+        Refunds = "refunds",
+        /// Paying out.
+        Transfers = "transfers",
+    }
+}
+
+words! {
+    /// What is done with money that a second attempt of a payment took.
+    DuplicatePaid {
+        /// It waits for a person.
+        Hold = "hold",
+        /// It goes back where the provider can do that; else it waits for a person.
+        Refund = "refund",
+    }
+}
+
+words! {
+    /// What is done with the whole money of a payment that had ended unpaid.
+    Late {
+        /// The payment has succeeded.
+        Accept = "accept",
+        /// It waits for a person.
+        Hold = "hold",
+    }
+}
+
+/// What is done with late money, by how the payment had ended. After `failed` it is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LateSuccess {
+    /// After its time had run out.
+    pub expired: Late,
+    /// After the merchant had canceled it.
+    pub canceled: Late,
+}
+
+impl Default for LateSuccess {
+    fn default() -> Self {
+        Self { expired: Late::Accept, canceled: Late::Hold }
+    }
 }
 
 impl App {
     /// An app with those API keys.
     pub fn new(id: AppId, api_keys: &[Secret]) -> Self {
         let key_digests = api_keys.iter().map(|key| digest(key.expose())).collect();
-        Self { id, key_digests, notify_url: None, notify_secrets: Vec::new(), allow_http_notify: false }
+        Self {
+            id,
+            key_digests,
+            notify_url: None,
+            notify_secrets: Vec::new(),
+            allow_http_notify: false,
+            scopes: vec![Scope::Payments, Scope::Refunds],
+            duplicate_paid: DuplicatePaid::Hold,
+            late_success: LateSuccess::default(),
+            transfer_amount_max: None,
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Why a use case says no. One exhaustive `match` in each front turns this into its answer.
 
+use crate::catalog::Scope;
 use crate::ids::ChannelId;
+use crate::money::Money;
 use crate::payment::request::InvalidField;
 use crate::router::NoChannel;
 use crate::store::StoreError;
@@ -26,11 +28,47 @@ pub enum PaymentError {
     #[error("the payment is paid already; refund it instead")]
     AlreadyPaid,
     /// Another operation on it is running.
-    #[error("the payment is being worked on; look at it again in a moment")]
+    #[error("another request on it is under way; look at it again in a moment")]
     InFlight,
     /// It cannot be canceled, with the reason.
     #[error("the payment cannot be canceled: {0}")]
     NotCancelable(String),
+    /// No money of it can go back, with the reason.
+    #[error("the payment cannot be refunded: {0}")]
+    NotRefundable(String),
+    /// More than is left shall go back.
+    #[error("only {left} of the payment can still go back; refunds under way count as gone")]
+    RefundTooLarge {
+        /// What is left.
+        left: Money,
+    },
+    /// The refund number is taken by another request.
+    #[error(
+        "refund number `{0}` was used for a request with other fields; send the same fields or a new number"
+    )]
+    RefundMismatch(String),
+    /// The transfer number is taken by another request.
+    #[error(
+        "transfer number `{0}` was used for a request with other fields; send the same fields or a new number"
+    )]
+    TransferMismatch(String),
+    /// More than the app may pay out.
+    #[error("the app may pay out at most {max_minor} minor units {per}")]
+    TransferTooLarge {
+        /// The limit.
+        max_minor: i64,
+        /// What it holds for: one transfer or a day.
+        per: &'static str,
+    },
+    /// The `Idempotency-Key` was used for another request.
+    #[error("this Idempotency-Key was used for another request; use a new key for a new request")]
+    KeyMismatch,
+    /// The app may not do that.
+    #[error("this app may not use {0}; its `scopes` do not list it")]
+    Forbidden(Scope),
+    /// An operator's word does not fit, with the reason.
+    #[error("this cannot be resolved so: {0}")]
+    NotResolvable(String),
     /// The provider cannot do it.
     #[error("channel `{channel}` cannot {operation}: its provider has no such operation")]
     Unsupported {
@@ -58,6 +96,14 @@ impl PaymentError {
             Self::AlreadyPaid => "already_paid",
             Self::InFlight => "in_flight",
             Self::NotCancelable(_) => "not_cancelable",
+            Self::NotRefundable(_) => "not_refundable",
+            Self::RefundTooLarge { .. } => "refund_too_large",
+            Self::RefundMismatch(_) => "refund_mismatch",
+            Self::TransferMismatch(_) => "transfer_mismatch",
+            Self::TransferTooLarge { .. } => "transfer_too_large",
+            Self::KeyMismatch => "idempotency_mismatch",
+            Self::Forbidden(_) => "forbidden",
+            Self::NotResolvable(_) => "not_resolvable",
             Self::Unsupported { .. } => "unsupported",
             Self::Overloaded(_) => "overloaded",
             Self::Internal(_) => "internal",

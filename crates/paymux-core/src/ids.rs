@@ -195,8 +195,24 @@ id_type! {
     CallbackId, "cbk_"
 }
 id_type! {
+    /// One movement of money in the books.
+    PostingId, "pst_"
+}
+id_type! {
+    /// One line of the audit trail.
+    AuditId, "aud_"
+}
+id_type! {
     /// A request to one of our fronts, where the client named none.
     RequestId, "req_"
+}
+
+impl AttemptId {
+    /// The one refund that returns the whole of this attempt's money without the merchant having
+    /// asked: its id follows from the attempt, so that it cannot be made twice.
+    pub const fn return_id(self) -> RefundId {
+        RefundId(self.0)
+    }
 }
 
 impl AttemptId {

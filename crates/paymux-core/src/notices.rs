@@ -55,9 +55,12 @@ impl Payments {
         if count == 0 {
             return Ok(0);
         }
+        crate::crash_point!("notice.after_take");
         let catalog = self.catalog();
         let reports = futures_util::future::join_all(due.iter().map(|due| self.tell(&catalog, due))).await;
+        crate::crash_point!("notice.after_send");
         self.store().report_deliveries(reports).await?;
+        crate::crash_point!("notice.after_report");
         Ok(count)
     }
 
@@ -88,7 +91,7 @@ impl Payments {
         })
     }
 
-    /// 2xx is taken, 410 means never again, all else means later.
+    /// 2xx is taken, 410 disables the endpoint, all else means later.
     fn judge_notice(
         &self,
         due: &DueDelivery,
@@ -98,7 +101,7 @@ impl Payments {
             Ok(answer) if (200..300).contains(&answer.status) => {
                 (DeliveryOutcome::Delivered(self.now()), format!("status {}", answer.status))
             }
-            Ok(answer) if answer.status == 410 => (DeliveryOutcome::Dead, "status 410: gone".to_owned()),
+            Ok(answer) if answer.status == 410 => (DeliveryOutcome::Gone, "status 410: gone".to_owned()),
             Ok(answer) => (self.again(due, retry_after(&answer)), format!("status {}", answer.status)),
             // An answer that is too long is an answer whose status we did not see: told again.
             Err(failure) => (self.again(due, None), failure.to_string()),
@@ -144,5 +147,6 @@ fn label(outcome: DeliveryOutcome) -> &'static str {
         DeliveryOutcome::Delivered(_) => "delivered",
         DeliveryOutcome::Again(_) => "again",
         DeliveryOutcome::Dead => "dead",
+        DeliveryOutcome::Gone => "gone",
     }
 }

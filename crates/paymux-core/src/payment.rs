@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::channel::Receipt;
 use crate::clock::Timestamp;
 use crate::ids::{AppId, AttemptId, ChannelId, OrderNo, PaymentId, ProviderOrderNo, RouteName};
 use crate::method::Method;
-use crate::money::Money;
+use crate::money::{Currency, Money};
 use crate::words::words;
 
 pub use request::{NewPayment, Payer, PaymentRequest};
@@ -90,6 +91,8 @@ words! {
         Mismatch = "mismatch",
         /// A second sum came in for one order.
         SecondPayment = "second_payment",
+        /// The money came after the payment had ended, and the app wants a person to look at it.
+        Late = "late",
     }
 }
 
@@ -229,6 +232,36 @@ impl Payment {
     }
 }
 
+/// Money that came in for an order that had been paid already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecondSum {
+    /// The wallet's or bank's number of it.
+    pub trade_no: String,
+    /// How much, in minor units of `currency`.
+    pub amount: i64,
+    /// ISO 4217.
+    pub currency: String,
+    /// Whether a person has dealt with it.
+    pub settled: bool,
+}
+
+impl SecondSum {
+    /// That money, waiting for a person.
+    pub fn of(receipt: &Receipt) -> Self {
+        Self {
+            trade_no: receipt.trade_no.clone().unwrap_or_default(),
+            amount: receipt.received.minor(),
+            currency: receipt.received.currency().code().to_owned(),
+            settled: false,
+        }
+    }
+
+    /// The sum, if its currency is one that paymux knows.
+    pub fn money(&self) -> Option<Money> {
+        Some(Money::new(self.amount, Currency::from_code(&self.currency)?))
+    }
+}
+
 /// One try of a payment on one channel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attempt {
@@ -252,6 +285,13 @@ pub struct Attempt {
     pub trade_no: Option<String>,
     /// What came in on it.
     pub received: Option<Money>,
+    /// What came in on it beside that, under other trade numbers: never part of the payment's success.
+    pub more: Vec<SecondSum>,
+    /// How much of `received` is set aside for refunds under way, in its minor units. Written by
+    /// refunds alone: a change of the payment leaves it as it is.
+    pub refunding: i64,
+    /// How much of `received` has gone back, in its minor units. Written as `refunding` is.
+    pub refunded: i64,
     /// How its last answer read, when it was not plain success.
     pub failure: Option<Failure>,
     /// When it was made.
@@ -262,4 +302,35 @@ pub struct Attempt {
     pub check_at: Option<Timestamp>,
     /// How often a worker has looked.
     pub checks: i32,
+}
+
+impl Attempt {
+    /// What of its money can still go back.
+    pub fn refundable(&self) -> Option<Money> {
+        let received = self.received?;
+        let left = received.minor().checked_sub(self.refunding)?.checked_sub(self.refunded)?;
+        Some(Money::new(left, received.currency()))
+    }
+
+    /// Whether it holds money that is not its payment's success, and nothing is being done about it.
+    pub fn holds_money(&self) -> bool {
+        self.first_held().is_some() || self.more.iter().any(|sum| !sum.settled)
+    }
+
+    /// How much that is; of sums in several currencies, those in the first one's.
+    pub fn held(&self) -> Option<Money> {
+        let beside = self.more.iter().filter(|sum| !sum.settled).filter_map(SecondSum::money);
+        let sums = self.first_held().into_iter().chain(beside);
+        sums.reduce(|total, sum| total.checked_add(sum).unwrap_or(total))
+    }
+
+    /// What is left of the money that came in first, unless that is the payment's success.
+    fn first_held(&self) -> Option<Money> {
+        self.refundable().filter(|left| self.state != AttemptState::Paid && left.minor() > 0)
+    }
+
+    /// As [`Self::holds_money`], or money that is on its way back and may not arrive.
+    pub fn keeps_money(&self) -> bool {
+        self.holds_money() || (self.state != AttemptState::Paid && self.refunding > 0)
+    }
 }

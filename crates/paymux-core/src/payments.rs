@@ -3,17 +3,26 @@
 //! Each use case runs in a task of its own, so that a client that hangs up cuts nothing in half.
 //! What changes a payment goes through `draft`, and there through the state table.
 
+mod call;
 mod cancel;
 mod create;
+pub mod desk;
 mod draft;
+mod events;
+pub mod keys;
 mod native;
+mod outflows;
 mod place;
 mod probe;
+mod refund;
 mod schedule;
+mod transfer;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::future::{Either, select};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
@@ -29,8 +38,11 @@ use crate::transport::Transport;
 
 pub(crate) use cancel::{CloseEnd, can_close, closable_from};
 pub(crate) use create::may_be_given_up;
-pub(crate) use draft::{Draft, Facts};
+pub(crate) use draft::{Draft, Facts, Queued, TradeNo};
+pub use keys::{IdempotencyKey, RequestDigest};
 pub use native::NativeError;
+pub use refund::RefundAnswer;
+pub use transfer::TransferAnswer;
 
 /// What payments need from outside.
 #[derive(Clone)]
@@ -53,9 +65,14 @@ struct Inner {
     ports: Ports,
     catalog: CatalogHandle,
     tasks: TaskTracker,
+    halted: CancellationToken,
     /// Payments whose cancel is running in this process.
     canceling: Mutex<BTreeSet<PaymentId>>,
+    running_keys: Mutex<RunningKeys>,
 }
+
+/// The `Idempotency-Key`s whose requests are running in this process.
+type RunningKeys = BTreeSet<(AppId, IdempotencyKey)>;
 
 /// The answer to a create.
 #[derive(Debug, Clone)]
@@ -75,7 +92,14 @@ impl std::fmt::Debug for Payments {
 impl Payments {
     /// Payments by that catalog, over those ports.
     pub fn new(ports: Ports, catalog: CatalogHandle) -> Self {
-        Self(Arc::new(Inner { ports, catalog, tasks: TaskTracker::new(), canceling: Mutex::default() }))
+        Self(Arc::new(Inner {
+            ports,
+            catalog,
+            tasks: TaskTracker::new(),
+            halted: CancellationToken::new(),
+            canceling: Mutex::default(),
+            running_keys: Mutex::default(),
+        }))
     }
 
     /// What is configured at this moment.
@@ -111,6 +135,12 @@ impl Payments {
         self.0.tasks.reopen();
     }
 
+    /// Drops everything under way wherever it stands, and whatever is begun later, as the death of the
+    /// process would. For tests of crashes: a node that stops in earnest drains.
+    pub fn halt(&self) {
+        self.0.halted.cancel();
+    }
+
     /// The ledger.
     pub(crate) fn store(&self) -> &dyn Store {
         self.0.ports.store.as_ref()
@@ -139,11 +169,30 @@ impl Payments {
         &self,
         work: impl Future<Output = Result<T, PaymentError>> + Send + 'static,
     ) -> Result<T, PaymentError> {
+        self.spawn(work).await.unwrap_or_else(|| Err(PaymentError::Internal("a use case died".to_owned())))
+    }
+
+    /// Starts a piece of work that ends even if nobody waits for it; `None` when it died or was halted.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> impl Future<Output = Option<T>> + Send + 'static {
+        let halted = self.0.halted.clone();
+        let work = async move {
+            let (halted, work) = (std::pin::pin!(halted.cancelled()), std::pin::pin!(work));
+            // The token is looked at first: nothing takes another step after a halt.
+            match select(halted, work).await {
+                Either::Left(_) => None,
+                Either::Right((done, _)) => Some(done),
+            }
+        };
         let handle = self.0.tasks.spawn(work.in_current_span());
-        handle.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "a use case died");
-            Err(PaymentError::Internal("a use case died".to_owned()))
-        })
+        async move {
+            handle.await.unwrap_or_else(|error| {
+                tracing::error!(%error, "a piece of work died");
+                None
+            })
+        }
     }
 
     /// Starts a draft of a change to that payment.

@@ -51,6 +51,29 @@ pub enum Happening {
     Lapse,
     /// Another attempt of the payment took the money.
     SiblingPaid,
+    /// An operator says that the money is there.
+    OperatorPaid(Sum),
+    /// An operator says that no money came and none will.
+    OperatorNotPaid,
+    /// An operator takes what came in for the payment's success, although it is not what was asked.
+    OperatorAccepts,
+    /// An operator says that what came in went back by another way.
+    OperatorReturned,
+}
+
+/// On what ground money falls: what is known of the payment beside the attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ground {
+    /// It can be the payment's success.
+    Free,
+    /// Another attempt has taken the payment's money.
+    SiblingPaid,
+    /// The payment has ended, and its app wants a person to look at late money.
+    Late,
+    /// Other money has come in on this attempt before, under another trade number.
+    Second,
+    /// As [`Ground::Second`], and it cannot be the payment's success either.
+    SecondHeld,
 }
 
 /// How a sum that came in compares with what was asked.
@@ -88,33 +111,37 @@ pub enum Effect {
     Ask,
     /// The payer can act: show it, the payment is pending.
     Show,
-    /// Money is there: the payment has succeeded, or this is a duplicate of one that has.
+    /// Money is there: the payment has succeeded.
     Settle,
+    /// Money is there, and another attempt has made the payment's success: this is a duplicate.
+    Duplicate,
     /// Money is there and a person must look at it; the payment stays as it is.
     Hold(Held),
     /// The attempt took no money and never will: try the next channel, or fail.
     Next,
     /// The attempt ended unpaid after it was open: the payment is canceled or expired.
     End,
+    /// A person has dealt with what came in: nothing waits any more.
+    Clear,
 }
 
 /// One cell of the table.
 pub type Cell = (AttemptState, Effect);
 
-/// What `happening` does to an attempt in `state`.
-pub fn step(state: AttemptState, happening: Happening) -> Cell {
+/// What `happening` does to an attempt in `state`. `ground` matters to money alone.
+pub fn step(state: AttemptState, happening: Happening, ground: Ground) -> Cell {
     use AttemptState as S;
     match state {
-        S::Sending => sending(happening),
-        S::Open => open(happening),
-        S::Unknown => unknown(happening),
-        S::Abandoned | S::Lapsed => watched(state, happening),
-        S::Paid | S::DuplicatePaid => paid(state, happening),
-        S::Refused | S::NotSent | S::Closed => ended(state, happening),
+        S::Sending => sending(happening, ground),
+        S::Open => open(happening, ground),
+        S::Unknown => unknown(happening, ground),
+        S::Abandoned | S::Lapsed => watched(state, happening, ground),
+        S::Paid | S::DuplicatePaid => paid(state, happening, ground),
+        S::Refused | S::NotSent | S::Closed => ended(state, happening, ground),
     }
 }
 
-fn sending(happening: Happening) -> Cell {
+fn sending(happening: Happening, ground: Ground) -> Cell {
     use AttemptState as S;
     use Happening as H;
     match happening {
@@ -124,7 +151,9 @@ fn sending(happening: Happening) -> Cell {
         H::AnswerUnknown | H::DispatchOver => (S::Unknown, Effect::Ask),
         H::GiveUp => (S::Abandoned, Effect::Next),
         // A callback can overtake the answer; then the answer comes too late and is dropped.
-        H::AnswerPaid(sum) | H::QueryPaid(sum) | H::Callback(sum) => money(S::Sending, sum),
+        H::AnswerPaid(sum) | H::QueryPaid(sum) | H::Callback(sum) | H::OperatorPaid(sum) => {
+            money(S::Sending, sum, ground)
+        }
         // Only one attempt of a payment is live; this one is closed or watched from now on.
         H::SiblingPaid => (S::Lapsed, Effect::Ask),
         // While the call is under way nothing else is sure: the order may appear a moment later.
@@ -134,15 +163,18 @@ fn sending(happening: Happening) -> Cell {
         H::CloseDone | H::CloseRefused | H::CloseUnknown | H::TimerOver | H::Lapse => {
             (S::Sending, Effect::Ignore)
         }
+        H::OperatorNotPaid => (S::Sending, Effect::Ignore),
+        H::OperatorAccepts => accepted(S::Sending, ground),
+        H::OperatorReturned => (S::Sending, Effect::Clear),
     }
 }
 
-fn open(happening: Happening) -> Cell {
+fn open(happening: Happening, ground: Ground) -> Cell {
     use AttemptState as S;
     use Happening as H;
     match happening {
-        H::QueryPaid(sum) | H::Callback(sum) => money(S::Open, sum),
-        H::QueryClosed | H::CloseDone | H::TimerOver => (S::Closed, Effect::End),
+        H::QueryPaid(sum) | H::Callback(sum) | H::OperatorPaid(sum) => money(S::Open, sum, ground),
+        H::QueryClosed | H::CloseDone | H::TimerOver | H::OperatorNotPaid => (S::Closed, Effect::End),
         H::Lapse => (S::Lapsed, Effect::End),
         H::SiblingPaid => (S::Lapsed, Effect::Ask),
         // It was there: that a query does not show it proves nothing.
@@ -154,16 +186,20 @@ fn open(happening: Happening) -> Cell {
         | H::QueryOpen => (S::Open, Effect::Ask),
         H::AnswerNotSent | H::AnswerRefused | H::AnswerOpen | H::AnswerUnknown => (S::Open, Effect::Ignore),
         H::AnswerPaid(_) | H::DispatchOver | H::GiveUp => (S::Open, Effect::Ignore),
+        H::OperatorAccepts => accepted(S::Open, ground),
+        H::OperatorReturned => (S::Open, Effect::Clear),
     }
 }
 
-fn unknown(happening: Happening) -> Cell {
+fn unknown(happening: Happening, ground: Ground) -> Cell {
     use AttemptState as S;
     use Happening as H;
     match happening {
-        H::QueryPaid(sum) | H::Callback(sum) => money(S::Unknown, sum),
+        H::QueryPaid(sum) | H::Callback(sum) | H::OperatorPaid(sum) => money(S::Unknown, sum, ground),
         H::QueryOpen => (S::Open, Effect::Show),
-        H::QueryClosed | H::CloseDone | H::TimerOver | H::QueryAbsent => (S::Closed, Effect::Next),
+        H::QueryClosed | H::CloseDone | H::TimerOver | H::QueryAbsent | H::OperatorNotPaid => {
+            (S::Closed, Effect::Next)
+        }
         H::Lapse => (S::Lapsed, Effect::End),
         H::SiblingPaid => (S::Lapsed, Effect::Ask),
         H::GiveUp => (S::Abandoned, Effect::Next),
@@ -173,45 +209,78 @@ fn unknown(happening: Happening) -> Cell {
             (S::Unknown, Effect::Ignore)
         }
         H::AnswerPaid(_) | H::DispatchOver => (S::Unknown, Effect::Ignore),
+        H::OperatorAccepts => accepted(S::Unknown, ground),
+        H::OperatorReturned => (S::Unknown, Effect::Clear),
     }
 }
 
 /// Given up or lapsed: only money and a confirmed end still count.
-fn watched(state: AttemptState, happening: Happening) -> Cell {
+fn watched(state: AttemptState, happening: Happening, ground: Ground) -> Cell {
     use AttemptState as S;
     use Happening as H;
     match happening {
-        H::QueryPaid(sum) | H::Callback(sum) => money(state, sum),
+        H::QueryPaid(sum) | H::Callback(sum) | H::OperatorPaid(sum) => money(state, sum, ground),
         // The payment has moved on already; only the watch ends.
-        H::QueryClosed | H::CloseDone | H::TimerOver | H::QueryAbsent => (S::Closed, Effect::Ignore),
+        H::QueryClosed | H::CloseDone | H::TimerOver | H::QueryAbsent | H::OperatorNotPaid => {
+            (S::Closed, Effect::Ignore)
+        }
         H::QueryOpen | H::QueryNotFound | H::QueryUnknown | H::CloseRefused | H::CloseUnknown => {
             (state, Effect::Ask)
         }
         H::SiblingPaid => (state, Effect::Ask),
         H::AnswerNotSent | H::AnswerRefused | H::AnswerOpen | H::AnswerUnknown => (state, Effect::Ignore),
         H::AnswerPaid(_) | H::DispatchOver | H::GiveUp | H::Lapse => (state, Effect::Ignore),
+        H::OperatorAccepts => accepted(state, ground),
+        H::OperatorReturned => (state, Effect::Clear),
     }
 }
 
-/// Money is booked: nothing takes it back, and hearing of it again changes nothing.
-fn paid(state: AttemptState, _happening: Happening) -> Cell {
-    (state, Effect::Ignore)
+/// Money is booked: nothing takes it back, and hearing of it again changes nothing. Other money under
+/// another number is a second payment, and an end "without money" contradicts what is booked.
+fn paid(state: AttemptState, happening: Happening, ground: Ground) -> Cell {
+    use Happening as H;
+    match happening {
+        H::QueryPaid(_) | H::Callback(_) | H::OperatorPaid(_)
+            if matches!(ground, Ground::Second | Ground::SecondHeld) =>
+        {
+            (state, Effect::Hold(Held::SecondPayment))
+        }
+        H::CloseDone | H::QueryClosed => (state, Effect::Hold(Held::Mismatch)),
+        H::OperatorReturned => (state, Effect::Clear),
+        _ => (state, Effect::Ignore),
+    }
 }
 
 /// Surely without money by the provider's word; if money comes all the same, it is booked.
-fn ended(state: AttemptState, happening: Happening) -> Cell {
+fn ended(state: AttemptState, happening: Happening, ground: Ground) -> Cell {
+    use Happening as H;
     match happening {
-        Happening::QueryPaid(sum) | Happening::Callback(sum) => money(state, sum),
+        H::QueryPaid(sum) | H::Callback(sum) | H::OperatorPaid(sum) => money(state, sum, ground),
+        H::OperatorAccepts => accepted(state, ground),
+        H::OperatorReturned => (state, Effect::Clear),
         _ => (state, Effect::Ignore),
     }
 }
 
 /// Money came in on an attempt in `state`.
-fn money(state: AttemptState, sum: Sum) -> Cell {
-    match sum {
-        Sum::Full | Sum::Over => (AttemptState::Paid, Effect::Settle),
-        Sum::Short => (state, Effect::Hold(Held::Underpaid)),
-        Sum::Foreign => (state, Effect::Hold(Held::Mismatch)),
+fn money(state: AttemptState, sum: Sum, ground: Ground) -> Cell {
+    match (sum, ground) {
+        (_, Ground::SecondHeld) => (state, Effect::Hold(Held::SecondPayment)),
+        // What came first was not enough, or it would be booked as paid: this one settles alone.
+        (Sum::Full | Sum::Over, Ground::Free | Ground::Second) => (AttemptState::Paid, Effect::Settle),
+        (Sum::Full | Sum::Over, Ground::SiblingPaid) => (AttemptState::DuplicatePaid, Effect::Duplicate),
+        (Sum::Full | Sum::Over, Ground::Late) => (state, Effect::Hold(Held::Late)),
+        (Sum::Short | Sum::Foreign, Ground::Second) => (state, Effect::Hold(Held::SecondPayment)),
+        (Sum::Short, _) => (state, Effect::Hold(Held::Underpaid)),
+        (Sum::Foreign, _) => (state, Effect::Hold(Held::Mismatch)),
+    }
+}
+
+/// A person takes what is there for the payment's success.
+fn accepted(state: AttemptState, ground: Ground) -> Cell {
+    match ground {
+        Ground::SiblingPaid | Ground::SecondHeld => (state, Effect::Ignore),
+        Ground::Free | Ground::Late | Ground::Second => (AttemptState::Paid, Effect::Settle),
     }
 }
 

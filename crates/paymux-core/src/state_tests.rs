@@ -4,6 +4,8 @@ use super::*;
 use AttemptState as S;
 use Happening as H;
 
+const GROUNDS: [Ground; 5] =
+    [Ground::Free, Ground::SiblingPaid, Ground::Late, Ground::Second, Ground::SecondHeld];
 const SUMS: [Sum; 4] = [Sum::Full, Sum::Short, Sum::Over, Sum::Foreign];
 
 /// All happenings with every sum.
@@ -26,8 +28,13 @@ fn happenings() -> Vec<Happening> {
         H::TimerOver,
         H::Lapse,
         H::SiblingPaid,
+        H::OperatorNotPaid,
+        H::OperatorAccepts,
+        H::OperatorReturned,
     ];
-    let money = SUMS.into_iter().flat_map(|sum| [H::AnswerPaid(sum), H::QueryPaid(sum), H::Callback(sum)]);
+    let money = SUMS
+        .into_iter()
+        .flat_map(|sum| [H::AnswerPaid(sum), H::QueryPaid(sum), H::Callback(sum), H::OperatorPaid(sum)]);
     plain.into_iter().chain(money).collect()
 }
 
@@ -42,16 +49,19 @@ AnswerUnknown   unknown!Ask     .           .            .             .        
 GiveUp          abandoned!Next  .           abandoned!Next .             .             .    .   .       .        .
 DispatchOver    unknown!Ask     .           .            .             .             .    .   .       .        .
 QueryOpen       .               open!Ask    open!Show    abandoned!Ask lapsed!Ask    .    .   .       .        .
-QueryClosed     .               closed!End  closed!Next  closed!Ignore closed!Ignore .    .   .       .        .
+QueryClosed     .               closed!End  closed!Next  closed!Ignore closed!Ignore CONTRA CONTRA . . .
 QueryNotFound   .               open!Ask    unknown!Ask  abandoned!Ask lapsed!Ask    .    .   .       .        .
 QueryAbsent     .               open!Ask    closed!Next  closed!Ignore closed!Ignore .    .   .       .        .
 QueryUnknown    .               open!Ask    unknown!Ask  abandoned!Ask lapsed!Ask    .    .   .       .        .
-CloseDone       .               closed!End  closed!Next  closed!Ignore closed!Ignore .    .   .       .        .
+CloseDone       .               closed!End  closed!Next  closed!Ignore closed!Ignore CONTRA CONTRA . . .
 CloseRefused    .               open!Ask    unknown!Ask  abandoned!Ask lapsed!Ask    .    .   .       .        .
 CloseUnknown    .               open!Ask    unknown!Ask  abandoned!Ask lapsed!Ask    .    .   .       .        .
 TimerOver       .               closed!End  closed!Next  closed!Ignore closed!Ignore .    .   .       .        .
 Lapse           .               lapsed!End  lapsed!End   .             .             .    .   .       .        .
 SiblingPaid     lapsed!Ask      lapsed!Ask  lapsed!Ask   abandoned!Ask lapsed!Ask    .    .   .       .        .
+OperatorNotPaid .               closed!End  closed!Next  closed!Ignore closed!Ignore .    .   .       .        .
+OperatorAccepts paid!Settle     paid!Settle paid!Settle  paid!Settle   paid!Settle   .    .   paid!Settle paid!Settle paid!Settle
+OperatorReturned sending!Clear  open!Clear  unknown!Clear abandoned!Clear lapsed!Clear paid!Clear duplicate_paid!Clear refused!Clear not_sent!Clear closed!Clear
 ";
 
 const COLUMNS: [S; 10] = [
@@ -75,8 +85,8 @@ fn every_cell_without_money_is_as_written() {
         let name = words.next().unwrap();
         let happening = happenings().into_iter().find(|h| format!("{h:?}") == name).unwrap();
         for state in COLUMNS {
-            let want = words.next().unwrap();
-            let got = step(state, happening);
+            let want = words.next().unwrap().replace("CONTRA", &format!("{state}!Hold(Mismatch)"));
+            let got = step(state, happening, Ground::Free);
             let shown = format!("{}!{:?}", got.0, got.1);
             let quiet = (state, Effect::Ignore);
             assert!(shown == want || (want == "." && got == quiet), "{state} x {name}: {shown}, want {want}");
@@ -84,22 +94,34 @@ fn every_cell_without_money_is_as_written() {
         assert_eq!(words.next(), None, "{name}");
         rows += 1;
     }
-    assert_eq!(rows + SUMS.len() * 3, happenings().len());
+    assert_eq!(rows + SUMS.len() * 4, happenings().len());
     assert_eq!(COLUMNS.len(), S::ALL.len());
 }
 
+/// What money does, by its sum and the ground that it falls on, in a state that holds none yet.
+fn booked(state: S, sum: Sum, ground: Ground) -> Cell {
+    match (ground, sum) {
+        (Ground::Free | Ground::Second, Sum::Full | Sum::Over) => (S::Paid, Effect::Settle),
+        (Ground::SiblingPaid, Sum::Full | Sum::Over) => (S::DuplicatePaid, Effect::Duplicate),
+        (Ground::Late, Sum::Full | Sum::Over) => (state, Effect::Hold(Held::Late)),
+        (Ground::Second | Ground::SecondHeld, _) => (state, Effect::Hold(Held::SecondPayment)),
+        (_, Sum::Short) => (state, Effect::Hold(Held::Underpaid)),
+        (_, Sum::Foreign) => (state, Effect::Hold(Held::Mismatch)),
+    }
+}
+
 #[test]
-fn money_is_booked_whatever_the_state() {
+fn money_is_booked_whatever_the_state_and_the_ground() {
     for state in COLUMNS {
-        for sum in SUMS {
-            for happening in [H::QueryPaid(sum), H::Callback(sum)] {
-                let want = match (state, sum) {
-                    (S::Paid | S::DuplicatePaid, _) => (state, Effect::Ignore),
-                    (_, Sum::Full | Sum::Over) => (S::Paid, Effect::Settle),
-                    (_, Sum::Short) => (state, Effect::Hold(Held::Underpaid)),
-                    (_, Sum::Foreign) => (state, Effect::Hold(Held::Mismatch)),
+        for (sum, ground) in SUMS.into_iter().flat_map(|sum| GROUNDS.map(|ground| (sum, ground))) {
+            for happening in [H::QueryPaid(sum), H::Callback(sum), H::OperatorPaid(sum)] {
+                let is_second = matches!(ground, Ground::Second | Ground::SecondHeld);
+                let want = match state {
+                    S::Paid | S::DuplicatePaid if is_second => (state, Effect::Hold(Held::SecondPayment)),
+                    S::Paid | S::DuplicatePaid => (state, Effect::Ignore),
+                    _ => booked(state, sum, ground),
                 };
-                assert_eq!(step(state, happening), want, "{state} x {happening:?}");
+                assert_eq!(step(state, happening, ground), want, "{state} x {happening:?} on {ground:?}");
             }
         }
     }
@@ -107,22 +129,41 @@ fn money_is_booked_whatever_the_state() {
 
 #[test]
 fn an_answer_with_money_counts_only_while_its_sender_owns_the_attempt() {
-    for state in COLUMNS {
-        let want = if state == S::Sending { (S::Paid, Effect::Settle) } else { (state, Effect::Ignore) };
-        assert_eq!(step(state, H::AnswerPaid(Sum::Full)), want, "{state}");
+    for (sum, ground) in SUMS.into_iter().flat_map(|sum| GROUNDS.map(|ground| (sum, ground))) {
+        for state in COLUMNS {
+            let want = if state == S::Sending { booked(state, sum, ground) } else { (state, Effect::Ignore) };
+            assert_eq!(step(state, H::AnswerPaid(sum), ground), want, "{state} x {sum:?} on {ground:?}");
+        }
     }
-    assert_eq!(step(S::Sending, H::AnswerPaid(Sum::Short)), (S::Sending, Effect::Hold(Held::Underpaid)));
-    assert_eq!(step(S::Sending, H::AnswerPaid(Sum::Foreign)), (S::Sending, Effect::Hold(Held::Mismatch)));
+}
+
+#[test]
+fn without_money_the_ground_changes_nothing_but_what_a_person_accepts() {
+    let is_money =
+        |h: &H| matches!(h, H::AnswerPaid(_) | H::QueryPaid(_) | H::Callback(_) | H::OperatorPaid(_));
+    for state in COLUMNS {
+        for happening in happenings().into_iter().filter(|h| !is_money(h)) {
+            for ground in GROUNDS {
+                let sibling = matches!(ground, Ground::SiblingPaid | Ground::SecondHeld);
+                let want = match happening {
+                    H::OperatorAccepts if sibling => (state, Effect::Ignore),
+                    _ => step(state, happening, Ground::Free),
+                };
+                assert_eq!(step(state, happening, ground), want, "{state} x {happening:?} on {ground:?}");
+            }
+        }
+    }
 }
 
 #[test]
 fn nothing_leads_back_to_sending_or_out_of_booked_money() {
     for state in COLUMNS {
-        for happening in happenings() {
-            let (next, effect) = step(state, happening);
+        for (happening, ground) in happenings().into_iter().flat_map(|h| GROUNDS.map(|g| (h, g))) {
+            let (next, effect) = step(state, happening, ground);
             assert!(next != S::Sending || state == S::Sending, "{state} x {happening:?}");
             if matches!(state, S::Paid | S::DuplicatePaid) {
-                assert_eq!((next, effect), (state, Effect::Ignore), "{happening:?}");
+                let kept = matches!(effect, Effect::Ignore | Effect::Hold(_) | Effect::Clear);
+                assert!(next == state && kept, "{state} x {happening:?}");
             }
             let no_money_seen = matches!(effect, Effect::Next | Effect::End);
             assert!(!no_money_seen || !matches!(next, S::Paid | S::DuplicatePaid), "{state} x {happening:?}");
@@ -134,7 +175,7 @@ fn nothing_leads_back_to_sending_or_out_of_booked_money() {
 fn only_a_sure_end_lets_another_channel_try() {
     for state in COLUMNS {
         for happening in happenings() {
-            let (next, effect) = step(state, happening);
+            let (next, effect) = step(state, happening, Ground::Free);
             if effect == Effect::Next {
                 let sure = matches!(next, S::NotSent | S::Refused | S::Closed | S::Abandoned);
                 assert!(sure, "{state} x {happening:?} -> {next}");

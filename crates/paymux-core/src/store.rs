@@ -4,15 +4,31 @@
 //! payment's version and each touched attempt's state and fencing number. If any differs, nothing
 //! is written, and the caller reads again and decides anew.
 
+mod desk;
+mod outbox;
+mod refunds;
+mod transfers;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::clock::Timestamp;
-use crate::ids::{AppId, AttemptId, CallbackId, ChannelId, EventId, OrderNo, PaymentId};
+use crate::ids::{AppId, AttemptId, CallbackId, ChannelId, EventId, OrderNo, PaymentId, TransferId};
 use crate::payment::{AttemptState, Payment, Status};
+use crate::posting::Posting;
 use crate::wire::WireRequest;
 use crate::words::words;
+
+pub use desk::{
+    AuditRow, CallbackFilter, Desk, OrderLine, QueueCounts, QueueFilter, QueueItem, QueueKind, RefundLine,
+    Window,
+};
+pub use outbox::{
+    DeliveryOutcome, DeliveryReport, DeliveryState, DueDelivery, EventFilter, ListedEvent, Outbox, Redelivery,
+};
+pub use refunds::{RefundLedger, RefundOpened, RefundWrite};
+pub use transfers::{DayLimit, TransferChange, TransferLedger, TransferOpened};
 
 /// A store that did not do what was asked. Says nothing of the values involved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,10 +74,16 @@ pub struct Change {
     pub touched: Vec<Touched>,
     /// A new attempt of the payment and its routing decision as JSON.
     pub added: Option<(AttemptId, serde_json::Value)>,
+    /// A refund that begins, moves or ends with it.
+    pub refund: Option<RefundWrite>,
+    /// Movements of money.
+    pub postings: Vec<Posting>,
     /// What the merchant is told; stored with the change, delivered later.
     pub events: Vec<Event>,
     /// The callback that caused it.
     pub callback: Option<CallbackRow>,
+    /// The operator's action that caused it.
+    pub audit: Option<AuditRow>,
 }
 
 /// An attempt that a change writes, and how the writer saw it.
@@ -103,6 +125,18 @@ words! {
         PaymentUnderpaid = "payment.underpaid",
         /// Money came in that a person must look at.
         PaymentHeld = "payment.held",
+        /// A refund is done.
+        RefundSucceeded = "refund.succeeded",
+        /// A refund was definitely not done.
+        RefundFailed = "refund.failed",
+        /// A refund waits for a person.
+        RefundNeedsAction = "refund.needs_action",
+        /// A transfer is done.
+        TransferSucceeded = "transfer.succeeded",
+        /// A transfer was definitely not done.
+        TransferFailed = "transfer.failed",
+        /// A transfer waits for a person.
+        TransferNeedsAction = "transfer.needs_action",
     }
 }
 
@@ -113,11 +147,11 @@ pub struct Event {
     pub id: EventId,
     /// Whom it is for.
     pub app: AppId,
-    /// Which payment it tells of.
-    pub payment: PaymentId,
+    /// What it tells of.
+    pub subject: Subject,
     /// What it tells.
     pub kind: EventKind,
-    /// Counts the events of one payment, from 1.
+    /// Counts the events of one subject, from 1.
     pub sequence: i64,
     /// When it happened.
     pub created_at: Timestamp,
@@ -125,6 +159,15 @@ pub struct Event {
     pub body: String,
     /// Where to; `None` where the app has no address: stored, never delivered.
     pub url: Option<String>,
+}
+
+/// What an event tells of. A refund's events are its payment's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// A payment, or a refund of it.
+    Payment(PaymentId),
+    /// A transfer.
+    Transfer(TransferId),
 }
 
 words! {
@@ -211,55 +254,55 @@ pub struct DueAttempt {
     pub attempt: AttemptId,
 }
 
-/// A delivery that a worker has taken for a while.
-#[derive(Debug, Clone)]
-pub struct DueDelivery {
-    /// What is to be told.
-    pub event: Event,
-    /// How often it was tried before.
-    pub tries: u32,
-    /// Raised by the taking; a worker that lost its lease is refused by it.
-    pub fence: i64,
-}
-
-/// What became of one delivery.
+/// A key that was used for a request: the same key with another request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeliveryReport {
-    /// Which event.
-    pub event: EventId,
-    /// The fencing number under which it was tried.
-    pub fence: i64,
-    /// How it went.
-    pub outcome: DeliveryOutcome,
-    /// What was seen, for a person: a status or a fault, no content.
-    pub detail: String,
+pub struct Claim {
+    /// Whose keys: an app and a kind of key.
+    pub scope: String,
+    /// The key, 1 to 255 characters.
+    pub key: String,
+    /// A digest of the request that it stands for.
+    pub digest: String,
+    /// When it was claimed.
+    pub at: Timestamp,
+    /// Until when it must be remembered: one that is made at this moment or later finds the key free.
+    pub until: Timestamp,
 }
 
-/// How a delivery went.
+/// What became of a [`Claim`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeliveryOutcome {
-    /// The merchant took it.
-    Delivered(Timestamp),
-    /// Not yet: try again then.
-    Again(Timestamp),
-    /// No more tries by itself.
-    Dead,
+pub enum Claimed {
+    /// The key was free.
+    New,
+    /// It stands for the same request.
+    Same,
+    /// It stands for another request.
+    Other,
 }
 
-/// The ledger.
+/// The ledger: all of it.
 ///
 /// # Behaviour
 /// - What a method has answered is durable: it survives `SIGKILL` and loss of power.
 /// - A row of money is never deleted.
 /// - At most one attempt of a payment is live ([`AttemptState::is_live`]); the database refuses
 ///   a second, whatever the code did.
+/// - What of an attempt's money is set aside and has gone back is never more than it received; the
+///   database refuses more, whatever the code did.
 /// - A cancelled call (its future dropped) is done wholly or not at all.
+pub trait Store: PaymentLedger + RefundLedger + TransferLedger + Outbox + Desk {}
+
+impl<T: PaymentLedger + RefundLedger + TransferLedger + Outbox + Desk> Store for T {}
+
+/// Payments, their attempts, and callbacks.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait PaymentLedger: Send + Sync + 'static {
     /// Stores a payment with its first attempt, or finds the one that has its order number.
     async fn open(&self, opening: Opening) -> Result<Opened, StoreError>;
 
-    /// Applies a change if nobody was faster.
+    /// Applies a change if nobody was faster. It is stale too where it would leave an attempt with less
+    /// money, or in another currency, than what is set aside and has gone back of it. A new attempt
+    /// begins with neither.
     async fn apply(&self, change: Change) -> Result<Applied, StoreError>;
 
     /// A payment with its attempts.
@@ -274,6 +317,9 @@ pub trait Store: Send + Sync + 'static {
         channel: &ChannelId,
         number: &str,
     ) -> Result<Option<Payment>, StoreError>;
+
+    /// The payment of that attempt.
+    async fn payment_by_attempt(&self, id: AttemptId) -> Result<Option<Payment>, StoreError>;
 
     /// Payments, newest first. Attempts included.
     async fn payments(&self, filter: &PaymentFilter) -> Result<Vec<Payment>, StoreError>;
@@ -290,18 +336,9 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<DueAttempt>, StoreError>;
 
-    /// Takes deliveries whose time has come, earliest first, at most `per_app` of one app so that
-    /// a dead endpoint holds nobody else up.
-    async fn take_due_deliveries(
-        &self,
-        now: Timestamp,
-        lease: Duration,
-        limit: u32,
-        per_app: u32,
-    ) -> Result<Vec<DueDelivery>, StoreError>;
-
-    /// Notes how deliveries went. Those whose fencing number has moved on are passed over.
-    async fn report_deliveries(&self, reports: Vec<DeliveryReport>) -> Result<(), StoreError>;
+    /// Claims a key for what was asked with it, if nobody has. Claims whose time is over count no
+    /// more, and may be deleted.
+    async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError>;
 
     /// Whether it answers and would take a write.
     async fn ping(&self) -> Result<(), StoreError>;

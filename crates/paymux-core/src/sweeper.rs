@@ -17,6 +17,8 @@ use crate::store::DueAttempt;
 const BATCH: u32 = 32;
 /// How many calls one look makes at the most: ask, close, ask again.
 const CALLS: u32 = 3;
+/// How long past its call's deadline an unknown outcome is only asked about.
+const STUCK_MARGIN: Duration = Duration::from_secs(10);
 /// How long a look may take beside its calls.
 const LEASE_MARGIN: Duration = Duration::from_secs(15);
 
@@ -28,6 +30,13 @@ impl Payments {
     }
 
     async fn sweep_now(&self) -> Result<usize, PaymentError> {
+        let (attempts, refunds, transfers) =
+            futures_util::future::join3(self.sweep_attempts(), self.sweep_refunds(), self.sweep_transfers())
+                .await;
+        Ok(attempts? + refunds? + transfers?)
+    }
+
+    async fn sweep_attempts(&self) -> Result<usize, PaymentError> {
         let due = self.store().take_due_attempts(self.now(), lease(&self.catalog()), BATCH).await?;
         let count = due.len();
         let work = due.into_iter().map(|due| async move {
@@ -42,6 +51,7 @@ impl Payments {
     }
 
     async fn look_at(&self, due: DueAttempt) -> Result<(), PaymentError> {
+        crate::crash_point!("sweep.after_take");
         let DueAttempt { payment, attempt: id } = due;
         let Some(attempt) = payment.attempt(id).cloned() else { return Ok(()) };
         if attempt.state == AttemptState::Sending {
@@ -74,7 +84,8 @@ impl Payments {
         id: AttemptId,
     ) -> Result<(), PaymentError> {
         let Some(attempt) = payment.attempt(id).cloned() else { return Ok(()) };
-        let ends = ends_now(&payment, &attempt, self.now());
+        let ends =
+            ends_now(&payment, &attempt, self.now()) || is_stuck(catalog, &payment, &attempt, self.now());
         if !ends || payment.held.is_some() {
             return Ok(());
         }
@@ -105,7 +116,7 @@ impl Payments {
         id: AttemptId,
     ) -> Result<(), PaymentError> {
         let Some(attempt) = payment.attempt(id) else { return Ok(()) };
-        let route = catalog.routes.iter().find(|route| route.name == payment.route);
+        let route = catalog.route(&payment.route);
         let may = attempt.state == AttemptState::Unknown
             && self.now() >= payment.expires_at
             && route.is_some_and(|route| may_be_given_up(catalog, route, &payment, attempt));
@@ -121,6 +132,16 @@ impl Payments {
 fn lease(catalog: &Catalog) -> Duration {
     let own = catalog.channels.iter().filter_map(|entry| entry.request);
     own.fold(catalog.timing.request, Duration::max) * CALLS + LEASE_MARGIN
+}
+
+/// Whether nobody knows what became of a call that itself moves money, for longer than the call and its
+/// answer can have taken: a person waits at a till, and a query did not tell.
+fn is_stuck(catalog: &Catalog, payment: &Payment, attempt: &Attempt, now: Timestamp) -> bool {
+    let Some((entry, spec)) = site(catalog, payment, attempt) else { return false };
+    let limit = entry.request_limit(payment.method, &catalog.timing);
+    attempt.state == AttemptState::Unknown
+        && !spec.payer_must_act
+        && now >= attempt.created_at.plus(limit).plus(STUCK_MARGIN)
 }
 
 /// Whether an attempt that can still take money must be ended.

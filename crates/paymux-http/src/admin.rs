@@ -1,6 +1,12 @@
 //! The admin listener's router. Off unless configured; every path needs the operator's token.
 //!
-//! Today it pays sandbox orders and shows the metrics. The admin API and page come here.
+//! Operators say here what became of money where nobody else can, look at what waits for them, and pay
+//! sandbox orders.
+
+mod lists;
+mod sandbox;
+mod verdicts;
+mod views;
 
 use std::sync::Arc;
 
@@ -9,21 +15,18 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
-use http::StatusCode;
-use paymux_core::channel::ChannelError;
-use paymux_core::payments::NativeError;
-use paymux_core::{ChannelId, Payments, Secret};
+use paymux_core::payments::desk::Operator;
+use paymux_core::{Payments, Secret};
 
 use crate::body::Measure;
+use crate::envelope::RequestName;
 use crate::front::MetricsPage;
 use crate::limits::Limits;
-use crate::problem::Problem;
-use crate::query::Query;
-use crate::routes::{InPath, health, payments::shown};
-use crate::{auth, body, envelope, json};
+use crate::routes::health;
+use crate::{auth, envelope};
 
-/// The provider whose orders an operator may pay by a call: no money moves there.
-const SANDBOX: &str = "sandbox";
+/// Who the bearer of the admin token is in the audit trail.
+const ROOT: &str = "root";
 
 /// What the admin listener needs.
 #[derive(Clone)]
@@ -44,13 +47,19 @@ impl std::fmt::Debug for Admin {
     }
 }
 
+impl Admin {
+    /// How much a request's body may be.
+    fn body(&self) -> Measure {
+        Measure { bytes_max: self.limits.body_bytes, within: self.limits.body }
+    }
+}
+
 /// The router, for [`crate::serve`].
 pub fn router(admin: Admin) -> Router {
     let payments = admin.payments.clone();
-    let metrics = health::metrics(&admin.metrics);
+    let metrics = health::metrics(&admin.metrics, &payments);
     let admin = Arc::new(admin);
-    let router = Router::new()
-        .route("/sandbox/{channel}/pay/{number}", post(pay))
+    let router = operators()
         .route_layer(from_fn_with_state(Arc::clone(&admin), operator))
         .route("/healthz", get(health::alive))
         .with_state(admin)
@@ -58,54 +67,30 @@ pub fn router(admin: Admin) -> Router {
     envelope::wrap(router, payments)
 }
 
-/// Lets only requests with the operator's token through.
-async fn operator(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
+/// What needs the operator's token. A path that is added here cannot be reached without it.
+fn operators() -> Router<Arc<Admin>> {
+    Router::new()
+        .route("/sandbox/{channel}/pay/{number}", post(sandbox::pay))
+        .route("/admin/api/payments/{id}/confirm", post(verdicts::confirm))
+        .route("/admin/api/attempts/{id}/resolve", post(verdicts::resolve_attempt))
+        .route("/admin/api/refunds/{id}/resolve", post(verdicts::resolve_refund))
+        .route("/admin/api/transfers/{id}/resolve", post(verdicts::resolve_transfer))
+        .route("/admin/api/callbacks/{id}/settle", post(verdicts::settle_callback))
+        .route("/admin/api/queue", get(lists::queue))
+        .route("/admin/api/attempts", get(lists::attempts))
+        .route("/admin/api/callbacks", get(lists::callbacks))
+        .route("/admin/api/audit", get(lists::audit))
+}
+
+/// Lets only requests with the operator's token through, and says whose word they bring.
+async fn operator(State(admin): State<Arc<Admin>>, mut request: Request, next: Next) -> Response {
     match auth::check_token(request.headers(), &admin.token) {
-        Ok(()) => next.run(request).await,
-        Err(problem) => auth::refuse(problem, request).await,
-    }
-}
-
-/// `POST /sandbox/{channel_id}/pay/{provider_order_no}`: the payer pays, and the payment hears of it.
-async fn pay(
-    State(admin): State<Arc<Admin>>,
-    InPath((channel, number)): InPath<(String, String)>,
-    request: Request,
-) -> Result<Response, Problem> {
-    take_nothing(&admin, request).await?;
-    let channel = sandbox_channel(&admin.payments, &channel)?;
-    let payment = admin.payments.find_by_number(&channel, &number).await?;
-    let order = serde_json::json!({ "number": number });
-    admin.payments.native(channel, "pay".to_owned(), order).await.map_err(not_paid)?;
-    let payment = admin.payments.sync(payment.app, payment.id).await?;
-    Ok(shown(StatusCode::OK, &payment))
-}
-
-async fn take_nothing(admin: &Admin, request: Request) -> Result<(), Problem> {
-    let (parts, content) = request.into_parts();
-    let measure = Measure { bytes_max: admin.limits.body_bytes, within: admin.limits.body };
-    let bytes = body::read(&parts.headers, content, measure).await?;
-    Query::none(&parts.uri)?;
-    json::read_nothing(&parts.headers, &bytes)
-}
-
-/// The channel, if no real money moves there.
-fn sandbox_channel(payments: &Payments, text: &str) -> Result<ChannelId, Problem> {
-    let catalog = payments.catalog();
-    let entry = ChannelId::new(text).ok().and_then(|id| catalog.channel(&id));
-    let sandbox = entry.filter(|entry| entry.channel.descriptor().provider == SANDBOX);
-    sandbox
-        .map(|entry| entry.id.clone())
-        .ok_or_else(|| Problem::not_found("there is no such sandbox channel"))
-}
-
-fn not_paid(error: NativeError) -> Problem {
-    match error {
-        NativeError::Payment(error) => error.into(),
-        NativeError::Channel(ChannelError::Refused(refusal)) => Problem::not_payable(refusal.message),
-        NativeError::Channel(error) => {
-            tracing::error!(%error, "a sandbox did not do as it should");
-            Problem::internal()
+        Ok(()) => {
+            let name = request.extensions().get::<RequestName>();
+            let request_id = name.map(|name| name.as_str().to_owned()).unwrap_or_default();
+            request.extensions_mut().insert(Operator { id: ROOT.to_owned(), request_id });
+            next.run(request).await
         }
+        Err(problem) => auth::refuse(problem, request).await,
     }
 }

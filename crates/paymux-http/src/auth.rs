@@ -1,10 +1,11 @@
 //! Who calls: the bearer key of an app, or of the operator.
 
-use axum::extract::{Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, header};
-use paymux_core::{AppId, Secret};
+use paymux_core::catalog::Scope;
+use paymux_core::{AppId, PaymentError, Secret};
 
 use crate::body;
 use crate::front::Shared;
@@ -28,6 +29,20 @@ pub(crate) async fn app(State(shared): State<Shared>, mut request: Request, next
         }
         Err(problem) => refuse(problem, request).await,
     }
+}
+
+/// Lets only requests of apps through whose `scopes` list that part of the API. Stands inside of [`app`].
+pub(crate) async fn scope(
+    State((shared, scope)): State<(Shared, Scope)>,
+    Extension(Caller(id)): Extension<Caller>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let catalog = shared.payments().catalog();
+    if catalog.app(&id).is_some_and(|app| app.scopes.contains(&scope)) {
+        return next.run(request).await;
+    }
+    refuse(PaymentError::Forbidden(scope).into(), request).await
 }
 
 /// The refused body is read and thrown away without a copy, so that the client can read why.

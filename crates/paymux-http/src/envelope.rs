@@ -44,8 +44,9 @@ fn panicked(_payload: Box<dyn Any + Send + 'static>) -> Response {
     Problem::internal().into_response()
 }
 
-async fn envelop(State(payments): State<Payments>, request: Request, next: Next) -> Response {
+async fn envelop(State(payments): State<Payments>, mut request: Request, next: Next) -> Response {
     let name = RequestName::of(request.headers(), || payments.request_id());
+    request.extensions_mut().insert(name.clone());
     let mut entry = Entry::begin(&payments, &request, &name);
     let span = tracing::info_span!("request", id = name.as_str(), method = entry.method, route = entry.route);
     let mut response = next.run(request).instrument(span).await;
@@ -67,9 +68,10 @@ fn finish(name: &RequestName, response: &mut Response) {
     }
 }
 
-/// The name under which a request is found again: the client's own, or one that was made here.
+/// The name under which a request is found again: the client's own, or one that was made here. Every
+/// handler can ask for it.
 #[derive(Debug, Clone)]
-struct RequestName(Box<str>);
+pub(crate) struct RequestName(Box<str>);
 
 impl RequestName {
     fn of(headers: &HeaderMap, make: impl FnOnce() -> RequestId) -> Self {
@@ -83,7 +85,7 @@ impl RequestName {
         ((1..=64).contains(&text.len()) && text.bytes().all(good)).then(|| Self(text.into()))
     }
 
-    fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

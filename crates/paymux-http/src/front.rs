@@ -7,10 +7,11 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use paymux_core::Payments;
+use paymux_core::catalog::Scope;
 
 use crate::body::Measure;
 use crate::limits::Limits;
-use crate::routes::{callbacks, health, payments, returns};
+use crate::routes::{callbacks, events, health, payments, refunds, returns, transfers};
 use crate::{auth, envelope};
 
 /// How the front behaves.
@@ -75,21 +76,57 @@ impl Front {
     /// The router, for [`crate::serve`] or for a host's own.
     pub fn router(self) -> Router {
         let payments = self.payments.clone();
-        let metrics = (self.config.metrics == MetricsPlace::Main).then(|| health::metrics(&self.metrics));
+        let metrics = match self.config.metrics {
+            MetricsPlace::Main => health::metrics(&self.metrics, &payments),
+            MetricsPlace::Admin => Router::new(),
+        };
         let shared = Shared(Arc::new(self));
-        let router = merchant(&shared).merge(open()).with_state(shared).merge(metrics.unwrap_or_default());
+        let router = merchant(&shared).merge(open()).with_state(shared).merge(metrics);
         envelope::wrap(router, payments)
     }
 }
 
 /// What needs an app's key. A path that is added here cannot be reached without one.
 fn merchant(shared: &Shared) -> Router<Shared> {
+    let in_scope = |router: Router<Shared>, scope| {
+        router.route_layer(from_fn_with_state((shared.clone(), scope), auth::scope))
+    };
+    in_scope(payments_api(), Scope::Payments)
+        .merge(in_scope(refunds_api(), Scope::Refunds))
+        .merge(in_scope(transfers_api(), Scope::Transfers))
+        .merge(events_api())
+        .route_layer(from_fn_with_state(shared.clone(), auth::app))
+}
+
+fn payments_api() -> Router<Shared> {
     Router::new()
         .route("/v1/payments", get(payments::list).post(payments::create))
         .route("/v1/payments/{id}", get(payments::find))
         .route("/v1/payments/{id}/cancel", post(payments::cancel))
         .route("/v1/payments/{id}/sync", post(payments::sync))
-        .route_layer(from_fn_with_state(shared.clone(), auth::app))
+}
+
+fn refunds_api() -> Router<Shared> {
+    Router::new()
+        .route("/v1/payments/{id}/refunds", get(refunds::of_payment).post(refunds::create))
+        .route("/v1/refunds", get(refunds::by_number))
+        .route("/v1/refunds/{id}", get(refunds::find))
+        .route("/v1/refunds/{id}/sync", post(refunds::sync))
+}
+
+fn transfers_api() -> Router<Shared> {
+    Router::new()
+        .route("/v1/transfers", get(transfers::by_number).post(transfers::create))
+        .route("/v1/transfers/{id}", get(transfers::find))
+        .route("/v1/transfers/{id}/sync", post(transfers::sync))
+}
+
+/// Whatever an app may do, it may know what it was told.
+fn events_api() -> Router<Shared> {
+    Router::new()
+        .route("/v1/events", get(events::list))
+        .route("/v1/events/{id}/redeliver", post(events::redeliver_one))
+        .route("/v1/events/redeliver", post(events::redeliver_range))
 }
 
 /// What needs no key: providers, payers' browsers and probes come here.

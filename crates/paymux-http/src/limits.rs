@@ -8,10 +8,18 @@ pub const BODY_BYTES: usize = 65_536;
 pub const CALLBACK_BYTES: usize = 262_144;
 /// How deep arrays and objects may stand in each other in a JSON body; the outermost counts.
 pub const JSON_DEPTH: usize = 32;
-/// How many payments one page of a list holds when the client names no number, and at most.
+/// How many entries one page of a list holds when the client names no number.
 pub const PAGE_DEFAULT: u32 = 20;
-/// The most payments of one page.
+/// The most entries of one page.
 pub const PAGE_MAX: u32 = 100;
+
+/// The longest note of an operator, in characters.
+pub const NOTE_CHARS: usize = 500;
+/// The longest trade number that an operator may write, in characters.
+pub const TRADE_NO_CHARS: usize = 128;
+/// How often, at most, the ledger is asked how much waits for a person, however often the metrics are
+/// read: their address may be open to all.
+pub const QUEUE_LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// The most header fields of one request.
 pub const HEADERS: usize = 64;

@@ -6,10 +6,10 @@
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use paymux_core::PaymentError;
 use paymux_core::ids::ChannelId;
 use paymux_core::payment::request::InvalidField;
 use paymux_core::router::{NoChannel, Removal};
+use paymux_core::{Money, PaymentError};
 use serde::Serialize;
 
 /// The media type of every refusal.
@@ -31,6 +31,7 @@ struct Content {
     detail: String,
     param: Option<String>,
     channels: Option<Vec<(ChannelId, Removal)>>,
+    amount_left: Option<i64>,
     headers: HeaderMap,
 }
 
@@ -38,7 +39,16 @@ impl Problem {
     fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
         let headers = HeaderMap::new();
         let detail = detail.into();
-        Self(Box::new(Content { status, code, title, detail, param: None, channels: None, headers }))
+        Self(Box::new(Content {
+            status,
+            code,
+            title,
+            detail,
+            param: None,
+            channels: None,
+            amount_left: None,
+            headers,
+        }))
     }
 
     /// The request as a whole breaks a rule.
@@ -107,6 +117,14 @@ impl Problem {
         if temporary { problem.retry_after(RETRY_NO_CHANNEL) } else { problem }
     }
 
+    fn too_large(left: Money, detail: String) -> Self {
+        let title = "More than is left cannot go back";
+        let mut problem =
+            Self::new(StatusCode::UNPROCESSABLE_ENTITY, "refund_too_large", title, detail).param("amount");
+        problem.0.amount_left = Some(left.minor());
+        problem
+    }
+
     fn param(mut self, name: impl Into<String>) -> Self {
         self.0.param = Some(name.into());
         self
@@ -128,7 +146,7 @@ impl Problem {
     }
 
     fn view<'a>(&'a self, request_id: &'a str) -> ProblemView<'a> {
-        let Content { status, code, title, detail, param, channels, headers: _ } = &*self.0;
+        let Content { status, code, title, detail, param, channels, amount_left, headers: _ } = &*self.0;
         ProblemView {
             r#type: format!("urn:paymux:error:{code}"),
             title,
@@ -137,6 +155,7 @@ impl Problem {
             code,
             param: param.as_deref(),
             request_id,
+            amount_left: *amount_left,
             channels: channels.as_ref().map(|removed| removed.iter().map(RemovedView::of).collect()),
         }
     }
@@ -148,20 +167,31 @@ impl From<PaymentError> for Problem {
         let detail = error.to_string();
         let code = error.code();
         let of = |status, title| Self::new(status, code, title, detail.clone());
+        let conflict = |title| of(StatusCode::CONFLICT, title);
+        let unfit = |title| of(StatusCode::UNPROCESSABLE_ENTITY, title);
         match error {
             PaymentError::Invalid(field) => Self::invalid_field(field),
             PaymentError::NotFound(_) => of(StatusCode::NOT_FOUND, "There is no such thing here"),
             PaymentError::OrderMismatch(_) => {
-                of(StatusCode::UNPROCESSABLE_ENTITY, "The order number belongs to another request")
-                    .param("order_no")
+                unfit("The order number belongs to another request").param("order_no")
             }
+            PaymentError::RefundMismatch(_) => {
+                unfit("The refund number belongs to another request").param("refund_no")
+            }
+            PaymentError::TransferMismatch(_) => {
+                unfit("The transfer number belongs to another request").param("transfer_no")
+            }
+            PaymentError::KeyMismatch => unfit("The key belongs to another request").param("Idempotency-Key"),
             PaymentError::NoChannel(nobody) => Self::no_channel(nobody, detail),
-            PaymentError::AlreadyPaid => of(StatusCode::CONFLICT, "The payment is paid"),
-            PaymentError::InFlight => of(StatusCode::CONFLICT, "The payment is being worked on"),
-            PaymentError::NotCancelable(_) => of(StatusCode::CONFLICT, "The payment cannot be canceled"),
-            PaymentError::Unsupported { .. } => {
-                of(StatusCode::UNPROCESSABLE_ENTITY, "The provider cannot do that")
-            }
+            PaymentError::AlreadyPaid => conflict("The payment is paid"),
+            PaymentError::InFlight => conflict("Another request is under way"),
+            PaymentError::NotCancelable(_) => conflict("The payment cannot be canceled"),
+            PaymentError::NotRefundable(_) => conflict("The payment cannot be refunded"),
+            PaymentError::NotResolvable(_) => conflict("That word does not fit"),
+            PaymentError::RefundTooLarge { left } => Self::too_large(left, detail),
+            PaymentError::TransferTooLarge { .. } => unfit("The app may not pay out so much").param("amount"),
+            PaymentError::Forbidden(_) => of(StatusCode::FORBIDDEN, "The app may not do that"),
+            PaymentError::Unsupported { .. } => unfit("The provider cannot do that"),
             // What a database said may hold values: it goes to the log and no further.
             PaymentError::Overloaded(why) => {
                 tracing::error!(%why, "a request was not taken");
@@ -204,6 +234,8 @@ struct ProblemView<'a> {
     param: Option<&'a str>,
     request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    amount_left: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     channels: Option<Vec<RemovedView<'a>>>,
 }
 
@@ -224,6 +256,7 @@ impl<'a> RemovedView<'a> {
 #[cfg(test)]
 mod tests {
     use paymux_core::OrderNo;
+    use paymux_core::catalog::Scope;
 
     use super::*;
 
@@ -243,6 +276,15 @@ mod tests {
         check(PaymentError::AlreadyPaid, 409, "already_paid", None);
         check(PaymentError::InFlight, 409, "in_flight", None);
         check(PaymentError::NotCancelable("why".to_owned()), 409, "not_cancelable", None);
+        check(PaymentError::NotRefundable("why".to_owned()), 409, "not_refundable", None);
+        check(PaymentError::RefundTooLarge { left: Money::fen(7) }, 422, "refund_too_large", None);
+        check(PaymentError::RefundMismatch("R1".to_owned()), 422, "refund_mismatch", None);
+        check(PaymentError::TransferMismatch("T1".to_owned()), 422, "transfer_mismatch", None);
+        let too_much = PaymentError::TransferTooLarge { max_minor: 7, per: "a day" };
+        check(too_much, 422, "transfer_too_large", None);
+        check(PaymentError::KeyMismatch, 422, "idempotency_mismatch", None);
+        check(PaymentError::Forbidden(Scope::Transfers), 403, "forbidden", None);
+        check(PaymentError::NotResolvable("why".to_owned()), 409, "not_resolvable", None);
         let unsupported = PaymentError::Unsupported { channel: main(), operation: "cancel" };
         check(unsupported, 422, "unsupported", None);
         check(PaymentError::Overloaded("secret".to_owned()), 503, "overloaded", Some("1"));
@@ -293,6 +335,18 @@ mod tests {
         let order_no = OrderNo::new("A1").unwrap();
         let body = written(&Problem::from(PaymentError::OrderMismatch(order_no.to_string())), 422, None);
         assert_eq!(body["param"], "order_no");
+
+        for (error, param) in [
+            (PaymentError::RefundMismatch("R1".to_owned()), "refund_no"),
+            (PaymentError::TransferMismatch("T1".to_owned()), "transfer_no"),
+            (PaymentError::TransferTooLarge { max_minor: 7, per: "a day" }, "amount"),
+            (PaymentError::KeyMismatch, "Idempotency-Key"),
+        ] {
+            assert_eq!(written(&Problem::from(error), 422, None)["param"], param);
+        }
+        let too_large = PaymentError::RefundTooLarge { left: Money::fen(7) };
+        let body = written(&Problem::from(too_large), 422, None);
+        assert_eq!((&body["param"], &body["amount_left"]), (&"amount".into(), &7.into()));
 
         let removal = Removal { rule: "amount", detail: "too much".to_owned(), temporary: false };
         let nobody = NoChannel { route: None, removed: vec![(ChannelId::new("main").unwrap(), removal)] };

@@ -1,6 +1,10 @@
 //! Reading a query: each key known, written once, with a value.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use http::Uri;
+use paymux_core::Timestamp;
 use paymux_core::payment::request::InvalidField;
 use percent_encoding::percent_decode_str;
 
@@ -40,6 +44,27 @@ impl Query {
         let Some((_, value)) = self.0.iter().find(|(name, _)| name == key) else { return Ok(None) };
         read(value).map(Some).map_err(|rule| InvalidField::new(key, rule))
     }
+}
+
+/// Reads a word of a closed set; one that is unknown is told the known ones.
+pub(crate) fn one_of<T: Copy>(all: &[T], word: impl Fn(T) -> &'static str, text: &str) -> Result<T, String> {
+    let found = all.iter().copied().find(|item| word(*item) == text);
+    let known = || all.iter().map(|item| word(*item)).collect::<Vec<_>>().join(", ");
+    found.ok_or_else(|| format!("unknown word; known: {}", known()))
+}
+
+/// Reads an id.
+pub(crate) fn id<T: FromStr>(text: &str) -> Result<T, String>
+where
+    T::Err: Display,
+{
+    text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+/// Reads a moment.
+pub(crate) fn moment(text: &str) -> Result<Timestamp, String> {
+    let rule = "write RFC 3339, like 2024-03-01T00:00:00Z; a `+` must be written %2B";
+    text.parse().map_err(|_| rule.to_owned())
 }
 
 fn check_key(key: &str, known: &[&str], before: &[(String, String)]) -> Result<(), InvalidField> {

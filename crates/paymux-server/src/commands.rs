@@ -3,7 +3,10 @@
 mod check;
 mod console;
 mod demo;
+mod doctor;
 mod keys;
+mod progress;
+mod reconcile;
 mod serve;
 mod sim;
 
@@ -12,6 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::crash;
 use crate::environment::Environment;
 use crate::logs;
 
@@ -59,6 +63,24 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Proves on the ledger that its money adds up. Reads only, also while the service runs.
+    ///
+    /// Each rule that must hold of every ledger is checked by one look at all of it, as it is at one moment.
+    #[command(after_help = doctor::CODES)]
+    Doctor {
+        #[command(flatten)]
+        file: File,
+        /// Writes JSON instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compares one day of the ledger with the providers' own records. Reads only, also while the service
+    /// runs.
+    ///
+    /// A line matches where both sides know its number, its amount and whether money has moved. Every other
+    /// one is listed: missing here, missing there, amount differs, state differs.
+    #[command(after_help = reconcile::CODES)]
+    Reconcile(reconcile::Options),
     /// Simulates a provider on an address of its own.
     #[command(after_help = CODES)]
     Sim(sim::Options),
@@ -105,6 +127,8 @@ enum End {
     Mistake,
     /// What was asked cannot be asked.
     Usage,
+    /// A comparison or an examination could not be made.
+    NotRun,
     /// It could not start, or could not go on.
     Failed,
 }
@@ -114,7 +138,7 @@ impl From<End> for ExitCode {
         Self::from(match end {
             End::Done => 0,
             End::Mistake => 1,
-            End::Usage => 2,
+            End::Usage | End::NotRun => 2,
             End::Failed => 3,
         })
     }
@@ -134,10 +158,18 @@ pub fn run() -> ExitCode {
             return End::Usage.into();
         }
     };
+    if let Err(mistake) = crash::arm(&environment) {
+        console::error(&mistake);
+        return End::Usage.into();
+    }
     let end = match command {
         Command::Demo(options) => on_runtime(demo::run(&options)),
         Command::Serve { file } => on_runtime(serve::run(&file.config, &environment)),
         Command::Check { file, json } => check::run(&file.config, &environment, check::Form::of(json)),
+        Command::Doctor { file, json } => {
+            on_runtime(doctor::run(&file.config, &environment, check::Form::of(json)))
+        }
+        Command::Reconcile(options) => on_runtime(reconcile::run(&options, &environment)),
         Command::Sim(options) => on_runtime(sim::run(&options)),
         Command::Keys { command: Keys::New { json } } => keys::new(json),
     };
@@ -172,6 +204,11 @@ mod tests {
             let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
             assert!(help.contains("1    a mistake in the configuration"), "{name}: {help}");
         }
+        for (name, found) in [("doctor", "something breaks a rule"), ("reconcile", "there are differences")] {
+            let mut command = Cli::command();
+            let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
+            assert!(help.contains(&format!("1    {found}")), "{name}: {help}");
+        }
     }
 
     #[test]
@@ -182,15 +219,29 @@ mod tests {
             "serve -c f.toml",
             "serve --config f.toml",
             "check -c f.toml --json",
+            "doctor -c f.toml",
+            "doctor -c f.toml --json",
+            "reconcile -c f.toml --day 2026-11-21",
+            "reconcile -c f.toml --day 2026-11-21 --channel bee-main --json",
             "sim --provider beecloud --listen 127.0.0.1:0",
             "keys new",
         ] {
             let words = std::iter::once("paymux").chain(line.split(' '));
             assert!(Cli::try_parse_from(words).is_ok(), "{line}");
         }
-        for line in
-            ["", "serve", "check", "sim", "sim --provider beeclod --listen 127.0.0.1:0", "explain", "keys"]
-        {
+        for line in [
+            "",
+            "serve",
+            "check",
+            "doctor",
+            "reconcile -c f.toml",
+            "reconcile -c f.toml --day 21.11.2026",
+            "reconcile -c f.toml --day 2026-11-21 --channel a/b",
+            "sim",
+            "sim --provider beeclod --listen 127.0.0.1:0",
+            "explain",
+            "keys",
+        ] {
             let words = std::iter::once("paymux").chain(line.split(' ').filter(|word| !word.is_empty()));
             assert!(Cli::try_parse_from(words).is_err(), "{line}");
         }

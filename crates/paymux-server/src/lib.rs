@@ -3,6 +3,7 @@
 
 pub mod commands;
 pub mod config;
+mod crash;
 pub mod environment;
 pub mod logs;
 pub mod metrics;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use paymux_core::catalog::CatalogHandle;
 use paymux_core::payments::Ports;
+use paymux_core::store::PaymentLedger as _;
 use paymux_core::wire::PlainHttp;
 use paymux_core::{Clock, Endpoint, Payments, Store, Transport};
 use paymux_http::{Front, FrontConfig, MetricsPage, Readiness, Ready, admin};
@@ -194,7 +195,8 @@ fn own_address(http: SocketAddr) -> Option<Endpoint> {
     Endpoint::parse(&format!("http://{http}"), PlainHttp::LoopbackOnly).ok()
 }
 
-fn ports(settings: &Settings, store: impl Store) -> Result<Ports, SetupError> {
+/// What the use cases need, over that store.
+pub(crate) fn ports(settings: &Settings, store: impl Store) -> Result<Ports, SetupError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let dial = DialSettings {
         connect_max: settings.connect,

@@ -6,12 +6,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use paymux_core::clock::Timestamp;
+use paymux_core::ids::{AuditId, CallbackId, RefundNo, TransferNo};
 use paymux_core::payment::Payment;
 use paymux_core::store::{
-    Applied, CallbackRow, Change, DeliveryReport, DueAttempt, DueDelivery, Opened, Opening, PaymentFilter,
-    Ring, StoreError,
+    Applied, AuditRow, CallbackFilter, CallbackRow, Change, Claim, Claimed, DayLimit, DeliveryReport, Desk,
+    DueAttempt, DueDelivery, EventFilter, ListedEvent, Opened, Opening, OrderLine, Outbox, PaymentFilter,
+    PaymentLedger, QueueCounts, QueueFilter, QueueItem, Redelivery, RefundLedger, RefundLine, RefundOpened,
+    Ring, StoreError, TransferChange, TransferLedger, TransferOpened, Window,
 };
-use paymux_core::{AppId, ChannelId, OrderNo, PaymentId, Store};
+use paymux_core::{
+    AppId, AttemptId, ChannelId, OrderNo, PaymentId, Refund, RefundId, Store, Transfer, TransferId,
+};
 use tokio::sync::Notify;
 
 /// Sees what has just become durable. Must return at once.
@@ -26,6 +31,14 @@ pub trait Witness: Send + Sync + 'static {
         let _ = change;
     }
 
+    /// A transfer was changed.
+    fn transferred(&self, change: &TransferChange) {
+        let _ = change;
+    }
+
+    /// Somebody asked for notices once more.
+    fn asked_again(&self) {}
+
     /// A notice was tried.
     fn delivered(&self, reports: &[DeliveryReport]) {
         let _ = reports;
@@ -38,6 +51,16 @@ impl Witness for Notify {
         if !change.events.is_empty() {
             self.notify_one();
         }
+    }
+
+    fn transferred(&self, change: &TransferChange) {
+        if !change.events.is_empty() {
+            self.notify_one();
+        }
+    }
+
+    fn asked_again(&self) {
+        self.notify_one();
     }
 }
 
@@ -52,15 +75,19 @@ impl Witnessed {
     pub fn new(store: Arc<dyn Store>, witnesses: Vec<Arc<dyn Witness>>) -> Self {
         Self { store, witnesses }
     }
+
+    fn tell(&self, tell: impl FnMut(&Arc<dyn Witness>)) {
+        self.witnesses.iter().for_each(tell);
+    }
 }
 
 #[async_trait]
-impl Store for Witnessed {
+impl PaymentLedger for Witnessed {
     async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
         let seen = opening.clone();
         let opened = self.store.open(opening).await?;
         if matches!(opened, Opened::New) {
-            self.witnesses.iter().for_each(|witness| witness.opened(&seen));
+            self.tell(|witness| witness.opened(&seen));
         }
         Ok(opened)
     }
@@ -69,7 +96,7 @@ impl Store for Witnessed {
         let seen = change.clone();
         let applied = self.store.apply(change).await?;
         if applied == Applied::Done {
-            self.witnesses.iter().for_each(|witness| witness.applied(&seen));
+            self.tell(|witness| witness.applied(&seen));
         }
         Ok(applied)
     }
@@ -90,6 +117,10 @@ impl Store for Witnessed {
         self.store.payment_by_number(channel, number).await
     }
 
+    async fn payment_by_attempt(&self, id: AttemptId) -> Result<Option<Payment>, StoreError> {
+        self.store.payment_by_attempt(id).await
+    }
+
     async fn payments(&self, filter: &PaymentFilter) -> Result<Vec<Payment>, StoreError> {
         self.store.payments(filter).await
     }
@@ -107,6 +138,94 @@ impl Store for Witnessed {
         self.store.take_due_attempts(now, lease, limit).await
     }
 
+    async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
+        self.store.claim(claim).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.store.ping().await
+    }
+}
+
+#[async_trait]
+impl RefundLedger for Witnessed {
+    async fn open_refund(&self, refund: Refund) -> Result<RefundOpened, StoreError> {
+        self.store.open_refund(refund).await
+    }
+
+    async fn refund(&self, id: RefundId) -> Result<Option<Refund>, StoreError> {
+        self.store.refund(id).await
+    }
+
+    async fn refund_by_no(&self, app: &AppId, refund_no: &RefundNo) -> Result<Option<Refund>, StoreError> {
+        self.store.refund_by_no(app, refund_no).await
+    }
+
+    async fn refund_by_number(
+        &self,
+        channel: &ChannelId,
+        number: &str,
+    ) -> Result<Option<Refund>, StoreError> {
+        self.store.refund_by_number(channel, number).await
+    }
+
+    async fn refunds_of(&self, payment: PaymentId) -> Result<Vec<Refund>, StoreError> {
+        self.store.refunds_of(payment).await
+    }
+
+    async fn take_due_refunds(
+        &self,
+        now: Timestamp,
+        lease: Duration,
+        limit: u32,
+    ) -> Result<Vec<Refund>, StoreError> {
+        self.store.take_due_refunds(now, lease, limit).await
+    }
+}
+
+#[async_trait]
+impl TransferLedger for Witnessed {
+    async fn open_transfer(&self, transfer: Transfer, limit: DayLimit) -> Result<TransferOpened, StoreError> {
+        self.store.open_transfer(transfer, limit).await
+    }
+
+    async fn apply_transfer(&self, change: TransferChange) -> Result<Applied, StoreError> {
+        let seen = change.clone();
+        let applied = self.store.apply_transfer(change).await?;
+        if applied == Applied::Done {
+            self.tell(|witness| witness.transferred(&seen));
+        }
+        Ok(applied)
+    }
+
+    async fn transfer(&self, id: TransferId) -> Result<Option<Transfer>, StoreError> {
+        self.store.transfer(id).await
+    }
+
+    async fn transfer_by_no(&self, app: &AppId, no: &TransferNo) -> Result<Option<Transfer>, StoreError> {
+        self.store.transfer_by_no(app, no).await
+    }
+
+    async fn transfer_by_number(
+        &self,
+        channel: &ChannelId,
+        number: &str,
+    ) -> Result<Option<Transfer>, StoreError> {
+        self.store.transfer_by_number(channel, number).await
+    }
+
+    async fn take_due_transfers(
+        &self,
+        now: Timestamp,
+        lease: Duration,
+        limit: u32,
+    ) -> Result<Vec<Transfer>, StoreError> {
+        self.store.take_due_transfers(now, lease, limit).await
+    }
+}
+
+#[async_trait]
+impl Outbox for Witnessed {
     async fn take_due_deliveries(
         &self,
         now: Timestamp,
@@ -120,11 +239,50 @@ impl Store for Witnessed {
     async fn report_deliveries(&self, reports: Vec<DeliveryReport>) -> Result<(), StoreError> {
         let seen = reports.clone();
         self.store.report_deliveries(reports).await?;
-        self.witnesses.iter().for_each(|witness| witness.delivered(&seen));
+        self.tell(|witness| witness.delivered(&seen));
         Ok(())
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.store.ping().await
+    async fn events(&self, filter: &EventFilter) -> Result<Vec<ListedEvent>, StoreError> {
+        self.store.events(filter).await
+    }
+
+    async fn redeliver(&self, app: &AppId, which: Redelivery, now: Timestamp) -> Result<u64, StoreError> {
+        let count = self.store.redeliver(app, which, now).await?;
+        if count > 0 {
+            self.tell(|witness| witness.asked_again());
+        }
+        Ok(count)
+    }
+}
+
+#[async_trait]
+impl Desk for Witnessed {
+    async fn queue(&self, filter: &QueueFilter) -> Result<Vec<QueueItem>, StoreError> {
+        self.store.queue(filter).await
+    }
+
+    async fn queue_counts(&self, unknown_before: Timestamp) -> Result<QueueCounts, StoreError> {
+        self.store.queue_counts(unknown_before).await
+    }
+
+    async fn callbacks(&self, filter: &CallbackFilter) -> Result<Vec<CallbackRow>, StoreError> {
+        self.store.callbacks(filter).await
+    }
+
+    async fn settle_callback(&self, id: CallbackId, audit: AuditRow) -> Result<bool, StoreError> {
+        self.store.settle_callback(id, audit).await
+    }
+
+    async fn audit(&self, before: Option<AuditId>, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
+        self.store.audit(before, limit).await
+    }
+
+    async fn order_lines(&self, window: &Window) -> Result<Vec<OrderLine>, StoreError> {
+        self.store.order_lines(window).await
+    }
+
+    async fn refund_lines(&self, window: &Window) -> Result<Vec<RefundLine>, StoreError> {
+        self.store.refund_lines(window).await
     }
 }

@@ -9,10 +9,11 @@
 //! | lower-case hex of MD5 over pieces with nothing between them | [`Md5Text`], [`Md5Digest`] |
 //! | `webhook-signature: v1,...` over `id.timestamp.body` | [`WebhookMessage`], [`ReceivedWebhook`] |
 //! | two secrets, whatever they are | [`constant_time_eq`] |
+//! | which known mistake explains a digest that did not match | [`Lineup`], [`number_spellings`] |
 //!
 //! Pure: no clock, no randomness, no input or output. MD5 text is fed piece by piece, so that
 //! signing and verifying it allocate nothing. Our own code needs `core` and, where a
-//! text or a secret is handed out, `alloc`.
+//! text or a secret is handed out or a mistake is looked for, `alloc`.
 //!
 //! ```
 //! use paymux_sign::{HexCase, Md5Digest, Md5Text};
@@ -31,15 +32,19 @@ extern crate alloc;
 
 mod constant_time;
 mod decimal;
+mod lineup;
 mod md5_digest;
 mod md5_text;
+mod spelling;
 mod webhook;
 mod webhook_secret;
 
 pub use constant_time::constant_time_eq;
 pub use decimal::Decimal;
+pub use lineup::{CANDIDATE_BYTES_MAX, CANDIDATES_MAX, Lineup};
 pub use md5_digest::{HexCase, MalformedMd5, Md5Digest, Md5Hex};
 pub use md5_text::Md5Text;
+pub use spelling::{NumberSpelling, compact_json, from_gbk, gbk, number_spellings, trimmed, without_blanks};
 pub use webhook::{
     ReceivedWebhook, UnsignableWebhook, WEBHOOK_ID_HEADER, WEBHOOK_SIGNATURE_HEADER,
     WEBHOOK_TIMESTAMP_HEADER, WEBHOOK_TOLERANCE, WebhookMessage, WebhookRefusal,

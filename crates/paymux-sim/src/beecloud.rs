@@ -11,7 +11,7 @@ use paymux_core::{Money, NextAction, Product, WireRequest};
 use serde_json::{Value, json};
 
 use crate::config::{SimAccount, SimConfig, StartError};
-use crate::dialect::{Dialect, Seen};
+use crate::dialect::{Dialect, RefundCourse, Seen, SeenRefund};
 use crate::dice::Dice;
 use crate::simulator::{Running, Simulator};
 
@@ -87,6 +87,32 @@ impl Dialect for BeeCloud {
         matches!(code_in(memo), "WX_SCAN" | "ALI_SCAN" | "ALI_OFFLINE_QRCODE")
     }
 
+    /// The path family that made the order takes its refund; codes of both paths are taken by both.
+    /// Alipay online wants a password on a page; a till refunds at once.
+    ///
+    /// Source: BeeCloud V2 document, refund and offline refund; reading B12 of the reference.
+    fn refund_course(&self, order_memo: &str, call_memo: &str) -> Option<RefundCourse> {
+        let is_till_call = call_memo == "offline_refund";
+        let is_till_order = order_memo.starts_with("offline ");
+        let on_both = matches!(code_in(order_memo), "WX_NATIVE" | "ALI_OFFLINE_QRCODE" | "BC_ALI_QRCODE");
+        match (is_till_call, group_in(order_memo)) {
+            _ if is_till_call != is_till_order && !on_both => None,
+            (true, _) => Some(RefundCourse::AtOnce),
+            (false, "ALI") => Some(RefundCourse::Page),
+            (false, _) => Some(RefundCourse::Later),
+        }
+    }
+
+    /// Source: BeeCloud V2 document, `refund/status`.
+    fn shows_refunds_unasked(&self, order_memo: &str) -> bool {
+        !matches!(group_in(order_memo), "WX" | "YEE" | "KUAIQIAN" | "BD")
+    }
+
+    /// Source: BeeCloud V2 document, `refund/status`, and reading B13 of the reference.
+    fn announces_refunds(&self, order_memo: &str) -> bool {
+        matches!(group_in(order_memo), "ALI" | "UN" | "JD")
+    }
+
     /// 28 digits, in the form of WeChat's.
     fn trade_no(&self, dice: &Dice) -> String {
         format!("4200{}", dice.digits(24))
@@ -111,27 +137,61 @@ impl Dialect for BeeCloud {
     }
 
     fn witness(&self, request: &WireRequest, read: &FrontRead) -> Result<Seen, String> {
-        let body: Value = serde_json::from_slice(&request.body).map_err(|_| "the body is not JSON")?;
-        let text = |name: &str| body[name].as_str().ok_or_else(|| format!("`{name}` is not text"));
-        let number =
-            |name: &str| body[name].as_i64().ok_or_else(|| format!("`{name}` is not a whole number"));
-        let secrets = ["app_secret", "app_secret_previous"];
-        let timestamp = number("timestamp")?;
-        let app_id = text("app_id")?;
+        let body = Body::signed(request, read, &["app_secret", "app_secret_previous"])?;
+        Ok(Seen {
+            number: body.text("bill_no")?,
+            amount: Money::fen(body.number("total_fee")?),
+            notify_url: body.notify_url(),
+        })
+    }
+
+    fn witness_refund(&self, request: &WireRequest, read: &FrontRead) -> Result<SeenRefund, String> {
+        let master = ["master_secret", "master_secret_previous"];
+        let any = ["master_secret", "master_secret_previous", "app_secret", "app_secret_previous"];
+        let app_may = read.account.settings.get("app_secret_moves_money") == Some(&Value::Bool(true));
+        let body = Body::signed(request, read, if app_may { &any } else { &master })?;
+        let is_online = !request.path.contains("/offline/");
+        Ok(SeenRefund {
+            number: body.text("refund_no")?,
+            order: body.text("bill_no")?,
+            amount: Money::fen(body.number("refund_fee")?),
+            notify_url: body.notify_url().filter(|_| is_online),
+        })
+    }
+}
+
+/// The bank's own reading of a call's body.
+struct Body(Value);
+
+impl Body {
+    /// A body whose `app_sign` one of these secrets made.
+    fn signed(request: &WireRequest, read: &FrontRead, secrets: &[&str]) -> Result<Self, String> {
+        let body = serde_json::from_slice(&request.body).map_err(|_| "the body is not JSON")?;
+        let body = Self(body);
+        let (app_id, timestamp) = (body.text("app_id")?, body.number("timestamp")?);
         let signs = |name: &&str| {
             let secret = read.account.settings.get(*name).and_then(Value::as_str).unwrap_or_default();
             let digest = hex(&Md5::digest(format!("{app_id}{timestamp}{secret}")));
-            !secret.is_empty() && text("app_sign").is_ok_and(|sign| sign.eq_ignore_ascii_case(&digest))
+            !secret.is_empty() && body.text("app_sign").is_ok_and(|sign| sign.eq_ignore_ascii_case(&digest))
         };
-        if !secrets.iter().any(signs) {
-            return Err("`app_sign` is wrong".to_owned());
-        }
-        Ok(Seen {
-            number: text("bill_no")?.to_owned(),
-            amount: Money::fen(number("total_fee")?),
-            notify_url: body["notify_url"].as_str().filter(|url| !url.is_empty()).map(str::to_owned),
-        })
+        if secrets.iter().any(signs) { Ok(body) } else { Err("`app_sign` is wrong".to_owned()) }
     }
+
+    fn text(&self, name: &str) -> Result<String, String> {
+        self.0[name].as_str().map(str::to_owned).ok_or_else(|| format!("`{name}` is not text"))
+    }
+
+    fn number(&self, name: &str) -> Result<i64, String> {
+        self.0[name].as_i64().ok_or_else(|| format!("`{name}` is not a whole number"))
+    }
+
+    fn notify_url(&self) -> Option<String> {
+        self.0["notify_url"].as_str().filter(|url| !url.is_empty()).map(str::to_owned)
+    }
+}
+
+fn group_in(memo: &str) -> &str {
+    memo.split(' ').nth(2).unwrap_or_default()
 }
 
 fn code_in(memo: &str) -> &str {
@@ -241,6 +301,85 @@ mod tests {
             let request =
                 WireRequest::new(Verb::Post, "/2/rest/bill").body("application/json", create.to_string());
             dialect.witness(&request, &read)
+        }
+    }
+
+    /// Source: vector bc-v2.
+    #[test]
+    fn the_bank_reads_a_refund_by_itself() {
+        let refund = json!({"app_id": "7c9f2f1e-3a44-4c8b-9d21-5b0e6f7a8c90", "timestamp": 1_709_254_800_500_i64,
+            "app_sign": "04a982812e7daeb3b30bf08e7fb7fca0", "bill_no": "PMX20240301000001",
+            "refund_no": "20240301000017", "refund_fee": 23, "notify_url": "https://h/n"});
+        let master = "9e8d7c6b-5a49-4382-b1a0-0f1e2d3c4b5a";
+        let seen = witness("/2/rest/refund", &refund, master).unwrap();
+        let want = SeenRefund {
+            number: "20240301000017".to_owned(),
+            order: "PMX20240301000001".to_owned(),
+            amount: Money::fen(23),
+            notify_url: Some("https://h/n".to_owned()),
+        };
+        assert_eq!(seen, want);
+        assert_eq!(witness("/2/rest/offline/refund", &refund, master).unwrap().notify_url, None);
+        let app_secret = "1f0e2d3c-4b5a-4978-8695-a4b3c2d1e0f9";
+        assert_eq!(witness("/2/rest/refund", &refund, app_secret), Err("`app_sign` is wrong".to_owned()));
+        for field in ["app_id", "timestamp", "app_sign", "bill_no", "refund_no", "refund_fee"] {
+            let mut without = refund.clone();
+            without[field] = Value::Null;
+            assert!(witness("/2/rest/refund", &without, master).is_err(), "{field}");
+        }
+
+        fn witness(path: &str, refund: &Value, master_secret: &str) -> Result<SeenRefund, String> {
+            let dialect = BeeCloud { acceptor: paymux_beecloud::provider().acceptor().unwrap() };
+            let settings = json!({"master_secret": master_secret, "app_secret": "x"});
+            let read = FrontRead {
+                account: FrontAccount {
+                    key: "main".to_owned(),
+                    settings: settings.as_object().unwrap().clone(),
+                },
+                call: FrontCall::Query { number: String::new() },
+                memo: String::new(),
+            };
+            let request = WireRequest::new(Verb::Post, path).body("application/json", refund.to_string());
+            dialect.witness_refund(&request, &read)
+        }
+    }
+
+    #[test]
+    fn a_refund_goes_the_way_of_its_order() {
+        check("bill WX_NATIVE WX", "refund", Some(RefundCourse::Later));
+        check("bill WX_NATIVE WX", "offline_refund", Some(RefundCourse::AtOnce));
+        check("bill WX_APP WX", "offline_refund", None);
+        check("bill ALI_WEB ALI", "refund", Some(RefundCourse::Page));
+        check("bill ALI_WEB ALI", "offline_refund", None);
+        check("offline ALI_SCAN ALI", "offline_refund", Some(RefundCourse::AtOnce));
+        check("offline ALI_SCAN ALI", "refund", None);
+        check("offline ALI_OFFLINE_QRCODE ALI", "offline_refund", Some(RefundCourse::AtOnce));
+        check("bill BC_NATIVE BC", "refund", Some(RefundCourse::Later));
+        check("bill UN_WEB UN", "refund", Some(RefundCourse::Later));
+
+        #[track_caller]
+        fn check(order: &str, call: &str, want: Option<RefundCourse>) {
+            let dialect = BeeCloud { acceptor: paymux_beecloud::provider().acceptor().unwrap() };
+            assert_eq!(dialect.refund_course(order, call), want, "{order} {call}");
+        }
+    }
+
+    #[test]
+    fn groups_differ_in_who_tells_of_a_refund() {
+        let dialect = BeeCloud { acceptor: paymux_beecloud::provider().acceptor().unwrap() };
+        for (group, shows, announces) in [
+            ("WX", false, false),
+            ("YEE", false, false),
+            ("KUAIQIAN", false, false),
+            ("BD", false, false),
+            ("BC", true, false),
+            ("ALI", true, true),
+            ("UN", true, true),
+            ("JD", true, true),
+        ] {
+            let memo = format!("bill X {group}");
+            let is = (dialect.shows_refunds_unasked(&memo), dialect.announces_refunds(&memo));
+            assert_eq!(is, (shows, announces), "{group}");
         }
     }
 

@@ -1,7 +1,10 @@
-//! The pretend bank's books: orders, who paid what, and which webhooks were tried.
+//! The pretend bank's books: orders, who paid what, and which webhooks were tried. Refunds are in
+//! `refunds`.
 //!
 //! Plain data and rules; no time of its own, no network. What a protocol calls things is not known
 //! here.
+
+pub(crate) mod refunds;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +13,8 @@ use paymux_core::clock::Mono;
 use paymux_core::money::AMOUNT_MAX;
 use paymux_core::{Method, Money, Timestamp};
 use serde::{Deserialize, Serialize};
+
+use self::refunds::{Refund, Refunds, RefusedRefund};
 
 /// The most orders that the books hold; further creates are refused. They live in memory only.
 pub const ORDERS_MAX: usize = 1_000_000;
@@ -198,6 +203,7 @@ pub(crate) enum OpenError {
 pub(crate) struct Books {
     orders: BTreeMap<OrderKey, Order>,
     ids: BTreeMap<String, OrderKey>,
+    pub(crate) refunds: Refunds,
 }
 
 impl Books {
@@ -266,6 +272,17 @@ impl Books {
         Some(Closing::Done)
     }
 
+    /// Enters a new refund; see [`Refunds::add`].
+    pub(crate) fn refund(&mut self, refund: Refund, per_order: usize) -> Result<(), RefusedRefund> {
+        let order = self.orders.get(&refund.order_key());
+        self.refunds.add(refund, order, per_order)
+    }
+
+    /// An order as the acceptor needs it.
+    pub(crate) fn front(&self, order: &Order) -> FrontOrder {
+        order.to_front(self.refunds.refunded(order))
+    }
+
     pub(crate) fn noted(&mut self, key: &OrderKey, tried: NoticeTry) {
         if let Some(order) = self.orders.get_mut(key) {
             order.notices.push(tried);
@@ -287,6 +304,7 @@ impl Books {
                 && order.visible_from <= now
                 && filter.id.as_ref().is_none_or(|id| *id == order.id)
                 && filter.paid.is_none_or(|paid| paid == order.payment.is_some())
+                && filter.refunded.is_none_or(|back| back == (self.refunds.refunded(order).minor() > 0))
                 && filter.code.as_ref().is_none_or(|code| has_code(order, code))
                 && filter.from.is_none_or(|from| from <= order.created_at)
                 && filter.to.is_none_or(|to| order.created_at <= to)
@@ -340,13 +358,14 @@ impl Order {
     }
 
     /// As the acceptor needs it.
-    pub(crate) fn to_front(&self) -> FrontOrder {
+    pub(crate) fn to_front(&self, refunded: Money) -> FrontOrder {
         FrontOrder {
             id: self.id.clone(),
             number: self.key.number.clone(),
             amount: self.amount,
             received: self.payment.as_ref().map(|payment| payment.received),
             discount: self.discount(),
+            refunded,
             method: self.method,
             memo: self.memo.clone(),
             subject: self.subject.clone(),
@@ -389,7 +408,7 @@ impl Order {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::time::Duration;
 
     use super::*;
@@ -397,7 +416,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_ms(1_000_000);
     const LATER: Timestamp = Timestamp::from_ms(2_000_000);
 
-    fn order(account: &str, number: &str) -> Order {
+    pub(crate) fn order(account: &str, number: &str) -> Order {
         Order {
             key: OrderKey { account: account.to_owned(), number: number.to_owned() },
             id: format!("id-{account}-{number}"),

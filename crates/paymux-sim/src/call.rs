@@ -6,8 +6,9 @@ use std::time::Duration;
 use paymux_core::acceptor::{FrontAnswer, FrontCall, FrontRead, FrontRefusal};
 use paymux_core::{Verb, WireRequest, WireResponse};
 
+use crate::books::refunds::RefundEnd;
 use crate::books::{OrderKey, Pay};
-use crate::dialect::Seen;
+use crate::dialect::{Seen, SeenRefund};
 use crate::engine::Engine;
 use crate::faults::{CallFault, FaultEffect};
 
@@ -57,6 +58,10 @@ impl Call {
             FrontCall::List(filter) => ("list", filter.number.as_deref()),
             FrontCall::Count(filter) => ("count", filter.number.as_deref()),
             FrontCall::Cancel { number } => ("cancel", Some(number)),
+            FrontCall::Refund(refund) => ("refund", Some(&refund.number)),
+            FrontCall::QueryRefund { number } => ("query_refund", Some(number)),
+            FrontCall::ListRefunds(filter) => ("list_refunds", filter.number.as_deref()),
+            FrontCall::CountRefunds(filter) => ("count_refunds", filter.number.as_deref()),
             FrontCall::Native { .. } => ("native", None),
         }
     }
@@ -76,20 +81,32 @@ impl Call {
         self.engine.acceptor.answer(read, answer, self.engine.now())
     }
 
-    /// What the bank's own reading of a create finds other than the acceptor's.
+    /// What the bank's own reading of a create or a refund finds other than the acceptor's.
     fn misread(&self, read: &FrontRead) -> Option<String> {
-        let FrontCall::Pay(pay) = &read.call else { return None };
-        let theirs =
-            Seen { number: pay.number.clone(), amount: pay.amount, notify_url: pay.notify_url.clone() };
-        match self.engine.dialect.witness(&self.request, read) {
-            Ok(own) if own == theirs => None,
-            Ok(own) => Some(format!("the bank reads {own:?}, the acceptor {theirs:?}")),
-            Err(wrong) => Some(format!("the acceptor took it, the bank finds: {wrong}")),
+        match &read.call {
+            FrontCall::Pay(pay) => {
+                let theirs = Seen {
+                    number: pay.number.clone(),
+                    amount: pay.amount,
+                    notify_url: pay.notify_url.clone(),
+                };
+                difference(self.engine.dialect.witness(&self.request, read), &theirs)
+            }
+            FrontCall::Refund(refund) => {
+                let theirs = SeenRefund {
+                    number: refund.number.clone(),
+                    order: refund.order.clone(),
+                    amount: refund.amount,
+                    notify_url: refund.notify_url.clone(),
+                };
+                difference(self.engine.dialect.witness_refund(&self.request, read), &theirs)
+            }
+            _ => None,
         }
     }
 
     fn refuse_misread(&self, difference: &str) -> WireResponse {
-        tracing::error!(difference, "a create was read in two ways");
+        tracing::error!(difference, "a call was read in two ways");
         self.engine.stats.lock().misreadings += 1;
         WireResponse::with_status(500, "text/plain; charset=utf-8", format!("simulator: {difference}"))
     }
@@ -128,6 +145,7 @@ impl Call {
                 self.replaced(effect, answer)
             }
             CallFault::PaidBeforeAnswer => self.paid_first().await,
+            CallFault::RefundedBeforeAnswer => self.refunded_first().await,
         }
     }
 
@@ -149,6 +167,27 @@ impl Call {
             }
         }
         Reply::Whole(answer)
+    }
+
+    /// The refund is done, and its webhook tried, before the answer to its call.
+    async fn refunded_first(&self) -> Reply {
+        let answer = self.work();
+        if let Ok(FrontRead { account, call: FrontCall::Refund(refund), .. }) = &self.read {
+            let key = OrderKey { number: refund.number.clone(), account: account.key.clone() };
+            if let Ok(first_try) = self.engine.end_refund(&key, RefundEnd::Done) {
+                first_try.over().await;
+            }
+        }
+        Reply::Whole(answer)
+    }
+}
+
+/// What differs between the bank's own reading and the acceptor's.
+fn difference<T: PartialEq + std::fmt::Debug>(own: Result<T, String>, theirs: &T) -> Option<String> {
+    match own {
+        Ok(own) if own == *theirs => None,
+        Ok(own) => Some(format!("the bank reads {own:?}, the acceptor {theirs:?}")),
+        Err(wrong) => Some(format!("the acceptor took it, the bank finds: {wrong}")),
     }
 }
 

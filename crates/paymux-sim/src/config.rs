@@ -9,6 +9,7 @@ use paymux_core::Clock;
 use paymux_core::provider::Settings;
 use paymux_transport::SystemClock;
 
+use crate::books::refunds::RefundEnd;
 use crate::faults::FaultPlan;
 
 /// The set-up of one simulator. [`SimConfig::default`] is quiet: loopback, a free port, no faults,
@@ -31,10 +32,14 @@ pub struct SimConfig {
     /// How far the provider's clock is ahead of ours, in milliseconds; negative: behind. It shows in
     /// what is signed and stored, and in the header `date` of each answer.
     pub clock_skew_ms: i64,
-    /// How long a new order is missing from queries and lists; the time scale applies.
+    /// How long a new order or refund is missing from queries and lists; the time scale applies.
     pub rows_late: Duration,
     /// What payers do by themselves.
     pub payer: PayerHabit,
+    /// What refunds do by themselves, where no person has to act.
+    pub refunds: RefundHabit,
+    /// How many refunds of one order may succeed: one, as BeeCloud has it, unless more are given.
+    pub refunds_per_order: usize,
     /// What goes wrong from the start.
     pub faults: FaultPlan,
     /// How long one try of a webhook may take, in real time.
@@ -54,6 +59,8 @@ impl Default for SimConfig {
             clock_skew_ms: 0,
             rows_late: Duration::ZERO,
             payer: PayerHabit::Waits,
+            refunds: RefundHabit::EndsAfter(Duration::from_secs(2), RefundEnd::Done),
+            refunds_per_order: 1,
             faults: FaultPlan::default(),
             notice_timeout: Duration::from_secs(10),
             clock: Arc::new(SystemClock::new()),
@@ -82,6 +89,15 @@ pub enum PayerHabit {
     Waits,
     /// They pay each order in full so long after it was made; the time scale applies.
     PaysAfter(Duration),
+}
+
+/// What refunds do by themselves, once they are under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefundHabit {
+    /// They wait for a call.
+    Waits,
+    /// They end so, so long after they began; the time scale applies.
+    EndsAfter(Duration, RefundEnd),
 }
 
 /// Why a simulator could not be started.

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use paymux_core::acceptor::{FrontAccount, FrontFact, FrontOrder};
+use paymux_core::acceptor::{FrontAccount, FrontFact};
 use paymux_core::transport::{Deadline, Destination, Outgoing};
 use paymux_core::wire::PlainHttp;
 use paymux_core::{Endpoint, Money, Timestamp, WireRequest};
@@ -22,8 +22,17 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// Starts telling that an order was paid.
 pub(crate) fn dispatch(engine: &Arc<Engine>, key: OrderKey) -> FirstTry {
+    start(engine, Notice::of_order(engine, key))
+}
+
+/// Starts telling that a refund is done.
+pub(crate) fn dispatch_refund(engine: &Arc<Engine>, key: OrderKey) -> FirstTry {
+    start(engine, Notice::of_refund(engine, key))
+}
+
+fn start(engine: &Arc<Engine>, notice: Option<Notice>) -> FirstTry {
     let (running, first_try) = oneshot::channel();
-    if let Some(notice) = Notice::of(engine, key) {
+    if let Some(notice) = notice {
         engine.spawn(notice.run(running));
     }
     FirstTry(first_try)
@@ -33,6 +42,11 @@ pub(crate) fn dispatch(engine: &Arc<Engine>, key: OrderKey) -> FirstTry {
 pub(crate) struct FirstTry(oneshot::Receiver<Infallible>);
 
 impl FirstTry {
+    /// Of a webhook that is not sent.
+    pub(crate) fn none() -> Self {
+        Self(oneshot::channel().1)
+    }
+
     /// Returns when it is over, or at once when there is nobody to tell.
     pub(crate) async fn over(self) {
         // Nothing is ever sent: its end drops the other half.
@@ -42,21 +56,32 @@ impl FirstTry {
 
 struct Notice {
     engine: Arc<Engine>,
+    /// Of the order or the refund.
     key: OrderKey,
     account: SimAccount,
-    order: FrontOrder,
+    fact: FrontFact,
     url: String,
 }
 
 impl Notice {
-    fn of(engine: &Arc<Engine>, key: OrderKey) -> Option<Self> {
+    fn of_order(engine: &Arc<Engine>, key: OrderKey) -> Option<Self> {
         let (order, url) = {
             let books = engine.books.lock();
             let order = books.order(&key)?;
-            (order.to_front(), order.notify_url.clone()?)
+            (books.front(order), order.notify_url.clone()?)
         };
+        Self::of(engine, key, FrontFact::Paid(Box::new(order)), url)
+    }
+
+    fn of_refund(engine: &Arc<Engine>, key: OrderKey) -> Option<Self> {
+        let url = engine.books.lock().refunds.get(&key)?.notify_url.clone()?;
+        let refund = engine.front_refund(&key)?;
+        Self::of(engine, key, FrontFact::Refunded(Box::new(refund)), url)
+    }
+
+    fn of(engine: &Arc<Engine>, key: OrderKey, fact: FrontFact, url: String) -> Option<Self> {
         let account = engine.accounts.of(&key.account)?.clone();
-        Some(Self { engine: engine.clone(), key, account, order, url })
+        Some(Self { engine: engine.clone(), key, account, fact, url })
     }
 
     async fn run(self, first_try: oneshot::Sender<Infallible>) {
@@ -106,7 +131,10 @@ impl Notice {
             stats.notices_acknowledged += u64::from(outcome == NoticeOutcome::Acknowledged);
         }
         let tried = NoticeTry { repeat, at: self.engine.now(), fault: fault.map(NoticeFault::word), outcome };
-        self.engine.books.lock().noted(&self.key, tried);
+        match self.fact {
+            FrontFact::Paid(_) => self.engine.books.lock().noted(&self.key, tried),
+            FrontFact::Refunded(_) => self.engine.books.lock().refunds.noted(&self.key, tried),
+        }
         self.engine.changed();
     }
 
@@ -135,15 +163,18 @@ impl Notice {
     /// The webhook as it travels under that fault.
     fn message(&self, fault: Option<&NoticeFault>) -> WireRequest {
         let (dialect, mut now) = (&self.engine.dialect, self.engine.now());
-        let (mut account, mut order) = (self.account.as_front(), self.order.clone());
+        let (mut account, mut told) = (self.account.as_front(), self.fact.clone());
         match fault {
-            Some(NoticeFault::WrongAmount { amount }) => order.received = wrong(order.received, *amount),
+            Some(NoticeFault::WrongAmount { amount }) => match &mut told {
+                FrontFact::Paid(order) => order.received = order.received.map(|sum| wrong(sum, *amount)),
+                FrontFact::Refunded(refund) => refund.amount = wrong(refund.amount, *amount),
+            },
             Some(NoticeFault::MinuteCut) => now = Timestamp::from_ms(now.ms() - now.ms().rem_euclid(60_000)),
             Some(NoticeFault::RotatedSecret) => account = self.retired(),
             Some(NoticeFault::OtherAccount) => account = self.stranger(),
             _ => {}
         }
-        let notice = self.engine.acceptor.notice(&account, &FrontFact::Paid(Box::new(order)), now);
+        let notice = self.engine.acceptor.notice(&account, &told, now);
         match fault {
             Some(NoticeFault::BadSignature) => dialect.forged(notice),
             Some(NoticeFault::CamelTwins) => with_twins(notice),
@@ -175,11 +206,10 @@ impl Notice {
     }
 }
 
-/// Another sum than was paid: the one that was asked for, else one less, and never zero.
-fn wrong(received: Option<Money>, amount: Option<i64>) -> Option<Money> {
-    let right = received?;
+/// Another sum than moved: the one that was asked for, else one less, and never zero.
+fn wrong(right: Money, amount: Option<i64>) -> Money {
     let less = if right.minor() > 1 { right.minor() - 1 } else { 2 };
-    Some(Money::new(amount.unwrap_or(less), right.currency()))
+    Money::new(amount.unwrap_or(less), right.currency())
 }
 
 /// The same JSON object with each `snake_case` field a second time as `camelCase`.
@@ -226,7 +256,7 @@ mod tests {
 
         #[track_caller]
         fn check(paid: i64, asked: Option<i64>, want: i64) {
-            assert_eq!(wrong(Some(Money::fen(paid)), asked), Some(Money::fen(want)));
+            assert_eq!(wrong(Money::fen(paid), asked), Money::fen(want));
         }
     }
 }

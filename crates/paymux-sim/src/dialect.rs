@@ -29,6 +29,16 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     /// Whether the provider revokes orders with that memo at all.
     fn closes(&self, memo: &str) -> bool;
 
+    /// How a refund of an order with that memo goes when the call with that memo asks for it; `None`:
+    /// that call does not take the order.
+    fn refund_course(&self, order_memo: &str, call_memo: &str) -> Option<RefundCourse>;
+
+    /// Whether the provider's records show the end of a refund before it is asked for its state.
+    fn shows_refunds_unasked(&self, order_memo: &str) -> bool;
+
+    /// Whether a webhook tells of a refund that is done.
+    fn announces_refunds(&self, order_memo: &str) -> bool;
+
     /// The number of a payment at the wallet.
     fn trade_no(&self, dice: &Dice) -> String;
 
@@ -47,12 +57,38 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     /// # Errors
     /// What it finds wrong.
     fn witness(&self, request: &WireRequest, read: &FrontRead) -> Result<Seen, String>;
+
+    /// The same for a refund.
+    ///
+    /// # Errors
+    /// What it finds wrong.
+    fn witness_refund(&self, request: &WireRequest, read: &FrontRead) -> Result<SeenRefund, String>;
+}
+
+/// How a refund goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RefundCourse {
+    /// It is done by its call.
+    AtOnce,
+    /// A person has to open a page.
+    Page,
+    /// It takes its time.
+    Later,
 }
 
 /// What the bank itself sees in a create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub number: String,
+    pub amount: Money,
+    pub notify_url: Option<String>,
+}
+
+/// What the bank itself sees in a refund.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SeenRefund {
+    pub number: String,
+    pub order: String,
     pub amount: Money,
     pub notify_url: Option<String>,
 }

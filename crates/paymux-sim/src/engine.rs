@@ -1,7 +1,9 @@
 //! The pretend bank at work: what a call does to the books, and who is told.
 //!
 //! Not here: reading and answering HTTP (`shell`), faults of calls (`call`), sending webhooks
-//! (`courier`).
+//! (`courier`). Refunds are in `refunds`.
+
+mod refunds;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -19,8 +21,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::barcode::{self, Script};
+use crate::books::refunds::{Refund, RefundState};
 use crate::books::{Books, Closing, OpenError, Order, OrderKey, Pay, PayError};
-use crate::config::{PayerHabit, SimAccount};
+use crate::config::{PayerHabit, RefundHabit, SimAccount};
 use crate::courier::{self, FirstTry};
 use crate::dialect::Dialect;
 use crate::dice::Dice;
@@ -43,6 +46,9 @@ pub(crate) struct Engine {
     pub(crate) public_url: String,
     pub(crate) pace: Pace,
     pub(crate) payer: PayerHabit,
+    pub(crate) refunds: RefundHabit,
+    /// How many refunds of one order may succeed.
+    pub(crate) refunds_per_order: usize,
     pub(crate) notice_timeout: Duration,
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
@@ -110,20 +116,25 @@ impl Engine {
             FrontCall::Pay(pay) => self.open(read, pay),
             FrontCall::Query { number } => {
                 let filter = FrontFilter { number: Some(number.clone()), ..FrontFilter::default() };
-                self.with_rows(read, &filter, |rows| {
-                    FrontAnswer::Order(rows.first().map(|order| Box::new(order.to_front())))
+                self.with_rows(read, &filter, |books, rows| {
+                    FrontAnswer::Order(rows.first().map(|order| Box::new(books.front(order))))
                 })
             }
-            FrontCall::List(filter) => self.with_rows(read, filter, |rows| {
+            FrontCall::List(filter) => self.with_rows(read, filter, |books, rows| {
                 let (skip, limit) = (filter.skip as usize, filter.limit as usize);
                 FrontAnswer::Orders(
-                    rows.iter().skip(skip).take(limit).map(|order| order.to_front()).collect(),
+                    rows.iter().skip(skip).take(limit).map(|order| books.front(order)).collect(),
                 )
             }),
             FrontCall::Count(filter) => {
-                self.with_rows(read, filter, |rows| FrontAnswer::Count(rows.len() as u64))
+                self.with_rows(read, filter, |_, rows| FrontAnswer::Count(rows.len() as u64))
             }
             FrontCall::Cancel { number } => self.cancel(read, number),
+            FrontCall::Refund(refund) => self.refund(read, refund),
+            FrontCall::QueryRefund { number } => self.query_refund(read, number),
+            FrontCall::ListRefunds(filter) => self.list_refunds(read, filter),
+            FrontCall::CountRefunds(filter) => self.count_refunds(read, filter),
+            FrontCall::Native { operation: "approve_refunds", fields } => self.approve_refunds(read, fields),
             FrontCall::Native { .. } => FrontAnswer::Refused(FrontRefusal::MethodUnavailable),
         }
     }
@@ -132,12 +143,12 @@ impl Engine {
         &self,
         read: &FrontRead,
         filter: &FrontFilter,
-        answer: impl FnOnce(&[&Order]) -> FrontAnswer,
+        answer: impl FnOnce(&Books, &[&Order]) -> FrontAnswer,
     ) -> FrontAnswer {
         let now = self.clock.mono();
         let has_code = |order: &Order, code: &str| self.dialect.has_code(&order.memo, code);
         let books = self.books.lock();
-        answer(&books.filtered(&read.account.key, filter, has_code, now))
+        answer(&books, &books.filtered(&read.account.key, filter, has_code, now))
     }
 
     fn cancel(&self, read: &FrontRead, number: &str) -> FrontAnswer {
@@ -268,11 +279,19 @@ impl Engine {
 
     /// The counts, those of the books included.
     pub(crate) fn stats(&self) -> Stats {
-        let (orders, paid) = {
-            let books = self.books.lock();
-            (books.all().count() as u64, books.all().filter(|order| order.payment.is_some()).count() as u64)
-        };
-        Stats { orders, paid, ..self.stats.lock().clone() }
+        let books = self.books.lock();
+        let is_done = |refund: &&Refund| refund.state == RefundState::Done;
+        let (orders, paid) =
+            (books.all().count(), books.all().filter(|order| order.payment.is_some()).count());
+        let (refunds, refunded) = (books.refunds.all().count(), books.refunds.all().filter(is_done).count());
+        drop(books);
+        Stats {
+            orders: orders as u64,
+            paid: paid as u64,
+            refunds: refunds as u64,
+            refunded: refunded as u64,
+            ..self.stats.lock().clone()
+        }
     }
 
     /// Waits until a moment of monotonic time.

@@ -60,6 +60,8 @@ pub enum CallFault {
     },
     /// The payer pays and the webhook is tried before the create is answered. Meets creates only.
     PaidBeforeAnswer,
+    /// The refund is done and its webhook tried before its call is answered. Meets refunds only.
+    RefundedBeforeAnswer,
 }
 
 /// Whether a call that is answered with an error has its effect.
@@ -114,6 +116,7 @@ impl CallFault {
     fn meets(&self, operation: &str) -> bool {
         match self {
             Self::PaidBeforeAnswer => operation == "pay",
+            Self::RefundedBeforeAnswer => operation == "refund",
             Self::Code { .. } => operation != "unread",
             _ => true,
         }
@@ -132,6 +135,7 @@ impl CallFault {
             Self::Truncated => "truncated",
             Self::Code { .. } => "code",
             Self::PaidBeforeAnswer => "paid_before_answer",
+            Self::RefundedBeforeAnswer => "refunded_before_answer",
         }
     }
 }
@@ -157,11 +161,12 @@ impl NoticeFault {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule<F> {
-    /// Only calls of this operation: `pay`, `query`, `list`, `count`, `cancel`, `native` or
-    /// `unread` (its sign or form was refused). Absent: any. Means nothing for webhooks.
+    /// Only calls of this operation: `pay`, `query`, `list`, `count`, `cancel`, `refund`,
+    /// `query_refund`, `list_refunds`, `count_refunds`, `native` or `unread` (its sign or form was
+    /// refused). Absent: any. Means nothing for webhooks.
     #[serde(default)]
     pub operation: Option<String>,
-    /// Only those about this number. Absent: any.
+    /// Only those about this number, of an order or of a refund. Absent: any.
     #[serde(default)]
     pub number: Option<String>,
     /// How many matches to let pass first.
@@ -350,6 +355,9 @@ mod tests {
         let mut waits = plan(rules);
         assert_eq!(words(&mut waits, "list", "A1", 1), ["-"]);
         assert_eq!(words(&mut waits, "pay", "A1", 2), ["paid_before_answer", "-"]);
+        let mut refund = plan(vec![Rule::once(CallFault::RefundedBeforeAnswer)]);
+        assert_eq!(words(&mut refund, "pay", "A1", 1), ["-"]);
+        assert_eq!(words(&mut refund, "refund", "A1", 2), ["refunded_before_answer", "-"]);
         let mut code = plan(vec![Rule::once(CallFault::Code { code: 14, effect: FaultEffect::None })]);
         assert_eq!(words(&mut code, "unread", "A1", 1), ["-"]);
         assert_eq!(words(&mut code, "query", "A1", 2), ["code", "-"]);
@@ -404,6 +412,7 @@ mod tests {
             CallFault::Truncated,
             CallFault::Code { code: 14, effect: FaultEffect::None },
             CallFault::PaidBeforeAnswer,
+            CallFault::RefundedBeforeAnswer,
         ];
         for fault in calls {
             assert_eq!(serde_json::to_value(&fault).unwrap()["kind"], fault.word());

@@ -19,6 +19,14 @@
 //! # }
 //! ```
 //!
+//! # How money goes back
+//! A refund of a till order is done by its call. Alipay's online refund waits until somebody opens the
+//! address in its answer and lets it go, or until `POST /sim/refund/{number}`. The others end by
+//! themselves, [`SimConfig::refunds`], or by the same call with `{"outcome": "failed"}`. Of WeChat,
+//! Yeepay, 99Bill and Baidu no webhook tells, and the records show an end only once their state was
+//! asked for. One refund of an order may succeed, unless [`SimConfig::refunds_per_order`] says more;
+//! in all never more than was paid.
+//!
 //! # How a payer pays
 //! By [`Bank::pay`], by `POST /sim/pay/{number}`, or on the page that the create's QR code or
 //! address leads to. A barcode pays by its last digit: 0 2 4 6 8 at once; 9 after a password (2 s);
@@ -55,8 +63,9 @@ mod simulator;
 mod stats;
 
 pub use beecloud::BeeCloudSim;
+pub use books::refunds::{REFUNDS_MAX, RefundEnd, RefundError, RefundState, RefundView};
 pub use books::{NoticeOutcome, NoticeTry, ORDERS_MAX, OrderState, OrderView, Pay, PayError};
-pub use config::{PayerHabit, SimAccount, SimConfig, StartError};
+pub use config::{PayerHabit, RefundHabit, SimAccount, SimConfig, StartError};
 pub use faults::{CallFault, FaultEffect, FaultPlan, NoticeFault, RULES_MAX, Rule, TooManyRules};
 pub use simulator::{Bank, Running};
 pub use stats::Stats;

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::books::refunds::{RefundEnd, RefundError, RefundView};
 use crate::books::{Books, OrderView, Pay, PayError};
 use crate::config::{SimAccount, SimConfig, StartError};
 use crate::dialect::Dialect;
@@ -58,6 +59,8 @@ impl Simulator {
                 rows_late: config.rows_late,
             },
             payer: config.payer,
+            refunds: config.refunds,
+            refunds_per_order: config.refunds_per_order,
             notice_timeout: config.notice_timeout,
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
@@ -188,6 +191,49 @@ impl Bank {
         loop {
             if let Some(order) = self.order(number).filter(&is_so) {
                 return order;
+            }
+            // The sender lives in the engine, which this handle keeps.
+            let _ = changes.changed().await;
+        }
+    }
+
+    /// That refund, of whichever account has the number. `number` is the merchant's number of the
+    /// refund or the record id.
+    pub fn refund(&self, number: &str) -> Option<RefundView> {
+        self.refund_of(number, None).ok()
+    }
+
+    /// That refund of that account.
+    pub fn refund_of(&self, number: &str, account: Option<&str>) -> Result<RefundView, RefundError> {
+        self.engine.books.lock().refunds.find(number, account).map(crate::books::refunds::Refund::view)
+    }
+
+    /// All refunds, newest first.
+    pub fn refunds(&self) -> Vec<RefundView> {
+        let mut views: Vec<_> =
+            self.engine.books.lock().refunds.all().map(crate::books::refunds::Refund::view).collect();
+        views.sort_by(|a, b| b.created_at.cmp(&a.created_at).then_with(|| a.id.cmp(&b.id)));
+        views
+    }
+
+    /// Ends a refund that is under way, or whose page a person was to open.
+    pub fn end_refund(
+        &self,
+        number: &str,
+        account: Option<&str>,
+        end: RefundEnd,
+    ) -> Result<RefundView, RefundError> {
+        let key = self.engine.books.lock().refunds.find(number, account)?.key.clone();
+        self.engine.end_refund(&key, end)?;
+        self.refund_of(&key.number, Some(&key.account))
+    }
+
+    /// Waits until that refund is so, and returns it. Waits for ever if it never is: bound it.
+    pub async fn refund_when(&self, number: &str, is_so: impl Fn(&RefundView) -> bool) -> RefundView {
+        let mut changes = self.engine.changes.subscribe();
+        loop {
+            if let Some(refund) = self.refund(number).filter(&is_so) {
+                return refund;
             }
             // The sender lives in the engine, which this handle keeps.
             let _ = changes.changed().await;

@@ -10,11 +10,12 @@ pub(crate) const NUMBERS_MAX: usize = 1_000_000;
 /// What happened since the start.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
-    /// Calls by operation: `pay`, `query`, `list`, `count`, `cancel`, `native`, `unread` (sign or
+    /// Calls by operation: `pay`, `query`, `list`, `count`, `cancel`, `refund`, `query_refund` (the
+    /// wallet is asked for its state), `list_refunds`, `count_refunds`, `native`, `unread` (sign or
     /// form refused) and `not_found` (no such path). A call counts when it was read, also where a
     /// fault then kept it from having an effect.
     pub calls: BTreeMap<&'static str, u64>,
-    /// Calls by the merchant's number, then by operation.
+    /// Calls by the merchant's number, of an order or of a refund, then by operation.
     pub numbers: BTreeMap<String, BTreeMap<&'static str, u64>>,
     /// Faults that came true, by their word.
     pub faults: BTreeMap<&'static str, u64>,
@@ -22,13 +23,17 @@ pub struct Stats {
     pub orders: u64,
     /// Orders that are paid.
     pub paid: u64,
+    /// Refunds in the books.
+    pub refunds: u64,
+    /// Refunds that are done.
+    pub refunded: u64,
     /// Webhooks that were sent; those that were made to get lost are not among them.
     pub notices_sent: u64,
     /// Webhooks that were acknowledged.
     pub notices_acknowledged: u64,
     /// Webhooks whose repeats ran out.
     pub notices_given_up: u64,
-    /// Creates that the bank's own reading found other than the acceptor's. Anything but 0 is a
+    /// Creates and refunds that the bank's own reading found other than the acceptor's. Anything but 0 is a
     /// mistake in paymux.
     pub misreadings: u64,
 }

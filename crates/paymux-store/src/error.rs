@@ -41,6 +41,9 @@ pub enum ConnectError {
     /// The server cannot be reached or refuses.
     #[error("the database does not open: {0}")]
     Open(String),
+    /// The schema is another one than this version's, and was to be looked at only.
+    #[error("the schema is not this version's: {0}")]
+    Schema(String),
     /// The schema could not be brought up to date, or is newer than this version.
     #[error("the schema cannot be brought up to date: {0}")]
     Migration(String),

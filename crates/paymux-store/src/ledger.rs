@@ -1,32 +1,30 @@
-//! The ledger as others see it: [`Store`] over one of two databases.
+//! The ledger as others see it: core's [`Store`](paymux_core::store::Store) over one of two databases.
+//! Each part of that port has a file of its own.
+
+mod desk;
+mod outbox;
+mod payments;
+mod refunds;
+mod transfers;
 
 use std::future::Future;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use paymux_core::clock::Timestamp;
-use paymux_core::ids::{AppId, ChannelId, OrderNo, PaymentId};
-use paymux_core::payment::Payment;
-use paymux_core::store::{
-    Applied, CallbackRow, Change, DeliveryReport, DueAttempt, DueDelivery, Opened, Opening, PaymentFilter,
-    Ring, Store, StoreError,
-};
+use paymux_core::store::StoreError;
 use sea_orm::DatabaseConnection;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::address::Address;
 use crate::cache::Numbers;
+use crate::doctor;
 use crate::error::ConnectError;
 use crate::fault::Fault;
-use crate::ops::apply::Apply;
-use crate::ops::callbacks::KeepCallback;
-use crate::ops::deliveries::{Report, TakeDeliveries};
-use crate::ops::due::TakeAttempts;
-use crate::ops::open::Open;
-use crate::ops::ping::Ping;
-use crate::ops::{Work, read};
+use crate::ops::Work;
 use crate::postgres::PostgresLedger;
+use crate::reader::Reader;
 use crate::sqlite::SqliteLedger;
 
 /// The numbers that a ledger works by.
@@ -73,6 +71,8 @@ impl Default for Options {
 pub struct Ledger {
     backend: Backend,
     numbers: Numbers,
+    /// How many keys were claimed here: every so often a claim also forgets old ones.
+    claims: AtomicU64,
     fatal: CancellationToken,
 }
 
@@ -80,6 +80,7 @@ pub struct Ledger {
 enum Backend {
     Sqlite(SqliteLedger),
     Postgres(PostgresLedger),
+    Reader(Reader),
 }
 
 impl Ledger {
@@ -101,7 +102,31 @@ impl Ledger {
             }
             Address::Postgres(url) => Backend::Postgres(PostgresLedger::open(&url, &options).await?),
         };
-        Ok(Self { backend, numbers: Numbers::new(), fatal })
+        Ok(Self { backend, numbers: Numbers::new(), claims: AtomicU64::new(0), fatal })
+    }
+
+    /// Opens the ledger at `url` to look at it only, also while a service runs on it: takes no lock and
+    /// changes nothing. Whatever would write is refused as [`StoreError::Unavailable`].
+    ///
+    /// # Errors
+    /// As [`Ledger::connect`]; besides, where there is no ledger, or one of another version.
+    pub async fn look(url: &str, options: Options) -> Result<Self, ConnectError> {
+        let backend = Backend::Reader(Reader::open(&Address::parse(url)?, &options).await?);
+        let (numbers, fatal) = (Numbers::new(), CancellationToken::new());
+        Ok(Self { backend, numbers, claims: AtomicU64::new(0), fatal })
+    }
+
+    /// Makes every check of [`doctor`] on what the ledger holds at this moment; `begun` hears of each
+    /// before it is made.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn examine(
+        &self,
+        now: Timestamp,
+        begun: &(dyn Fn(&'static doctor::Check) + Send + Sync),
+    ) -> Result<Vec<doctor::Outcome>, StoreError> {
+        self.read("examine", async |db| doctor::examine(db, now, begun).await).await
     }
 
     /// Cancelled once a commit or a checkpoint has failed on SQLite's disk: the process must stop,
@@ -116,6 +141,7 @@ impl Ledger {
         match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.close().await,
             Backend::Postgres(postgres) => postgres.close().await,
+            Backend::Reader(reader) => reader.close().await,
         }
     }
 
@@ -124,7 +150,7 @@ impl Ledger {
     pub fn commits(&self) -> Option<u64> {
         match &self.backend {
             Backend::Sqlite(sqlite) => Some(sqlite.commits()),
-            Backend::Postgres(_) => None,
+            Backend::Postgres(_) | Backend::Reader(_) => None,
         }
     }
 
@@ -133,6 +159,7 @@ impl Ledger {
             match &self.backend {
                 Backend::Sqlite(sqlite) => sqlite.write(work).await,
                 Backend::Postgres(postgres) => postgres.write(work).await,
+                Backend::Reader(_) => Reader::refuse(),
             }
         })
         .await
@@ -147,16 +174,9 @@ impl Ledger {
         let db = match &self.backend {
             Backend::Sqlite(sqlite) => sqlite.readers(),
             Backend::Postgres(postgres) => postgres.pool(),
+            Backend::Reader(reader) => reader.pool(),
         };
         timed(name, async { read(db).await.map_err(Fault::not_written) }).await
-    }
-
-    async fn read_by_id(&self, id: PaymentId) -> Result<Option<Payment>, StoreError> {
-        self.read("payment", async |db| read::by_id(db, id).await).await
-    }
-
-    fn remember(&self, found: Option<Payment>) -> Option<Payment> {
-        found.inspect(|payment| self.numbers.remember(payment))
     }
 }
 
@@ -176,84 +196,4 @@ async fn timed<T>(
     metrics::histogram!("paymux_store_operation_seconds", "operation" => name, "end" => end)
         .record(begun.elapsed());
     outcome
-}
-
-#[async_trait]
-impl Store for Ledger {
-    async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
-        self.write(Open(opening)).await
-    }
-
-    async fn apply(&self, change: Change) -> Result<Applied, StoreError> {
-        self.write(Apply(change)).await
-    }
-
-    async fn payment(&self, id: PaymentId) -> Result<Option<Payment>, StoreError> {
-        self.read_by_id(id).await
-    }
-
-    async fn payment_by_order(&self, app: &AppId, order_no: &OrderNo) -> Result<Option<Payment>, StoreError> {
-        if let Some(id) = self.numbers.by_order(app, order_no) {
-            let found = self.read_by_id(id).await?;
-            if found.as_ref().is_some_and(|payment| payment.app == *app && payment.order_no == *order_no) {
-                return Ok(found);
-            }
-        }
-        let found = self.read("payment_by_order", async |db| read::by_order(db, app, order_no).await).await?;
-        Ok(self.remember(found))
-    }
-
-    async fn payment_by_number(
-        &self,
-        channel: &ChannelId,
-        number: &str,
-    ) -> Result<Option<Payment>, StoreError> {
-        if let Some(id) = self.numbers.by_number(channel, number) {
-            let found = self.read_by_id(id).await?;
-            if found.as_ref().is_some_and(|payment| payment.attempt_by_number(channel, number).is_some()) {
-                return Ok(found);
-            }
-        }
-        let found =
-            self.read("payment_by_number", async |db| read::by_number(db, channel, number).await).await?;
-        Ok(self.remember(found))
-    }
-
-    async fn payments(&self, filter: &PaymentFilter) -> Result<Vec<Payment>, StoreError> {
-        self.read("payments", async |db| read::list(db, filter).await).await
-    }
-
-    async fn keep_callback(&self, row: CallbackRow, ring: Ring) -> Result<(), StoreError> {
-        self.write(KeepCallback { row, ring }).await
-    }
-
-    async fn take_due_attempts(
-        &self,
-        now: Timestamp,
-        lease: Duration,
-        limit: u32,
-    ) -> Result<Vec<DueAttempt>, StoreError> {
-        self.write(TakeAttempts { now, lease, limit }).await
-    }
-
-    async fn take_due_deliveries(
-        &self,
-        now: Timestamp,
-        lease: Duration,
-        limit: u32,
-        per_app: u32,
-    ) -> Result<Vec<DueDelivery>, StoreError> {
-        self.write(TakeDeliveries { now, lease, limit, per_app }).await
-    }
-
-    async fn report_deliveries(&self, reports: Vec<DeliveryReport>) -> Result<(), StoreError> {
-        if reports.is_empty() {
-            return Ok(());
-        }
-        self.write(Report(reports)).await
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.write(Ping).await
-    }
 }

@@ -9,6 +9,7 @@
 
 mod address;
 mod cache;
+pub mod doctor;
 mod entity;
 mod error;
 mod fault;
@@ -16,9 +17,15 @@ mod ledger;
 mod migration;
 mod ops;
 mod postgres;
+mod reader;
 mod rows;
 mod script;
 mod sqlite;
+
+#[cfg(test)]
+#[expect(dead_code, reason = "not all of these helpers are used here")]
+#[path = "../tests/ledger/support/postgres.rs"]
+mod test_postgres;
 
 pub use error::ConnectError;
 pub use ledger::{Ledger, Options};

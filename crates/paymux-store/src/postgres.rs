@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use paymux_core::crash_point;
 use paymux_core::store::StoreError;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr, TransactionTrait};
@@ -58,7 +59,10 @@ impl PostgresLedger {
         let pool = self.pool.clone();
         let task = self.tasks.spawn(async move {
             let _slot = slot;
-            run(&pool, work).await
+            crash_point!("postgres.before_write" => return Err(StoreError::Unavailable("crash point".into())));
+            let outcome = run(&pool, work).await;
+            crash_point!("postgres.after_write" => return Err(StoreError::Unconfirmed("crash point".into())));
+            outcome
         });
         task.await.unwrap_or_else(|_| Err(StoreError::Unconfirmed("a write's task ended".into())))
     }
@@ -88,6 +92,7 @@ async fn in_transaction<W: Work>(pool: &DatabaseConnection, work: W) -> Result<W
     let tx = pool.begin().await.map_err(|error| Fault::from(error).not_written())?;
     match work.run(&tx).await {
         Ok(answer) => {
+            crash_point!("postgres.before_commit");
             tx.commit().await.map_err(|error| fault::unconfirmed(&error))?;
             Ok(answer)
         }
@@ -100,6 +105,12 @@ async fn in_transaction<W: Work>(pool: &DatabaseConnection, work: W) -> Result<W
             }
         }
     }
+}
+
+/// Connections that look only: the server refuses every write on them.
+pub(crate) async fn look(url: &str, options: &Options) -> Result<DatabaseConnection, ConnectError> {
+    let driver = driver_options(url, options)?.options([("default_transaction_read_only", "on")]);
+    connect(driver, options).await
 }
 
 async fn connect(driver: PgConnectOptions, options: &Options) -> Result<DatabaseConnection, ConnectError> {

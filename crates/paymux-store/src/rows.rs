@@ -1,21 +1,37 @@
 //! What a row means: core's shapes as column values and back, column by column in the order of
 //! [`crate::entity`].
 //!
-//! A row that cannot be read is [`Fault::Corrupt`], never a guess.
+//! A row that cannot be read is [`Fault::Corrupt`], never a guess. Here is what all tables share; what
+//! is a table's own is in a file of its own.
+
+mod books;
+mod callbacks;
+mod outbox;
+mod payments;
+mod refunds;
+mod transfers;
 
 use std::fmt::Display;
 use std::str::FromStr;
 
 use paymux_core::clock::Timestamp;
-use paymux_core::ids::{AppId, ChannelId, IdError, OrderNo, ProviderOrderNo, RouteName};
+use paymux_core::ids::IdError;
 use paymux_core::money::{Currency, Money};
-use paymux_core::payment::{Attempt, AttemptState, Failure, Held, NextAction, Payment, Status};
-use paymux_core::store::{CallbackRow, Event, EventKind};
 use sea_orm::{Iden, Iterable, QueryResult, TryGetable, Value};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::fault::Fault;
+
+pub(crate) use self::books::{audit_values, posting_values, read_audit};
+pub(crate) use self::callbacks::{callback_values, read_callback};
+pub(crate) use self::outbox::{delivery_values, event_values, read_event};
+pub(crate) use self::payments::{
+    attempt_changes, attempt_values, decision_values, payment_changes, payment_values, read_attempt,
+    read_payment,
+};
+pub(crate) use self::refunds::{read_refund, refund_changes, refund_values};
+pub(crate) use self::transfers::{read_transfer, transfer_changes, transfer_values};
 
 /// The names of all columns of a table, each after `prefix`, in the order of its entity.
 pub(crate) fn columns<C: Iterable + Iden>(prefix: &str) -> String {
@@ -27,7 +43,10 @@ pub(crate) mod names {
     use std::sync::LazyLock;
 
     use super::columns;
-    use crate::entity::{attempts, callbacks, decisions, deliveries, events, payments};
+    use crate::entity::{
+        attempts, audit, callbacks, claims, decisions, deliveries, endpoints, events, payments, postings,
+        refunds, transfers,
+    };
 
     pub(crate) static PAYMENTS: LazyLock<String> = LazyLock::new(|| columns::<payments::Column>(""));
     pub(crate) static ATTEMPTS: LazyLock<String> = LazyLock::new(|| columns::<attempts::Column>(""));
@@ -35,6 +54,12 @@ pub(crate) mod names {
     pub(crate) static CALLBACKS: LazyLock<String> = LazyLock::new(|| columns::<callbacks::Column>(""));
     pub(crate) static EVENTS: LazyLock<String> = LazyLock::new(|| columns::<events::Column>(""));
     pub(crate) static DELIVERIES: LazyLock<String> = LazyLock::new(|| columns::<deliveries::Column>(""));
+    pub(crate) static REFUNDS: LazyLock<String> = LazyLock::new(|| columns::<refunds::Column>(""));
+    pub(crate) static TRANSFERS: LazyLock<String> = LazyLock::new(|| columns::<transfers::Column>(""));
+    pub(crate) static POSTINGS: LazyLock<String> = LazyLock::new(|| columns::<postings::Column>(""));
+    pub(crate) static CLAIMS: LazyLock<String> = LazyLock::new(|| columns::<claims::Column>(""));
+    pub(crate) static ENDPOINTS: LazyLock<String> = LazyLock::new(|| columns::<endpoints::Column>(""));
+    pub(crate) static AUDIT: LazyLock<String> = LazyLock::new(|| columns::<audit::Column>(""));
 }
 
 /// Free text. PostgreSQL cannot hold U+0000, so it is kept as U+FFFD everywhere: a provider that
@@ -69,160 +94,8 @@ fn moment(at: Option<Timestamp>) -> Value {
     at.map(Timestamp::ms).into()
 }
 
-/// The minor units of an amount that must be in the payment's currency: one column holds it for all.
-fn minor(amount: Money, payment: &Payment) -> Result<Value, Fault> {
-    if amount.currency() != payment.amount.currency() {
-        return Err(Fault::Corrupt("the amounts of one payment are in two currencies"));
-    }
-    Ok(amount.minor().into())
-}
-
-/// A row of `payments`.
-pub(crate) fn payment_values(p: &Payment) -> Result<Vec<Value>, Fault> {
-    Ok(vec![
-        word(p.id),
-        word(&p.app),
-        word(&p.order_no),
-        word(p.status),
-        p.amount.minor().into(),
-        word(p.amount.currency()),
-        minor(p.amount_received, p)?,
-        minor(p.amount_discount, p)?,
-        minor(p.amount_refunded, p)?,
-        word(p.method),
-        text(&p.subject),
-        p.livemode.into(),
-        p.held.map(|held| held.word().to_owned()).into(),
-        maybe_json(p.next_action.as_ref())?,
-        p.created_at.ms().into(),
-        p.expires_at.ms().into(),
-        moment(p.paid_at),
-        maybe_json(p.failure.as_ref())?,
-        json(&p.metadata)?,
-        maybe_text(p.return_url.as_deref()),
-        maybe_text(p.notify_url.as_deref()),
-        word(&p.route),
-        text(&p.fingerprint),
-        p.version.into(),
-        p.events.into(),
-        p.cancel_requested.into(),
-    ])
-}
-
-/// The columns of `payments` that a change may write. What was agreed at the start never changes.
-pub(crate) fn payment_changes(p: &Payment) -> Result<Vec<(&'static str, Value)>, Fault> {
-    Ok(vec![
-        ("status", word(p.status)),
-        ("amount_received", minor(p.amount_received, p)?),
-        ("amount_discount", minor(p.amount_discount, p)?),
-        ("amount_refunded", minor(p.amount_refunded, p)?),
-        ("held", p.held.map(|held| held.word().to_owned()).into()),
-        ("next_action", maybe_json(p.next_action.as_ref())?),
-        ("expires_at", p.expires_at.ms().into()),
-        ("paid_at", moment(p.paid_at)),
-        ("failure", maybe_json(p.failure.as_ref())?),
-        ("version", p.version.into()),
-        ("events", p.events.into()),
-        ("cancel_requested", p.cancel_requested.into()),
-    ])
-}
-
-/// A row of `attempts`.
-pub(crate) fn attempt_values(payment: &Payment, ordinal: usize) -> Result<Vec<Value>, Fault> {
-    let a = payment.attempts.get(ordinal).ok_or(Fault::Corrupt("an attempt that is not there"))?;
-    let place = i64::try_from(ordinal).map_err(|_| Fault::Corrupt("too many attempts"))?;
-    Ok(vec![
-        word(a.id),
-        word(payment.id),
-        place.into(),
-        word(&a.channel),
-        text(&a.provider),
-        word(&a.number),
-        word(a.state),
-        a.fence.into(),
-        text(&a.memo),
-        maybe_text(a.reference.as_deref()),
-        maybe_text(a.trade_no.as_deref()),
-        a.received.map(Money::minor).into(),
-        a.received.map(|received| received.currency().code().to_owned()).into(),
-        maybe_json(a.failure.as_ref())?,
-        a.created_at.ms().into(),
-        a.ends_at.ms().into(),
-        moment(a.check_at),
-        i64::from(a.checks).into(),
-    ])
-}
-
-/// The columns of `attempts` that a change may write.
-pub(crate) fn attempt_changes(a: &Attempt) -> Result<Vec<(&'static str, Value)>, Fault> {
-    Ok(vec![
-        ("state", word(a.state)),
-        ("fence", a.fence.into()),
-        ("memo", text(&a.memo)),
-        ("reference", maybe_text(a.reference.as_deref())),
-        ("trade_no", maybe_text(a.trade_no.as_deref())),
-        ("received", a.received.map(Money::minor).into()),
-        ("received_currency", a.received.map(|received| received.currency().code().to_owned()).into()),
-        ("failure", maybe_json(a.failure.as_ref())?),
-        ("ends_at", a.ends_at.ms().into()),
-        ("check_at", moment(a.check_at)),
-        ("checks", i64::from(a.checks).into()),
-    ])
-}
-
-/// A row of `decisions`.
-pub(crate) fn decision_values(attempt: &Attempt, decision: &serde_json::Value) -> Result<Vec<Value>, Fault> {
-    Ok(vec![word(attempt.id), json(decision)?])
-}
-
-/// A row of `callbacks`.
-pub(crate) fn callback_values(row: &CallbackRow) -> Result<Vec<Value>, Fault> {
-    let request = &row.request;
-    let headers: Vec<(&str, &str)> = request.headers.iter().collect();
-    let size = i64::try_from(request.body.len()).map_err(|_| Fault::Corrupt("a body without bounds"))?;
-    Ok(vec![
-        word(row.id),
-        word(&row.channel),
-        row.received_at.ms().into(),
-        request.verb.as_str().to_owned().into(),
-        text(&request.path),
-        maybe_text(request.query.as_deref()),
-        json(&headers)?,
-        request.body.to_vec().into(),
-        size.into(),
-        word(row.verdict),
-        maybe_text(row.event_key.as_deref()),
-        row.payment.map(|payment| payment.to_string()).into(),
-        maybe_text(row.detail.as_deref()),
-    ])
-}
-
-/// A row of `events`.
-pub(crate) fn event_values(event: &Event) -> Vec<Value> {
-    vec![
-        word(event.id),
-        word(&event.app),
-        word(event.payment),
-        word(event.kind),
-        event.sequence.into(),
-        event.created_at.ms().into(),
-        text(&event.body),
-        maybe_text(event.url.as_deref()),
-    ]
-}
-
-/// A row of `deliveries`: due at once, never tried.
-pub(crate) fn delivery_values(event: &Event) -> Vec<Value> {
-    vec![
-        word(event.id),
-        word(&event.app),
-        "pending".to_owned().into(),
-        event.created_at.ms().into(),
-        0_i64.into(),
-        0_i64.into(),
-        None::<i64>.into(),
-        None::<String>.into(),
-    ]
+fn count(value: i64) -> Result<i32, Fault> {
+    i32::try_from(value).map_err(|_| Fault::Corrupt("a count without bounds"))
 }
 
 /// A row being read, cell after cell.
@@ -250,28 +123,61 @@ impl<'r> Cells<'r> {
     }
 
     /// The next cell, which is one of a closed set of words.
-    fn word<T>(&mut self, read: fn(&str) -> Option<T>) -> Result<T, Fault> {
+    pub(crate) fn word<T>(&mut self, read: fn(&str) -> Option<T>) -> Result<T, Fault> {
         read(&self.next::<String>()?).ok_or(Fault::Corrupt("a word that this version does not know"))
     }
 
-    fn name<T>(&mut self, read: fn(String) -> Result<T, IdError>) -> Result<T, Fault> {
+    pub(crate) fn name<T>(&mut self, read: fn(String) -> Result<T, IdError>) -> Result<T, Fault> {
         read(self.next()?).map_err(|_| Fault::Corrupt("a name that breaks its rule"))
     }
 
-    fn json<T: DeserializeOwned>(&mut self) -> Result<T, Fault> {
+    pub(crate) fn json<T: DeserializeOwned>(&mut self) -> Result<T, Fault> {
         from_json(&self.next::<String>()?)
     }
 
-    fn maybe_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Fault> {
+    pub(crate) fn maybe_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>, Fault> {
         self.next::<Option<String>>()?.as_deref().map(from_json).transpose()
     }
 
-    fn moment(&mut self) -> Result<Timestamp, Fault> {
+    /// Two cells: minor units and a currency.
+    pub(crate) fn money(&mut self) -> Result<Money, Fault> {
+        let minor = self.next()?;
+        Ok(Money::new(minor, currency(&self.next::<String>()?)?))
+    }
+
+    /// Two cells, both empty or neither.
+    pub(crate) fn maybe_money(&mut self) -> Result<Option<Money>, Fault> {
+        let minor: Option<i64> = self.next()?;
+        let code: Option<String> = self.next()?;
+        match (minor, code) {
+            (Some(minor), Some(code)) => Ok(Some(Money::new(minor, currency(&code)?))),
+            (None, None) => Ok(None),
+            _ => Err(Fault::Corrupt("an amount without a currency")),
+        }
+    }
+
+    pub(crate) fn moment(&mut self) -> Result<Timestamp, Fault> {
         self.next().map(Timestamp::from_ms)
     }
 
     fn maybe_moment(&mut self) -> Result<Option<Timestamp>, Fault> {
         Ok(self.next::<Option<i64>>()?.map(Timestamp::from_ms))
+    }
+
+    /// The next cell, which has its own syntax or is empty.
+    pub(crate) fn maybe_parsed<T: FromStr>(&mut self) -> Result<Option<T>, Fault> {
+        let cell: Option<String> = self.next()?;
+        let wrong = |_| Fault::Corrupt("a cell that breaks its syntax");
+        cell.map(|text| text.parse().map_err(wrong)).transpose()
+    }
+
+    /// The next cell, which is a name or empty.
+    pub(crate) fn maybe_name<T>(
+        &mut self,
+        read: fn(String) -> Result<T, IdError>,
+    ) -> Result<Option<T>, Fault> {
+        let cell: Option<String> = self.next()?;
+        cell.map(read).transpose().map_err(|_| Fault::Corrupt("a name that breaks its rule"))
     }
 
     /// Whether the row ends in nothing but NULL from here on, as an outer join's missing side does.
@@ -288,96 +194,4 @@ fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
 
 fn currency(code: &str) -> Result<Currency, Fault> {
     Currency::from_code(code).ok_or(Fault::Corrupt("a currency that this version does not know"))
-}
-
-/// Reads a row of `payments`; its attempts are read from other cells.
-pub(crate) fn read_payment(cells: &mut Cells<'_>) -> Result<Payment, Fault> {
-    let id = cells.parsed()?;
-    let app = cells.name(AppId::new)?;
-    let order_no = cells.name(OrderNo::new)?;
-    let status = cells.word(Status::from_word)?;
-    let amount: i64 = cells.next()?;
-    let currency = currency(&cells.next::<String>()?)?;
-    let money = |minor| Money::new(minor, currency);
-    Ok(Payment {
-        id,
-        app,
-        order_no,
-        status,
-        amount: money(amount),
-        amount_received: money(cells.next()?),
-        amount_discount: money(cells.next()?),
-        amount_refunded: money(cells.next()?),
-        method: cells.parsed()?,
-        subject: cells.next()?,
-        livemode: cells.next()?,
-        held: read_held(cells)?,
-        next_action: cells.maybe_json::<NextAction>()?,
-        created_at: cells.moment()?,
-        expires_at: cells.moment()?,
-        paid_at: cells.maybe_moment()?,
-        failure: cells.maybe_json::<Failure>()?,
-        metadata: cells.json()?,
-        return_url: cells.next()?,
-        notify_url: cells.next()?,
-        route: cells.name(RouteName::new)?,
-        fingerprint: cells.next()?,
-        version: cells.next()?,
-        events: cells.next()?,
-        cancel_requested: cells.next()?,
-        attempts: Vec::new(),
-    })
-}
-
-fn read_held(cells: &mut Cells<'_>) -> Result<Option<Held>, Fault> {
-    let unknown = Fault::Corrupt("a word that this version does not know");
-    cells.next::<Option<String>>()?.map(|word| Held::from_word(&word).ok_or(unknown)).transpose()
-}
-
-/// Reads a row of `attempts`.
-pub(crate) fn read_attempt(cells: &mut Cells<'_>) -> Result<Attempt, Fault> {
-    let id = cells.parsed()?;
-    let _payment: String = cells.next()?;
-    let _ordinal: i64 = cells.next()?;
-    Ok(Attempt {
-        id,
-        channel: cells.name(ChannelId::new)?,
-        provider: cells.next()?,
-        number: cells.name(ProviderOrderNo::new)?,
-        state: cells.word(AttemptState::from_word)?,
-        fence: cells.next()?,
-        memo: cells.next()?,
-        reference: cells.next()?,
-        trade_no: cells.next()?,
-        received: read_received(cells)?,
-        failure: cells.maybe_json::<Failure>()?,
-        created_at: cells.moment()?,
-        ends_at: cells.moment()?,
-        check_at: cells.maybe_moment()?,
-        checks: i32::try_from(cells.next::<i64>()?).map_err(|_| Fault::Corrupt("a count without bounds"))?,
-    })
-}
-
-fn read_received(cells: &mut Cells<'_>) -> Result<Option<Money>, Fault> {
-    let minor: Option<i64> = cells.next()?;
-    let code: Option<String> = cells.next()?;
-    match (minor, code) {
-        (Some(minor), Some(code)) => Ok(Some(Money::new(minor, currency(&code)?))),
-        (None, None) => Ok(None),
-        _ => Err(Fault::Corrupt("an amount without a currency")),
-    }
-}
-
-/// Reads a row of `events`.
-pub(crate) fn read_event(cells: &mut Cells<'_>) -> Result<Event, Fault> {
-    Ok(Event {
-        id: cells.parsed()?,
-        app: cells.name(AppId::new)?,
-        payment: cells.parsed()?,
-        kind: cells.word(EventKind::from_word)?,
-        sequence: cells.next()?,
-        created_at: cells.moment()?,
-        body: cells.next()?,
-        url: cells.next()?,
-    })
 }

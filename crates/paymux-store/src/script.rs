@@ -51,11 +51,16 @@ impl Sql {
 
     /// Adds `UPDATE table SET column = value, ... WHERE id = id`, ready for an `AND`.
     pub(crate) fn update(&mut self, table: &str, values: Vec<(&'static str, Value)>, id: String) {
-        self.push("UPDATE ").push(table).push(" SET ");
+        self.push("UPDATE ").push(table).push(" SET ").assign(values);
+        self.push(" WHERE id = ").bind(id);
+    }
+
+    /// Adds `column = value, ...`.
+    pub(crate) fn assign(&mut self, values: Vec<(&'static str, Value)>) -> &mut Self {
         for (place, (column, value)) in values.into_iter().enumerate() {
             self.push(if place == 0 { "" } else { ", " }).push(column).push(" = ").bind(value);
         }
-        self.push(" WHERE id = ").bind(id);
+        self
     }
 
     pub(crate) async fn rows<C: ConnectionTrait>(self, db: &C) -> Result<Vec<QueryResult>, DbErr> {
@@ -63,7 +68,13 @@ impl Sql {
     }
 
     pub(crate) async fn execute<C: ConnectionTrait>(self, db: &C) -> Result<(), DbErr> {
-        db.execute_raw(Statement::from_sql_and_values(self.backend, self.text, self.values)).await.map(drop)
+        self.affected(db).await.map(drop)
+    }
+
+    /// Runs it and tells how many rows it changed.
+    pub(crate) async fn affected<C: ConnectionTrait>(self, db: &C) -> Result<u64, DbErr> {
+        let statement = Statement::from_sql_and_values(self.backend, self.text, self.values);
+        db.execute_raw(statement).await.map(|done| done.rows_affected())
     }
 }
 
@@ -71,7 +82,8 @@ impl Sql {
 /// row, or nothing changes.
 ///
 /// On PostgreSQL it is one statement of chained `WITH` parts, and so a transaction by itself. What
-/// must be seen is locked, so that nobody changes it between the look and the write.
+/// must be seen is locked, so that nobody changes it between the look and the write; not so far that a
+/// row which refers to it had to wait, since keys never change.
 ///
 /// On SQLite it is several statements in the writer's savepoint, sent to its connection together:
 /// each one looks at whether the one before it changed its row.
@@ -98,7 +110,7 @@ impl Script {
             self.sql.push("SELECT 1 ");
             look(&mut self.sql);
             self.follow(" AND ");
-            self.sql.push(" FOR UPDATE)");
+            self.sql.push(" FOR NO KEY UPDATE)");
             self.parts += 1;
         } else {
             let text = std::mem::take(&mut self.sql.text);
@@ -180,7 +192,7 @@ mod tests {
     fn is_one_statement_of_parts_that_follow_each_other_on_postgresql() {
         assert_eq!(
             script(DbBackend::Postgres).sql.text,
-            "WITH s0 AS (SELECT 1 FROM t WHERE id = $1 FOR UPDATE)\
+            "WITH s0 AS (SELECT 1 FROM t WHERE id = $1 FOR NO KEY UPDATE)\
              , s1 AS (UPDATE t SET x = $2 WHERE id = $3 AND EXISTS (SELECT 1 FROM s0) RETURNING 1)\
              , s2 AS (INSERT INTO u (id) SELECT $4 WHERE 1 = 1 AND EXISTS (SELECT 1 FROM s1) \
              ON CONFLICT (id) DO NOTHING RETURNING 1)"

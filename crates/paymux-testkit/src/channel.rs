@@ -1,6 +1,6 @@
 //! A channel that does what a test says, and notes what it was asked.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use paymux_core::Money;
 use paymux_core::channel::{
     Blame, CallbackError, Can, CancelAnswer, Channel, ChannelError, Claim, ClaimKind, Created, Cx,
-    Descriptor, Evidence, MethodSpec, Needs, Opened, Order, OrderEnd, OrderRef, QueryAnswer, Receipt,
-    Refusal, Verdict,
+    Descriptor, Evidence, ExtraField, MethodSpec, Needs, Opened, Order, OrderEnd, OrderRef, OutflowAnswer,
+    PayoutSpec, Privacy, QueryAnswer, Receipt, RefundOrder, Refusal, TransferOrder, TransferRef, Verdict,
 };
 use paymux_core::method::{Method, Product, Wallet};
 use paymux_core::money::{AMOUNT_MAX, Currency};
@@ -48,6 +48,39 @@ pub enum Script {
     Panic,
 }
 
+/// What a call that moves money out shall do: a refund or a payout.
+#[derive(Debug, Clone, Copy)]
+pub enum Outgo {
+    /// Do it and say so.
+    Done,
+    /// Take it in; a query finds it under way until it is told otherwise.
+    Pending,
+    /// Take it in and ask for a person.
+    NeedsAction,
+    /// Refuse.
+    Refuse,
+    /// Not reach the provider.
+    NotSent,
+    /// Do it, and lose the answer.
+    Lose,
+    /// Do it, and answer after that time.
+    Slow(Duration),
+    /// Do it, and panic.
+    Panic,
+}
+
+/// The products that a channel pays out by once it can [`Can::TRANSFER`].
+pub const PAYOUTS: &[PayoutSpec] = &[
+    PayoutSpec { product: "bank_card", payee: &["card_no", "name"], amount_min: 1, amount_max: 1_000_000 },
+    PayoutSpec { product: "wallet", payee: &["account"], amount_min: 100, amount_max: 20_000 },
+];
+
+/// The provider fields that a channel takes once it can [`Can::TRANSFER`].
+pub const PAYOUT_EXTRA: &[ExtraField] = &[
+    ExtraField { name: "bank_name", about: "The payee's bank.", privacy: Privacy::Plain },
+    ExtraField { name: "card_pin", about: "What must leave no trace.", privacy: Privacy::Secret },
+];
+
 /// A channel whose every answer is scripted; its calls really go through [`Cx::send`].
 #[derive(Debug)]
 pub struct ScriptedChannel {
@@ -63,6 +96,13 @@ struct Steps {
     orders: Vec<Order>,
     asked: u32,
     canceled: u32,
+    outgoes: VecDeque<Outgo>,
+    outgo_queries: VecDeque<Result<OutflowAnswer, ChannelError>>,
+    refunds: Vec<RefundOrder>,
+    transfers: Vec<TransferOrder>,
+    asked_outgoes: u32,
+    /// What the provider knows of money on its way out, by number.
+    outgone: BTreeMap<String, OutflowAnswer>,
 }
 
 impl ScriptedChannel {
@@ -99,6 +139,8 @@ impl ScriptedChannel {
                 spec(TIMED, true, Needs::nothing(), timer),
                 spec(ENDLESS, true, Needs::nothing(), OrderEnd::None),
             ],
+            payouts: &[],
+            looks: &[],
             extra: &[],
         };
         Self { descriptor, script: Mutex::default() }
@@ -108,6 +150,17 @@ impl ScriptedChannel {
     #[must_use]
     pub fn that_can(mut self, can: Can) -> Self {
         self.descriptor.can = can;
+        if can.has(Can::TRANSFER) {
+            self.descriptor.payouts = PAYOUTS;
+            self.descriptor.extra = PAYOUT_EXTRA;
+        }
+        self
+    }
+
+    /// The same, with its own schedule of looks.
+    #[must_use]
+    pub fn that_is_looked_at(mut self, looks: &'static [Duration]) -> Self {
+        self.descriptor.looks = looks;
         self
     }
 
@@ -124,6 +177,41 @@ impl ScriptedChannel {
     /// The next cancel answers this; without a script: closed.
     pub fn on_cancel(&self, answer: Result<CancelAnswer, ChannelError>) {
         self.steps().cancels.push_back(answer);
+    }
+
+    /// The next refund or payout does this; without a script it is done.
+    pub fn on_outgo(&self, outgo: Outgo) {
+        self.steps().outgoes.push_back(outgo);
+    }
+
+    /// The next query of a refund or a payout answers this; without a script, what became of it here.
+    pub fn on_outgo_query(&self, answer: Result<OutflowAnswer, ChannelError>) {
+        self.steps().outgo_queries.push_back(answer);
+    }
+
+    /// The refunds that were asked for here, in order, whatever was answered.
+    pub fn refunds(&self) -> Vec<RefundOrder> {
+        self.steps().refunds.clone()
+    }
+
+    /// The payouts that were asked for here, in order, whatever was answered.
+    pub fn transfers(&self) -> Vec<TransferOrder> {
+        self.steps().transfers.clone()
+    }
+
+    /// How many queries of refunds and payouts came.
+    pub fn asked_outgoes(&self) -> u32 {
+        self.steps().asked_outgoes
+    }
+
+    /// What the provider knows of that number; `None` where nothing reached it or was taken in.
+    pub fn outgone(&self, number: &str) -> Option<OutflowAnswer> {
+        self.steps().outgone.get(number).cloned()
+    }
+
+    /// What a query of that number finds from now on.
+    pub fn settle_outgo(&self, number: &str, answer: OutflowAnswer) {
+        self.steps().outgone.insert(number.to_owned(), answer);
     }
 
     /// The orders that were created here, in order, whatever was answered.
@@ -151,16 +239,82 @@ impl ScriptedChannel {
         cx.send(&endpoint, WireRequest::new(Verb::Post, "/create")).await?;
         Ok(())
     }
+
+    /// Moves money out as the script says. What is done is done once the call was sent, whether or not
+    /// anybody waits for the answer.
+    async fn move_out(&self, cx: &Cx<'_>, number: &str) -> Result<OutflowAnswer, ChannelError> {
+        let outgo = self.steps().outgoes.pop_front().unwrap_or(Outgo::Done);
+        if matches!(outgo, Outgo::NotSent) {
+            return Err(ChannelError::NotSent(paymux_core::transport::NotSent::Connect));
+        }
+        self.send(cx).await?;
+        let answer = outgo.answer(number);
+        if !matches!(outgo, Outgo::Refuse) {
+            self.settle_outgo(number, answer.clone());
+        }
+        match outgo {
+            Outgo::Refuse => Err(refusal(Blame::Request)),
+            Outgo::Lose => Err(ChannelError::unknown("the answer was lost")),
+            Outgo::Slow(span) => {
+                tokio::time::sleep(span).await;
+                Ok(answer)
+            }
+            #[expect(clippy::panic, reason = "a plugin with a bug is what this script plays")]
+            Outgo::Panic => panic!("a plugin with a bug"),
+            Outgo::Done | Outgo::Pending | Outgo::NeedsAction | Outgo::NotSent => Ok(answer),
+        }
+    }
+
+    fn find_outgo(&self, number: &str) -> Result<OutflowAnswer, ChannelError> {
+        let mut steps = self.steps();
+        steps.asked_outgoes += 1;
+        let known = steps.outgone.get(number).cloned().unwrap_or(OutflowAnswer::NotFound);
+        steps.outgo_queries.pop_front().unwrap_or(Ok(known))
+    }
+}
+
+impl Outgo {
+    /// What the provider makes of it.
+    fn answer(self, number: &str) -> OutflowAnswer {
+        let reference = Some(format!("ref-{number}"));
+        match self {
+            Self::Pending => OutflowAnswer::Pending { reference },
+            Self::NeedsAction => OutflowAnswer::NeedsAction {
+                url: Some(format!("https://provider.example/approve/{number}")),
+                message: "open the address and approve it".to_owned(),
+            },
+            _ => OutflowAnswer::Done { reference },
+        }
+    }
 }
 
 /// A callback on this path counts as one whose money is not signed.
 pub const UNSIGNED: &str = "/unsigned";
+/// A callback on this path counts as one whose trade number is not signed.
+pub const UNSIGNED_NUMBER: &str = "/unsigned-number";
 
 /// The callback that [`ScriptedChannel`] believes: `number amount_minor currency trade_no`, and
 /// for an order of a stated amount one word more, its minor units.
 pub fn callback(number: &str, amount: Money, trade_no: &str) -> WireRequest {
     let text = format!("{number} {} {} {trade_no}", amount.minor(), amount.currency());
     WireRequest::new(Verb::Post, "/notify").body("text/plain", text)
+}
+
+/// The callback about a refund or a payout that [`ScriptedChannel`] believes.
+pub fn outgo_callback(kind: ClaimKind, number: &str, amount: Money) -> WireRequest {
+    let text = format!("{kind:?} {number} {} {} -", amount.minor(), amount.currency());
+    WireRequest::new(Verb::Post, "/notify").body("text/plain", text)
+}
+
+/// What a callback is about, by its first word; without such a word, an order that was paid.
+fn kind_of(text: &str) -> (ClaimKind, &str) {
+    use ClaimKind as K;
+    let kinds = [K::Refunded, K::RefundFailed, K::Transferred, K::TransferFailed, K::Other];
+    let named = text.split_once(' ').and_then(|(word, rest)| {
+        let kind = kinds.into_iter().find(|kind| format!("{kind:?}") == word)?;
+        Some((kind, rest))
+    });
+    named.unwrap_or((K::Paid, text))
 }
 
 fn refusal(blame: Blame) -> ChannelError {
@@ -217,12 +371,35 @@ impl Channel for ScriptedChannel {
         steps.cancels.pop_front().unwrap_or(Ok(CancelAnswer::Closed))
     }
 
+    async fn refund(&self, cx: &Cx<'_>, refund: &RefundOrder) -> Result<OutflowAnswer, ChannelError> {
+        self.steps().refunds.push(refund.clone());
+        self.move_out(cx, &refund.number).await
+    }
+
+    async fn query_refund(&self, _cx: &Cx<'_>, refund: &RefundOrder) -> Result<OutflowAnswer, ChannelError> {
+        self.find_outgo(&refund.number)
+    }
+
+    async fn transfer(&self, cx: &Cx<'_>, transfer: &TransferOrder) -> Result<OutflowAnswer, ChannelError> {
+        self.steps().transfers.push(transfer.clone());
+        self.move_out(cx, &transfer.payout.number).await
+    }
+
+    async fn query_transfer(
+        &self,
+        _cx: &Cx<'_>,
+        transfer: &TransferRef,
+    ) -> Result<OutflowAnswer, ChannelError> {
+        self.find_outgo(&transfer.number)
+    }
+
     fn verify_callback(&self, request: &WireRequest) -> Result<Claim, CallbackError> {
         let unreadable = || CallbackError::Unreadable("write `number amount currency trade_no`".to_owned());
         let text = std::str::from_utf8(&request.body).map_err(|_| unreadable())?;
         if text == "forged" {
             return Err(CallbackError::BadSign("it says so itself".to_owned()));
         }
+        let (kind, text) = kind_of(text);
         let words: Vec<&str> = text.split(' ').collect();
         let [number, minor, currency, trade_no, ref order @ ..] = words[..] else { return Err(unreadable()) };
         let order_minor = order.first().map(|word| word.parse().map_err(|_| unreadable())).transpose()?;
@@ -230,12 +407,13 @@ impl Channel for ScriptedChannel {
         let currency = Currency::from_code(currency).ok_or_else(unreadable)?;
         Ok(Claim {
             number: number.to_owned(),
-            kind: ClaimKind::Paid,
-            event_key: format!("paid:{number}"),
+            kind,
+            event_key: format!("{kind:?}:{number}"),
             order_amount: order_minor.map(|minor| Money::new(minor, currency)),
             received: Money::new(minor, currency),
             method: None,
             trade_no: Some(trade_no.to_owned()),
+            trade_no_is_signed: request.path != UNSIGNED_NUMBER,
             evidence: if request.path == UNSIGNED { Evidence::AskProvider } else { Evidence::Settles },
         })
     }

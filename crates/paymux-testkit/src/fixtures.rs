@@ -7,14 +7,20 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use paymux_core::Rng;
 use paymux_core::clock::Timestamp;
 use paymux_core::ids::{
-    AppId, AttemptId, CallbackId, ChannelId, EventId, OrderNo, PaymentId, ProviderOrderNo, RouteName,
+    AppId, AttemptId, AuditId, CallbackId, ChannelId, EventId, OrderNo, PaymentId, PostingId,
+    ProviderOrderNo, RefundId, RefundNo, RouteName, TransferId, TransferNo,
 };
 use paymux_core::method::{Method, Product, Wallet};
 use paymux_core::money::{Currency, Money};
+use paymux_core::outflow::OutflowState;
 use paymux_core::payment::{Attempt, AttemptState, Payment, Status};
+use paymux_core::posting::{Account, Cause, Posting, PostingKind};
+use paymux_core::refund::{Refund, RefundOrigin};
 use paymux_core::store::{
-    CallbackRow, CallbackVerdict, Change, Event, EventKind, Opening, PaymentFilter, Touched,
+    AuditRow, CallbackRow, CallbackVerdict, Change, Event, EventKind, Opening, PaymentFilter, RefundWrite,
+    Subject, Touched, TransferChange,
 };
+use paymux_core::transfer::Transfer;
 use paymux_core::wire::{Verb, WireRequest};
 
 use crate::rng::SeededRng;
@@ -99,6 +105,9 @@ impl Fixtures {
             reference: None,
             trade_no: None,
             received: None,
+            more: vec![],
+            refunding: 0,
+            refunded: 0,
             failure: None,
             created_at,
             ends_at: Timestamp::from_ms(created_at.ms() + 1_800_000),
@@ -118,12 +127,114 @@ impl Fixtures {
         Event {
             id,
             app: payment.app.clone(),
-            payment: payment.id,
+            subject: Subject::Payment(payment.id),
             kind,
             sequence: payment.events + 1,
             created_at: self.now(),
             body: format!("{{\"type\":\"{kind}\"}}"),
             url: Some("https://shop.example/hook".to_owned()),
+        }
+    }
+
+    /// A merchant's refund of the first attempt's money that waits to be sent, due at once.
+    pub fn refund(&self, payment: &Payment, refund_no: &str, minor: i64) -> Refund {
+        let id = self.id(RefundId::make);
+        let attempt = &payment.attempts[0];
+        Refund {
+            id,
+            app: payment.app.clone(),
+            payment: payment.id,
+            attempt: attempt.id,
+            refund_no: Some(refund(refund_no)),
+            origin: RefundOrigin::Merchant,
+            channel: attempt.channel.clone(),
+            number: id.digits(),
+            amount: Money::new(minor, payment.amount.currency()),
+            reason: "too cold".to_owned(),
+            state: OutflowState::Queued,
+            fence: 0,
+            action_url: None,
+            failure: None,
+            reference: None,
+            fingerprint: format!("fingerprint of {refund_no}"),
+            created_at: self.now(),
+            ended_at: None,
+            check_at: Some(self.now()),
+            checks: 0,
+        }
+    }
+
+    /// A transfer of that many fen on channel `main` that waits to be sent, due at once.
+    pub fn transfer(&self, app: &str, transfer_no: &str, minor: i64) -> Transfer {
+        let id = self.id(TransferId::make);
+        Transfer {
+            id,
+            app: app_id(app),
+            transfer_no: transfer(transfer_no),
+            channel: channel("main"),
+            provider: "scripted".to_owned(),
+            number: id.digits(),
+            amount: Money::fen(minor),
+            product: "bank_card".to_owned(),
+            payee_masked: BTreeMap::from([("card".to_owned(), "****6789".to_owned())]),
+            reason: "wages".to_owned(),
+            livemode: false,
+            state: OutflowState::Queued,
+            fence: 0,
+            action_url: None,
+            failure: None,
+            reference: None,
+            fingerprint: format!("fingerprint of {transfer_no}"),
+            events: 0,
+            created_at: self.now(),
+            ended_at: None,
+            check_at: Some(self.now()),
+            checks: 0,
+        }
+    }
+
+    /// The next event of a transfer, for `https://shop.example/hook`.
+    pub fn transfer_event(&self, transfer: &Transfer, kind: EventKind) -> Event {
+        let id = self.id(EventId::make);
+        Event {
+            id,
+            app: transfer.app.clone(),
+            subject: Subject::Transfer(transfer.id),
+            kind,
+            sequence: transfer.events + 1,
+            created_at: self.now(),
+            body: format!("{{\"type\":\"{kind}\"}}"),
+            url: Some("https://shop.example/hook".to_owned()),
+        }
+    }
+
+    /// Seven fen that came in on channel `main` for `shop`.
+    pub fn posting(&self, cause: Cause) -> Posting {
+        let id = self.id(PostingId::make);
+        Posting {
+            id,
+            at: self.now(),
+            kind: PostingKind::Received,
+            debit: Account::Channel(channel("main")),
+            credit: Account::App(app_id("shop")),
+            amount: Money::fen(7),
+            cause,
+        }
+    }
+
+    /// A line that says that an operator did something.
+    pub fn audit(&self, action: &str) -> AuditRow {
+        let id = self.id(AuditId::make);
+        AuditRow {
+            id,
+            at: self.now(),
+            operator: "root".to_owned(),
+            action: action.to_owned(),
+            target: "something".to_owned(),
+            before: serde_json::json!({ "state": "unknown" }),
+            after: serde_json::json!({ "state": "paid" }),
+            note: "the bank said so".to_owned(),
+            request_id: "req_1".to_owned(),
         }
     }
 
@@ -166,8 +277,11 @@ pub fn change_of(seen: &Payment) -> Change {
         seen_version: seen.version,
         touched: vec![],
         added: None,
+        refund: None,
+        postings: vec![],
         events: vec![],
         callback: None,
+        audit: None,
     }
 }
 
@@ -207,6 +321,36 @@ pub fn paid(fixtures: &Fixtures, seen: &Payment) -> Change {
     change
 }
 
+/// A change of what was seen that does this to a refund, and nothing else.
+pub fn refund_change(seen: &Payment, write: RefundWrite) -> Change {
+    Change { refund: Some(write), ..change_of(seen) }
+}
+
+/// The refund as it was seen moves on to that state.
+pub fn step_to(seen: &Refund, state: OutflowState) -> RefundWrite {
+    let refund = Refund { state, ..seen.clone() };
+    RefundWrite::Step { refund, seen_state: seen.state, seen_fence: seen.fence }
+}
+
+/// The transfer as it was seen moves on to that state, and nothing else.
+pub fn transfer_to(seen: &Transfer, state: OutflowState) -> TransferChange {
+    TransferChange {
+        transfer: Transfer { state, ..seen.clone() },
+        seen_state: seen.state,
+        seen_fence: seen.fence,
+        postings: vec![],
+        events: vec![],
+        callback: None,
+        audit: None,
+    }
+}
+
+/// Adds an event to a change of a transfer, and counts it.
+pub fn add_transfer_event(change: &mut TransferChange, event: Event) {
+    change.transfer.events += 1;
+    change.events.push(event);
+}
+
 /// All payments of an app.
 pub fn all_of(app: &str) -> PaymentFilter {
     PaymentFilter {
@@ -239,6 +383,10 @@ names! {
     channel -> ChannelId,
     /// A merchant's order number.
     order -> OrderNo,
+    /// A merchant's number of a refund.
+    refund -> RefundNo,
+    /// A merchant's number of a transfer.
+    transfer -> TransferNo,
     /// A provider's order number.
     number -> ProviderOrderNo,
     /// A route's name.

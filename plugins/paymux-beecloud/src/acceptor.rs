@@ -1,12 +1,15 @@
-//! The server side of the pay path: reads a client's call, checks account, time and sign, then its
+//! The server side: reads a client's call, checks account, time and sign, then its
 //! fields in the order in which BeeCloud was seen to check them.
 //!
-//! Fields are read in `fields`, answers and webhooks written in `reply`. What happens between the
-//! two is the host's: a router, or a pretend bank.
+//! Which call it is says `operation`; fields are read in `fields`, calls about refunds in `refunds`; answers and webhooks are written in
+//! `reply` and `refund_reply`. What happens between the two is the host's: a router, or a pretend bank.
 //!
 //! Source: BeeCloud V2 document; the vendor's own test sheet of 2016 for order and codes of checks.
 
 mod fields;
+mod operation;
+mod refund_reply;
+mod refunds;
 mod reply;
 
 use std::collections::BTreeMap;
@@ -21,19 +24,16 @@ use paymux_core::channel::Needs;
 use paymux_core::provider::{SettingError, SettingKey, Settings, unknown_settings};
 use paymux_core::{Money, Secret, Timestamp, Verb, WireRequest, WireResponse};
 use paymux_sign::{HexCase, Md5Digest};
-use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use self::fields::{Fault, Fields};
+use self::operation::{APP_SECRET_MOVES_MONEY, Operation, Signer};
 use crate::ID;
 use crate::config::{is_app_id, is_secret};
 use crate::map::codes::{CODES, Code, Family, GROUPS, OTHER_CODES, Page};
 use crate::map::extra::{self, EVERYWHERE, Place};
 use crate::sign;
 use crate::wire::{TITLE_WIDTH_MAX, char_width};
-
-/// How far a call's `timestamp` may be from our clock, either way; many callers use a browser's.
-const WINDOW: Duration = Duration::from_mins(15);
 
 /// BeeCloud's protocol as a server speaks it.
 pub(crate) struct BeeCloudAcceptor;
@@ -50,6 +50,13 @@ const ROUTES: &[FrontRoute] = &[
     route(Verb::Get, "/2/rest/bills"),
     route(Verb::Get, "/2/rest/bills/count"),
     route(Verb::Get, "/2/rest/bill/{id}"),
+    route(Verb::Post, "/2/rest/refund"),
+    route(Verb::Put, "/2/rest/refund"),
+    route(Verb::Post, "/2/rest/offline/refund"),
+    route(Verb::Get, "/2/rest/refund/status"),
+    route(Verb::Get, "/2/rest/refunds"),
+    route(Verb::Get, "/2/rest/refunds/count"),
+    route(Verb::Get, "/2/rest/refund/{id}"),
 ];
 
 const SETTINGS: &[SettingKey] = &[
@@ -65,7 +72,19 @@ const SETTINGS: &[SettingKey] = &[
         name: "master_secret",
         required: true,
         secret: true,
-        about: "signs the webhooks that the client gets",
+        about: "signs the webhooks that the client gets and verifies its refunds",
+    },
+    SettingKey {
+        name: "master_secret_previous",
+        required: false,
+        secret: true,
+        about: "verifies refunds too, during a change",
+    },
+    SettingKey {
+        name: APP_SECRET_MOVES_MONEY,
+        required: false,
+        secret: false,
+        about: "true = refunds signed with the app secret are taken too; that secret lies in mobile apps; default false",
     },
 ];
 
@@ -92,6 +111,12 @@ impl Acceptor for BeeCloudAcceptor {
     fn check_settings(&self, settings: &Settings) -> Vec<SettingError> {
         let mut errors = unknown_settings(settings, SETTINGS);
         for key in SETTINGS {
+            if key.name == APP_SECRET_MOVES_MONEY {
+                if settings.get(key.name).is_some_and(|value| !value.is_boolean()) {
+                    errors.push(SettingError::new(key.name, "write true or false"));
+                }
+                continue;
+            }
             let form = if key.secret { is_secret } else { is_app_id };
             match settings.get(key.name) {
                 None if key.required => {
@@ -144,6 +169,7 @@ impl Acceptor for BeeCloudAcceptor {
     fn notice(&self, account: &FrontAccount, fact: &FrontFact, now: Timestamp) -> WireRequest {
         match fact {
             FrontFact::Paid(order) => reply::notice(account, order, now),
+            FrontFact::Refunded(refund) => refund_reply::notice(account, refund, now),
         }
     }
 
@@ -158,41 +184,6 @@ impl Acceptor for BeeCloudAcceptor {
     }
 }
 
-/// What a path and verb ask for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Operation {
-    Create(Family),
-    Status,
-    Revert(String),
-    Bills,
-    Count,
-    Record(String),
-}
-
-impl Operation {
-    /// Fixed words before variables; one slash at the end is passed over.
-    fn of(request: &WireRequest) -> Option<Self> {
-        let path = request.path.strip_prefix("/2/rest/")?;
-        let path = path.strip_suffix('/').unwrap_or(path);
-        let segments: Vec<&str> = path.split('/').collect();
-        Some(match (request.verb, segments.as_slice()) {
-            (Verb::Post, ["bill"]) => Self::Create(Family::Bill),
-            (Verb::Post, ["offline", "bill"]) => Self::Create(Family::Till),
-            (Verb::Post, ["offline", "bill", "status"]) => Self::Status,
-            (Verb::Post, ["offline", "bill", number]) => Self::Revert(variable(number)?),
-            (Verb::Get, ["bills"]) => Self::Bills,
-            (Verb::Get, ["bills", "count"]) => Self::Count,
-            (Verb::Get, ["bill", id]) => Self::Record(variable(id)?),
-            _ => return None,
-        })
-    }
-}
-
-fn variable(segment: &str) -> Option<String> {
-    let text = percent_decode_str(segment).decode_utf8().ok()?;
-    (!text.is_empty()).then(|| text.into_owned())
-}
-
 fn read(
     accounts: &dyn FrontAccounts,
     request: &WireRequest,
@@ -200,7 +191,7 @@ fn read(
     now: Timestamp,
 ) -> Result<FrontRead, Fault> {
     let fields = Fields::parse(request)?;
-    let account = account(accounts, &fields, now)?;
+    let account = account(accounts, &fields, operation.signer(), now)?;
     let (call, memo) = match operation {
         Operation::Create(family) => create(&fields, family)?,
         Operation::Status => {
@@ -216,37 +207,63 @@ fn read(
             FrontCall::List(FrontFilter { id: Some(id), limit: 1, ..FrontFilter::default() }),
             "record".to_owned(),
         ),
+        Operation::Refund(family) => refunds::refund(&fields, family, now)?,
+        Operation::Approve => refunds::approval(&fields)?,
+        Operation::RefundStatus => refunds::status(&fields)?,
+        Operation::Refunds => refunds::list(&fields)?,
+        Operation::RefundCount => refunds::count(&fields)?,
+        Operation::RefundRecord(id) => refunds::record(id),
     };
     Ok(FrontRead { account, call, memo })
 }
 
 /// Who calls: `app_id`, `timestamp`, `app_sign`, in this order, each absent, of a wrong form, wrong.
-fn account(accounts: &dyn FrontAccounts, fields: &Fields, now: Timestamp) -> Result<FrontAccount, Fault> {
+fn account(
+    accounts: &dyn FrontAccounts,
+    fields: &Fields,
+    signer: Signer,
+    now: Timestamp,
+) -> Result<FrontAccount, Fault> {
     let app_id = fields.required_text("app_id")?;
     if !is_app_id(app_id) {
         return Err(Fault::invalid("app_id", "must be a UUID of 36 characters"));
     }
     let account = accounts.find("app_id", app_id).ok_or_else(|| Fault::new(1, "app_id is not known"))?;
-    let timestamp = timestamp(fields, now)?;
+    let timestamp = timestamp(fields, signer.window(), now)?;
     let app_sign = fields.required_text("app_sign")?;
     if app_sign.chars().count() != 32 {
         return Err(Fault::invalid("app_sign", "must be 32 characters"));
     }
-    if is_signed(&account, app_id, timestamp, app_sign) {
+    if is_signed(&account, signer.secrets(&account), timestamp, app_sign) {
         return Ok(account);
     }
-    Err(Fault::new(1, "app_sign is wrong: it is the MD5 of app_id, timestamp and app_secret"))
+    Err(Fault::new(1, wrong_sign(&account, signer, timestamp, app_sign)))
 }
 
-fn timestamp(fields: &Fields, now: Timestamp) -> Result<i64, Fault> {
+/// Why a sign is wrong, as far as whoever holds one of the account's secrets may know.
+fn wrong_sign(account: &FrontAccount, signer: Signer, timestamp: i64, app_sign: &str) -> &'static str {
+    let signed_by = |other: Signer| is_signed(account, other.secrets(account), timestamp, app_sign);
+    match signer {
+        Signer::App if signed_by(Signer::Master) => {
+            "app_sign is wrong: it was made with the master_secret, this call is signed with the app_secret"
+        }
+        Signer::Master if signed_by(Signer::App) => {
+            "app_sign is wrong: it was made with the app_secret, calls that move money out are signed with the master_secret"
+        }
+        Signer::App => "app_sign is wrong: it is the MD5 of app_id, timestamp and app_secret",
+        Signer::Master => "app_sign is wrong: it is the MD5 of app_id, timestamp and master_secret",
+    }
+}
+
+fn timestamp(fields: &Fields, window: Duration, now: Timestamp) -> Result<i64, Fault> {
     let timestamp = fields.required_integer("timestamp")?;
     if !(0..10_000_000_000_000).contains(&timestamp) {
         return Err(Fault::invalid("timestamp", "must be milliseconds since 1970, at most 13 digits"));
     }
     let skew = now.ms().abs_diff(timestamp);
-    if u128::from(skew) > WINDOW.as_millis() {
+    if u128::from(skew) > window.as_millis() {
         let direction = if timestamp < now.ms() { "behind" } else { "ahead of" };
-        let (seconds, most) = (skew / 1000, WINDOW.as_secs());
+        let (seconds, most) = (skew / 1000, window.as_secs());
         return Err(Fault::new(
             1,
             format!("timestamp is {seconds} s {direction} this server's clock, at most {most} s are taken"),
@@ -255,11 +272,12 @@ fn timestamp(fields: &Fields, now: Timestamp) -> Result<i64, Fault> {
     Ok(timestamp)
 }
 
-/// Whether the app secret in force, or the one before it, made the sign. Letter case is ignored.
-fn is_signed(account: &FrontAccount, app_id: &str, timestamp: i64, app_sign: &str) -> bool {
+/// Whether one of these secrets made the sign. All are tried; letter case is ignored.
+fn is_signed(account: &FrontAccount, secrets: &[&str], timestamp: i64, app_sign: &str) -> bool {
     let Ok(received) = Md5Digest::from_hex(app_sign, HexCase::Any) else { return false };
-    ["app_secret", "app_secret_previous"].into_iter().fold(false, |signed, key| {
-        let secret = account.settings.get(key).and_then(Value::as_str).filter(|secret| !secret.is_empty());
+    let app_id = account.settings.get("app_id").and_then(Value::as_str).unwrap_or_default();
+    secrets.iter().fold(false, |signed, key| {
+        let secret = account.settings.get(*key).and_then(Value::as_str).filter(|secret| !secret.is_empty());
         let matches =
             |secret: &str| sign::app_sign(app_id, timestamp, &Secret::new(secret)).matches(received);
         secret.is_some_and(matches) | signed
@@ -446,12 +464,7 @@ fn wallet_of(auth_code: &str) -> Option<&'static str> {
 ///
 /// Source: BeeCloud V2 document, table of filters: a count has neither page nor persons nor shops.
 fn filter(fields: &Fields) -> Result<FrontFilter, Fault> {
-    let code = fields.text("channel")?;
-    if code.is_some_and(|name| {
-        !GROUPS.contains(&name) && !OTHER_CODES.contains(&name) && Code::named(name).is_none()
-    }) {
-        return Err(Fault::invalid("channel", "is not a known code or group"));
-    }
+    let code = checked_code(fields)?;
     Ok(FrontFilter {
         number: fields.text("bill_no")?.map(str::to_owned),
         paid: fields.flag("spay_result")?,
@@ -462,15 +475,31 @@ fn filter(fields: &Fields) -> Result<FrontFilter, Fault> {
     })
 }
 
+/// A `channel` that filters: a group or a create code.
+fn checked_code(fields: &Fields) -> Result<Option<&str>, Fault> {
+    let code = fields.text("channel")?;
+    let is_known =
+        |name: &str| GROUPS.contains(&name) || OTHER_CODES.contains(&name) || Code::named(name).is_some();
+    if code.is_some_and(|name| !is_known(name)) {
+        return Err(Fault::invalid("channel", "is not a known code or group"));
+    }
+    Ok(code)
+}
+
 /// The filters and the page of a list.
 fn page_filter(fields: &Fields) -> Result<FrontFilter, Fault> {
     let filter = filter(fields)?;
     refuse_unkept(fields, &filter)?;
-    Ok(FrontFilter {
-        skip: bounded(fields.integer("skip", 0)?.unwrap_or(0)),
-        limit: bounded(fields.integer("limit", 0)?.unwrap_or(10).clamp(10, 50)),
-        ..filter
-    })
+    let refunded = fields.flag("refund_result")?;
+    let (skip, limit) = page(fields)?;
+    Ok(FrontFilter { refunded, skip, limit, ..filter })
+}
+
+/// How many to pass over, and how many at most.
+fn page(fields: &Fields) -> Result<(u32, u32), Fault> {
+    let skip = fields.integer("skip", 0)?.unwrap_or(0);
+    let limit = fields.integer("limit", 0)?.unwrap_or(10).clamp(10, 50);
+    Ok((bounded(skip), bounded(limit)))
 }
 
 /// Filters that no record here has are refused: passing them over would show more than was asked
@@ -483,7 +512,7 @@ fn refuse_unkept(fields: &Fields, filter: &FrontFilter) -> Result<(), Fault> {
             return unkept(name);
         }
     }
-    if fields.flag("refund_result")? == Some(true) { unkept("refund_result") } else { Ok(()) }
+    Ok(())
 }
 
 fn bounded(number: i64) -> u32 {

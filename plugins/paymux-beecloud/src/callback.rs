@@ -1,9 +1,12 @@
-//! BeeCloud's webhooks: verify the raw bytes, read what they claim, and answer.
+//! BeeCloud's webhooks: verify the raw bytes, read what they claim, and answer. Which mistake
+//! explains a sign that does not fit is found in `diagnosis`.
 //!
 //! `signature` covers account, number, type, group and amount, nothing else (see `sign`). What is
 //! outside can only send the core to ask BeeCloud; it never settles anything.
 //!
 //! Source: BeeCloud webhook guide, and the reference of the V2 document.
+
+mod diagnosis;
 
 use paymux_core::channel::{CallbackError, Claim, ClaimKind, Evidence, Verdict};
 use paymux_core::{Money, Secret, Verb, WireRequest, WireResponse};
@@ -30,6 +33,11 @@ struct Fields<'a> {
     /// Where the scheme from before January 2017 and the test mode put their digest.
     #[serde(borrow)]
     sign: Option<&'a RawValue>,
+    /// Not part of the protocol: for telling whose message it is, if it says so.
+    #[serde(borrow)]
+    app_id: Option<&'a RawValue>,
+    #[serde(borrow, rename = "appId")]
+    app_id_twin: Option<&'a RawValue>,
     #[serde(borrow)]
     timestamp: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -107,15 +115,19 @@ pub(crate) fn verify(account: &Account, request: &WireRequest) -> Result<Claim, 
     if request.body.len() > BODY_BYTES_MAX {
         return Err(unreadable("more than 65536 bytes"));
     }
-    // Serde would read a list as the fields in their order.
-    if !request.body.trim_ascii_start().starts_with(b"{") {
-        return Err(unreadable("not a JSON object"));
-    }
-    let fields: Fields<'_> = serde_json::from_slice(&request.body)
-        .map_err(|_| unreadable("not a JSON object, or a field that stands there twice"))?;
-    let notice = notice(&fields)?;
+    let fields = fields(&request.body).map_err(|what| diagnosis::of_unread(account, &request.body, what))?;
+    let notice = notice(&fields).map_err(|what| diagnosis::of_odd_fields(account, &fields, what))?;
     let scheme = check_sign(account, &fields, &notice)?;
     Ok(claim(&fields, &notice, scheme))
+}
+
+/// The fields of a body, or what is wrong with it. Serde would read a list as the fields in their
+/// order.
+fn fields(body: &[u8]) -> Result<Fields<'_>, &'static str> {
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err("not a JSON object");
+    }
+    serde_json::from_slice(body).map_err(|_| "not a JSON object, or a field that stands there twice")
 }
 
 /// What BeeCloud expects: exactly `success`; anything else asks for a repeat.
@@ -132,23 +144,24 @@ fn unreadable(what: &str) -> CallbackError {
     CallbackError::Unreadable(what.to_owned())
 }
 
-fn notice<'a>(fields: &Fields<'a>) -> Result<Notice<'a>, CallbackError> {
+/// The signed fields, or which of them has a form that could be read in two ways.
+fn notice<'a>(fields: &Fields<'a>) -> Result<Notice<'a>, &'static str> {
     let kind = text(fields.transaction_type).and_then(|word| Kind::ALL.iter().find(|row| row.1 == word));
     let group = text(fields.channel_type).and_then(|word| GROUPS.iter().find(|group| **group == word));
     let fee_digits = fields.transaction_fee.map(RawValue::get).filter(|raw| is_plain_number(raw));
     Ok(Notice {
         id: text(fields.transaction_id)
             .filter(|id| is_id(id))
-            .ok_or_else(|| unreadable("`transaction_id` must be 1 to 64 letters, digits, `_` or `-`"))?,
-        kind: kind.map(|row| row.0).ok_or_else(|| {
-            unreadable("`transaction_type` must be PAY, REFUND, TRANSFER, SUBSCRIPTION or SIGN")
-        })?,
-        group: group.copied().ok_or_else(|| {
-            unreadable("`channel_type` must be WX, ALI, UN, KUAIQIAN, JD, BD, YEE, PAYPAL or BC")
-        })?,
+            .ok_or("`transaction_id` must be 1 to 64 letters, digits, `_` or `-`")?,
+        kind: kind
+            .map(|row| row.0)
+            .ok_or("`transaction_type` must be PAY, REFUND, TRANSFER, SUBSCRIPTION or SIGN")?,
+        group: group
+            .copied()
+            .ok_or("`channel_type` must be WX, ALI, UN, KUAIQIAN, JD, BD, YEE, PAYPAL or BC")?,
         fee: fee_digits
             .and_then(|digits| digits.parse().ok())
-            .ok_or_else(|| unreadable("`transaction_fee` must be a JSON integer in plain digits"))?,
+            .ok_or("`transaction_fee` must be a JSON integer in plain digits")?,
         fee_digits: fee_digits.unwrap_or_default(),
     })
 }
@@ -156,16 +169,20 @@ fn notice<'a>(fields: &Fields<'a>) -> Result<Notice<'a>, CallbackError> {
 fn claim(fields: &Fields<'_>, notice: &Notice<'_>, scheme: Scheme) -> Claim {
     let (word, kind) = notice.kind.row();
     let sub = text(fields.sub_channel_type).unwrap_or_default();
-    let settles =
-        scheme == Scheme::Bound && says_nothing_of_a_discount(fields, notice.fee) && !says_failed(fields);
+    // The order's amount, its discount and the payment's number say nothing of a refund or a payout.
+    let is_payment = notice.kind == Kind::Pay;
+    let is_whole = !is_payment || says_nothing_of_a_discount(fields, notice.fee);
+    let settles = scheme == Scheme::Bound && is_whole && !says_failed(fields);
+    let detail = fields.message_detail.or(fields.message_detail_twin).filter(|_| is_payment);
     Claim {
         number: notice.id.clone(),
         kind,
         event_key: format!("{word}:{}", notice.id),
-        order_amount: number(fields.bill_fee).map(Money::fen),
+        order_amount: number(fields.bill_fee).filter(|_| is_payment).map(Money::fen),
         received: Money::fen(notice.fee),
         method: Code::named(&sub).map(|code| code.method),
-        trade_no: trade_no(notice.group, &sub, fields.message_detail.or(fields.message_detail_twin)),
+        trade_no: trade_no(notice.group, &sub, detail),
+        trade_no_is_signed: false,
         evidence: if settles { Evidence::Settles } else { Evidence::AskProvider },
     }
 }
@@ -213,7 +230,7 @@ fn check_sign(account: &Account, fields: &Fields<'_>, notice: &Notice<'_>) -> Re
     if account.books == Books::Sandbox && has_test_sign(account, fields) {
         return Ok(Scheme::TestMode);
     }
-    Err(CallbackError::BadSign(diagnosis(account, fields, notice).to_owned()))
+    Err(CallbackError::BadSign(diagnosis::of_sign(account, fields, notice)))
 }
 
 fn bound(account: &Account, notice: &Notice<'_>, secret: &Secret) -> Md5Digest {
@@ -241,36 +258,6 @@ fn is_unbound(account: &Account, fields: &Fields<'_>, secret: &Secret) -> bool {
         let theirs = text(raw).and_then(|text| Md5Digest::from_hex(text, HexCase::Lower).ok());
         theirs.is_some_and(|theirs| theirs.matches(ours))
     })
-}
-
-/// Which known mistake or older scheme explains a sign that is not believed.
-fn diagnosis(account: &Account, fields: &Fields<'_>, notice: &Notice<'_>) -> &'static str {
-    let signature = text(fields.signature);
-    let any_case = signature.as_deref().and_then(|text| Md5Digest::from_hex(text, HexCase::Any).ok());
-    let by = |secret: &Secret| any_case.is_some_and(|digest| digest.matches(bound(account, notice, secret)));
-    if account.master_secrets.iter().any(by) {
-        return "`signature` is right but for its letters: it must be in lower case";
-    }
-    if account.app_secret.as_ref().is_some_and(by) {
-        return "`signature` was made with the app secret: webhooks are signed with the master secret";
-    }
-    if account.test_secret.as_ref().is_some_and(by) {
-        return "`signature` was made with the test secret: webhooks are signed with the master secret";
-    }
-    if account.app_secret.as_ref().is_some_and(|secret| is_unbound(account, fields, secret)) {
-        return "the scheme from before January 2017 (account, app secret, time): it covers no amount and is never believed";
-    }
-    if has_test_sign(account, fields) {
-        return "the test mode's scheme (account, test secret, time): it is taken only with `sandbox = true`";
-    }
-    match (signature, fields.sign) {
-        (None, Some(_)) => "no `signature`; a `sign` alone is an older scheme, which is never believed",
-        (None, None) => "no `signature`",
-        (Some(_), _) if any_case.is_none() => "`signature` must be 32 hexadecimal digits in lower case",
-        (Some(_), _) => {
-            "`signature` fits no master secret of this account: was the secret changed at BeeCloud?"
-        }
-    }
 }
 
 /// A JSON text, decoded.

@@ -1,16 +1,24 @@
-//! One BeeCloud account as a channel: the steps of each call, in order.
+//! One BeeCloud account as a channel: the steps of each call, in order. Refunds are in `refunds`,
+//! lists in `lists`.
 //!
 //! What goes into a call and what an answer means lives in `map`; webhooks live in `callback`.
+
+mod lists;
+mod refunds;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use paymux_core::channel::{Blame, CallbackError, Can, CancelAnswer, Claim, QueryAnswer, Receipt, Verdict};
+use paymux_core::channel::{
+    Blame, CallbackError, Can, CancelAnswer, Claim, ListedOrder, ListedRefund, MethodSpec, OrderEnd,
+    OutflowAnswer, QueryAnswer, Receipt, RefundOrder, Verdict,
+};
+use paymux_core::ids::RefundId;
 use paymux_core::transport::{NotSent, Undelivered};
 use paymux_core::{
-    Channel, ChannelError, Created, Currency, Cx, Descriptor, Method, Money, Order, OrderRef, Timestamp,
-    Verb, WireRequest, WireResponse,
+    Channel, ChannelError, Created, Currency, Cx, Descriptor, Method, Money, Order, OrderRef, Secret,
+    Timestamp, Verb, WireRequest, WireResponse,
 };
 use serde::Serialize;
 
@@ -25,6 +33,20 @@ use crate::wire::{self, BillRow, BillsQuery, Caller, Reply, Revert, TillStatus};
 
 /// A difference between the clocks that is worth telling, and worth correcting.
 const SKEW_MIN: Duration = Duration::from_mins(1);
+
+/// When to look again at what is not settled: 5, 15 and 60 s after the call, then ever slower. A
+/// polled refund can take days.
+///
+/// Source: the moments are the reference's for a lost create.
+const LOOKS: [Duration; 7] = [
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+    Duration::from_secs(45),
+    Duration::from_mins(2),
+    Duration::from_mins(5),
+    Duration::from_mins(15),
+    Duration::from_hours(1),
+];
 
 /// One account.
 pub(crate) struct BeeCloud {
@@ -50,17 +72,12 @@ impl BeeCloud {
             .ok_or(ChannelError::Unsupported)
     }
 
-    fn caller(&self, cx: &Cx<'_>) -> Caller<'_> {
-        let ms = cx.now().ms().saturating_add(self.clock_ahead_ms.load(Ordering::Relaxed));
-        Caller {
-            app_id: &self.account.app_id,
-            secret: &self.account.call_secret,
-            timestamp: Timestamp::from_ms(ms),
-        }
+    /// Now, by BeeCloud's clock as far as it is known.
+    fn its_now(&self, cx: &Cx<'_>) -> Timestamp {
+        Timestamp::from_ms(cx.now().ms().saturating_add(self.clock_ahead_ms.load(Ordering::Relaxed)))
     }
 
-    /// Sends one call, signed at this moment. The next base address is tried only when no byte
-    /// went to the one before.
+    /// Sends one call of the pay path.
     async fn call<T: Serialize + Sync>(
         &self,
         cx: &Cx<'_>,
@@ -68,9 +85,23 @@ impl BeeCloud {
         path: &str,
         fields: &T,
     ) -> Result<Reply, ChannelError> {
+        self.call_with(&self.account.call_secret, cx, verb, path, fields).await
+    }
+
+    /// Sends one call, signed with that secret at this moment. The next base address is tried only
+    /// when no byte went to the one before.
+    async fn call_with<T: Serialize + Sync>(
+        &self,
+        secret: &Secret,
+        cx: &Cx<'_>,
+        verb: Verb,
+        path: &str,
+        fields: &T,
+    ) -> Result<Reply, ChannelError> {
         let mut why = NotSent::Unbuildable;
         for base in &self.account.bases {
-            let request = wire::request(verb, path, self.caller(cx), fields);
+            let caller = Caller { app_id: &self.account.app_id, secret, timestamp: self.its_now(cx) };
+            let request = wire::request(verb, path, caller, fields);
             let request = request.map_err(|_| ChannelError::NotSent(NotSent::Unbuildable))?;
             match cx.send(base, request).await {
                 Ok(response) => {
@@ -242,6 +273,39 @@ impl Channel for BeeCloud {
         }
     }
 
+    /// The day in China, and what is random in the id.
+    fn refund_number(&self, id: RefundId, at: Timestamp) -> String {
+        map::refunds::number(id, at)
+    }
+
+    async fn refund(&self, cx: &Cx<'_>, refund: &RefundOrder) -> Result<OutflowAnswer, ChannelError> {
+        self.send_refund(cx, refund).await
+    }
+
+    async fn query_refund(&self, cx: &Cx<'_>, refund: &RefundOrder) -> Result<OutflowAnswer, ChannelError> {
+        self.ask_refund(cx, refund).await
+    }
+
+    async fn list(
+        &self,
+        cx: &Cx<'_>,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<ListedOrder>, ChannelError> {
+        let rows = self.records(cx, lists::BILLS, from..to).await?;
+        rows.iter().map(map::refunds::listed_order).collect()
+    }
+
+    async fn list_refunds(
+        &self,
+        cx: &Cx<'_>,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<ListedRefund>, ChannelError> {
+        let rows = self.records(cx, lists::REFUNDS, from..to).await?;
+        rows.iter().map(map::refunds::listed_refund).collect()
+    }
+
     fn verify_callback(&self, request: &WireRequest) -> Result<Claim, CallbackError> {
         callback::verify(&self.account, request)
     }
@@ -259,19 +323,34 @@ fn descriptor(account: &Account) -> Descriptor {
             methods.push(map::spec(code, account.books));
         }
     }
-    let reverts = |spec: &paymux_core::channel::MethodSpec| {
-        matches!(spec.end, paymux_core::channel::OrderEnd::Call { .. })
-    };
-    let can = if methods.iter().any(reverts) { Can::QUERY | Can::CANCEL } else { Can::QUERY };
     Descriptor {
         provider: ID,
         account_key: account.app_id.clone(),
         livemode: account.books != Books::Sandbox,
-        can,
+        can: can(account, &methods),
         currencies: vec![Currency::CNY],
         methods,
+        payouts: &[],
+        looks: &LOOKS,
         extra: &EXTRA,
     }
+}
+
+/// Reverts where a code has one; refunds and lists of refunds only in V2; lists of orders not in V1,
+/// whose rows lack what a comparison needs.
+fn can(account: &Account, methods: &[MethodSpec]) -> Can {
+    let reverts = |spec: &MethodSpec| matches!(spec.end, OrderEnd::Call { .. });
+    let mut can = Can::QUERY;
+    if methods.iter().any(reverts) {
+        can = can | Can::CANCEL;
+    }
+    if account.books != Books::V1 {
+        can = can | Can::LIST;
+    }
+    if account.money_secret().is_some() {
+        can = can | Can::REFUND | Can::QUERY_REFUND | Can::LIST_REFUNDS;
+    }
+    can
 }
 
 /// How far `theirs` is ahead of `ours`, in ms; 0 when it is not worth telling.

@@ -15,7 +15,7 @@ pub(crate) const BASE_URL_DEFAULT: &str = "https://api.beecloud.cn";
 pub(crate) const KEYS: &[SettingKey] = &[
     SettingKey { required: true, ..key("app_id", "the account's id in BeeCloud's console, a UUID") },
     secret("app_secret", "signs creates and queries; required unless `sandbox`"),
-    secret("master_secret", "verifies webhooks; required unless `sandbox`"),
+    secret("master_secret", "signs refunds and verifies webhooks; required unless `sandbox`"),
     secret(
         "master_secret_previous",
         "verifies webhooks too; keep it 37 h after a change, repeats come that late",
@@ -100,6 +100,14 @@ impl Account {
             Some(account) if read.errors.is_empty() => Ok(account),
             _ => Err(read.errors),
         }
+    }
+}
+
+impl Account {
+    /// What signs calls that move money out; `None` where the account has no such calls: the test mode
+    /// has none, and of V1 only the pay path is spoken.
+    pub(crate) fn money_secret(&self) -> Option<&Secret> {
+        self.master_secrets.first().filter(|_| self.books == Books::V2)
     }
 }
 
@@ -259,6 +267,7 @@ mod tests {
     fn three_keys_make_a_live_account() {
         let account = read(json!({})).unwrap();
         assert_eq!(account.books, Books::V2);
+        assert!(account.money_secret().unwrap().matches("master-secret-1"));
         assert_eq!(account.bases[0].as_str(), "https://api.beecloud.cn/");
         assert!(account.call_secret.matches("app-secret-1"));
         assert_eq!(account.master_secrets.len(), 1);
@@ -267,10 +276,13 @@ mod tests {
 
     #[test]
     fn every_key_has_its_effect() {
-        assert_eq!(read(json!({"api_version": "v1"})).unwrap().books, Books::V1);
+        let v1 = read(json!({"api_version": "v1"})).unwrap();
+        assert_eq!((v1.books, v1.money_secret().is_none()), (Books::V1, true));
         assert_eq!(read(json!({"api_version": "v2"})).unwrap().books, Books::V2);
         assert_eq!(read(json!({"prefer_bc": true})).unwrap().contract, Contract::BeeCloud);
-        assert_eq!(read(json!({"master_secret_previous": "old"})).unwrap().master_secrets.len(), 2);
+        let rotated = read(json!({"master_secret_previous": "old"})).unwrap();
+        assert_eq!(rotated.master_secrets.len(), 2);
+        assert!(rotated.money_secret().unwrap().matches("master-secret-1"), "the current one signs");
         assert_eq!(read(json!({"base_url": ["https://a", "https://b/x"]})).unwrap().bases.len(), 2);
         assert_eq!(read(json!({"base_url": "http://127.0.0.1:8080"})).unwrap().bases.len(), 1);
         let plain = json!({"base_url": "http://gateway.example", "allow_plain_http": true});
@@ -284,6 +296,9 @@ mod tests {
         let account = account.unwrap();
         assert_eq!(account.books, Books::Sandbox);
         assert!(account.call_secret.matches("t"));
+        assert!(account.money_secret().is_none());
+        let both = read(json!({"sandbox": true, "test_secret": "t"})).unwrap();
+        assert!(both.money_secret().is_none(), "no refund in test mode, whatever else is known");
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Between BeeCloud's words and ours: creates, create answers, records and result codes.
 //!
-//! The tables are in `codes`, `extra` and `results`. How a call travels lives in `wire` and
+//! The tables are in `codes`, `extra` and `results`; refunds and lists are in `refunds`. How a call travels lives in `wire` and
 //! `channel`.
 
 pub(crate) mod codes;
 pub(crate) mod extra;
+pub(crate) mod refunds;
 pub(crate) mod results;
 
 use paymux_core::channel::{Blame, MethodSpec, Needs, Opened, QueryAnswer, Receipt, Refusal};

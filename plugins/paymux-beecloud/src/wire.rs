@@ -1,7 +1,9 @@
 //! Requests and replies, spelt exactly as BeeCloud spells them. Nothing here is seen outside.
 //!
 //! What the fields mean to us lives in `map`; what the server side reads and writes lives in
-//! `acceptor`.
+//! `acceptor`; refunds and lists are in `refunds`.
+
+pub(crate) mod refunds;
 
 use paymux_core::{ChannelError, Secret, Timestamp, Verb, WireRequest, WireResponse};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};

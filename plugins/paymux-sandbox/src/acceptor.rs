@@ -19,7 +19,7 @@ use crate::ID;
 use crate::config::is_key;
 use crate::map::AMOUNT_MAX;
 use crate::sign::{self, CALLBACK, SIGN_HEADER};
-use crate::wire::{self, Callback, JSON, OpenCall, OrderCall};
+use crate::wire::{self, Callback, CallbackKind, JSON, OpenCall, OrderCall};
 
 /// How far a call's `time` may be from our clock, either way.
 const WINDOW: Duration = Duration::from_mins(5);
@@ -124,8 +124,12 @@ impl Acceptor for SandboxAcceptor {
                 Fault::new(409, "not_closed", "the order stays as it was").answer()
             }
             FrontAnswer::Refused(refusal) => refused(refusal).answer(),
-            FrontAnswer::Orders(_) | FrontAnswer::Count(_) => {
-                Fault::new(500, "no_such_answer", "this protocol has no lists").answer()
+            FrontAnswer::Orders(_)
+            | FrontAnswer::Count(_)
+            | FrontAnswer::Refund(_)
+            | FrontAnswer::Refunds(_)
+            | FrontAnswer::Native(_) => {
+                Fault::new(500, "no_such_answer", "this protocol has neither lists nor refunds").answer()
             }
         }
     }
@@ -135,13 +139,21 @@ impl Acceptor for SandboxAcceptor {
     }
 
     fn notice(&self, account: &FrontAccount, fact: &FrontFact, now: Timestamp) -> WireRequest {
-        let FrontFact::Paid(order) = fact;
-        let received = order.received.unwrap_or(order.amount);
+        let (number, amount, at, kind) = match fact {
+            FrontFact::Paid(order) => {
+                (&order.number, order.received.unwrap_or(order.amount), order.paid_at, None)
+            }
+            FrontFact::Refunded(refund) => {
+                (&refund.number, refund.amount, refund.ended_at, Some(CallbackKind::Refunded))
+            }
+        };
         let callback = Callback {
-            number: order.number.clone(),
-            amount: received.minor(),
-            currency: received.currency().code().to_owned(),
-            time: order.paid_at.unwrap_or(now).ms(),
+            number: number.clone(),
+            amount: amount.minor(),
+            currency: amount.currency().code().to_owned(),
+            time: at.unwrap_or(now).ms(),
+            kind,
+            trade_no: None,
         };
         let body = serde_json::to_vec(&callback).unwrap_or_default();
         let sign = sign::sign(CALLBACK, &body, &key(account)).to_hex();
@@ -253,6 +265,12 @@ fn refused(refusal: &FrontRefusal) -> Fault {
             Fault::new(422, "method_unavailable", "not offered to this account")
         }
         FrontRefusal::Field { name, rule } => Fault::new(400, "invalid_field", format!("`{name}`: {rule}")),
+        FrontRefusal::NoSuchOrder => Fault::new(404, "not_found", "no order of that number"),
+        FrontRefusal::NoSuchRefund => Fault::new(404, "not_found", "no refund of that number"),
+        FrontRefusal::OrderUnpaid => Fault::new(409, "not_paid", "the order is not paid"),
+        FrontRefusal::RefundTooLate => Fault::new(422, "too_late", "the order is too old for a refund"),
+        FrontRefusal::RefundInProgress => Fault::new(409, "in_progress", "a refund of it is in progress"),
+        FrontRefusal::RefundTooLarge => Fault::new(422, "too_large", "more than what is left"),
         FrontRefusal::Upstream(why) => Fault::new(422, "refused", why.clone()),
         FrontRefusal::Code(code) => Fault::new(422, "refused", format!("code {code}")),
     }

@@ -1,15 +1,22 @@
-//! The pretend provider itself: orders in memory, each with its script.
+//! The pretend provider itself: orders in memory, each with its script. Money on its way out is in
+//! `outflow`.
 //!
 //! A plugin of a real provider has no such file: its books are behind the network. Time comes in
 //! with each call; nothing here reads a clock, waits or talks.
 
-use std::collections::BTreeMap;
+pub(crate) mod outflow;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use paymux_core::channel::{ListedOrder, ListedRefund};
 use paymux_core::{Money, Timestamp};
 
+use self::outflow::{End, Going, Ledger, Stage};
 use crate::map::Script;
+use crate::map::outflow::OutflowScript;
 
 /// How long after its end a `late` order is paid.
 pub(crate) const LATE_AFTER: Duration = Duration::from_secs(5);
@@ -24,13 +31,16 @@ pub(crate) struct Books(Mutex<Shelf>);
 struct Shelf {
     orders: BTreeMap<String, Entry>,
     /// Numbers by the order of their coming.
-    coming: std::collections::VecDeque<String>,
+    coming: VecDeque<String>,
+    refunds: Ledger,
+    transfers: Ledger,
 }
 
 #[derive(Debug, Clone)]
 struct Entry {
     asked: Money,
     script: Script,
+    made_at: Timestamp,
     expires_at: Timestamp,
     state: State,
 }
@@ -55,6 +65,12 @@ pub(crate) enum No {
     Taken,
     /// It was closed.
     Closed,
+    /// It is not paid, so nothing can go back.
+    Unpaid,
+    /// More than what is left.
+    TooMuch,
+    /// It has ended the other way.
+    Over,
 }
 
 /// Whether a closed order takes money.
@@ -73,10 +89,11 @@ impl Books {
         number: &str,
         asked: Money,
         script: Script,
-        expires_at: Timestamp,
+        life: Range<Timestamp>,
     ) -> Result<State, No> {
         let state = if script == Script::Paid { State::Paid(asked) } else { State::Open };
-        self.shelf().add(number, Entry { asked, script, expires_at, state })?;
+        let (made_at, expires_at) = (life.start, life.end);
+        self.shelf().add(number, Entry { asked, script, made_at, expires_at, state })?;
         Ok(state)
     }
 
@@ -98,8 +115,9 @@ impl Books {
             Ok(entry) => entry.state,
             Err(_) => {
                 let nothing = Money::fen(0);
+                let script = Script::Open;
                 let tombstone =
-                    Entry { asked: nothing, script: Script::Open, expires_at: now, state: closed };
+                    Entry { asked: nothing, script, made_at: now, expires_at: now, state: closed };
                 let _ = shelf.add(number, tombstone);
                 closed
             }
@@ -126,6 +144,97 @@ impl Books {
                 Ok(received)
             }
         }
+    }
+
+    /// Sends money of a paid order back, never more than came in. The same refund again has no
+    /// second effect; another one under its number is not taken.
+    pub(crate) fn refund(
+        &self,
+        number: &str,
+        order: &str,
+        amount: Money,
+        script: OutflowScript,
+        now: Timestamp,
+    ) -> Result<Stage, No> {
+        let mut shelf = self.shelf();
+        let State::Paid(received) = shelf.entry(order, now)?.state else { return Err(No::Unpaid) };
+        let going = Going { amount, of: Some(order.to_owned()), script, made_at: now };
+        if let Some(known) = shelf.refunds.known(number, &going, now) {
+            return known;
+        }
+        shelf.refunds.check_room(order, amount, received, now)?;
+        Ok(shelf.refunds.add(number, going))
+    }
+
+    /// Where a refund stands at `now`.
+    pub(crate) fn look_refund(&self, number: &str, now: Timestamp) -> Result<Stage, No> {
+        self.shelf().refunds.look(number, now)
+    }
+
+    /// Ends a refund. Money that goes back after a word of failure needs its room anew.
+    pub(crate) fn end_refund(
+        &self,
+        number: &str,
+        end: End,
+        lateness: Lateness,
+        now: Timestamp,
+    ) -> Result<Stage, No> {
+        let mut shelf = self.shelf();
+        if (shelf.refunds.look(number, now)?, end, lateness) == (Stage::Failed, End::Done, Lateness::Taken) {
+            let (order, amount) = shelf.refunds.terms(number).ok_or(No::Absent)?;
+            let State::Paid(received) = shelf.entry(&order, now)?.state else { return Err(No::Unpaid) };
+            shelf.refunds.check_room(&order, amount, received, now)?;
+        }
+        shelf.refunds.end(number, end, lateness, now)
+    }
+
+    /// Pays out. The same payout again has no second effect; another one under its number is not
+    /// taken.
+    pub(crate) fn transfer(
+        &self,
+        number: &str,
+        amount: Money,
+        script: OutflowScript,
+        now: Timestamp,
+    ) -> Result<Stage, No> {
+        let going = Going { amount, of: None, script, made_at: now };
+        let mut shelf = self.shelf();
+        if let Some(known) = shelf.transfers.known(number, &going, now) {
+            return known;
+        }
+        Ok(shelf.transfers.add(number, going))
+    }
+
+    /// Where a payout stands at `now`.
+    pub(crate) fn look_transfer(&self, number: &str, now: Timestamp) -> Result<Stage, No> {
+        self.shelf().transfers.look(number, now)
+    }
+
+    /// Ends a payout.
+    pub(crate) fn end_transfer(
+        &self,
+        number: &str,
+        end: End,
+        lateness: Lateness,
+        now: Timestamp,
+    ) -> Result<Stage, No> {
+        self.shelf().transfers.end(number, end, lateness, now)
+    }
+
+    /// The orders that were made in that time, as they are at `now`. A number that was only closed
+    /// was never an order.
+    pub(crate) fn list(&self, made: Range<Timestamp>, now: Timestamp) -> Vec<ListedOrder> {
+        let mut shelf = self.shelf();
+        let is_listed =
+            |(_, entry): &(&String, &Entry)| entry.asked.minor() > 0 && made.contains(&entry.made_at);
+        let numbers: Vec<String> =
+            shelf.orders.iter().filter(is_listed).map(|(number, _)| number.clone()).collect();
+        numbers.iter().filter_map(|number| shelf.listed(number, now)).collect()
+    }
+
+    /// The refunds that were made in that time, as they are at `now`.
+    pub(crate) fn list_refunds(&self, made: &Range<Timestamp>, now: Timestamp) -> Vec<ListedRefund> {
+        self.shelf().refunds.list(made, now)
     }
 
     /// A panic while the lock was held leaves whole entries behind: each change is one assignment.
@@ -161,13 +270,20 @@ impl Shelf {
         }
         Ok(entry)
     }
+
+    fn listed(&mut self, number: &str, now: Timestamp) -> Option<ListedOrder> {
+        let entry = self.entry(number, now).ok()?;
+        let received = if let State::Paid(received) = entry.state { Some(received) } else { None };
+        let (amount, created_at) = (Some(entry.asked), entry.made_at);
+        Some(ListedOrder { number: number.to_owned(), amount, received, created_at })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const END: Timestamp = Timestamp::from_ms(60_000);
+    const LIFE: Range<Timestamp> = Timestamp::from_ms(0)..Timestamp::from_ms(60_000);
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_ms(seconds * 1000)
@@ -175,7 +291,7 @@ mod tests {
 
     fn books(script: Script) -> Books {
         let books = Books::default();
-        books.open("n", Money::fen(7), script, END).unwrap();
+        books.open("n", Money::fen(7), script, LIFE).unwrap();
         books
     }
 
@@ -217,7 +333,7 @@ mod tests {
         assert_eq!(books.pay("n", Some(5), Lateness::Refused, at(1)), Ok(Money::fen(5)));
         assert_eq!(books.pay("n", Some(6), Lateness::Refused, at(1)), Ok(Money::fen(5)));
         assert_eq!(books.close("n", at(2)), State::Paid(Money::fen(5)));
-        books.open("o", Money::fen(7), Script::Open, END).unwrap();
+        books.open("o", Money::fen(7), Script::Open, LIFE).unwrap();
         books.close("o", at(2));
         assert_eq!(books.pay("o", None, Lateness::Refused, at(3)), Err(No::Closed));
         assert_eq!(books.pay("o", None, Lateness::Taken, at(3)), Ok(Money::fen(7)));
@@ -226,9 +342,9 @@ mod tests {
     #[test]
     fn a_number_is_used_once_even_if_it_was_only_closed() {
         let books = books(Script::Open);
-        assert_eq!(books.open("n", Money::fen(7), Script::Open, END), Err(No::Taken));
+        assert_eq!(books.open("n", Money::fen(7), Script::Open, LIFE), Err(No::Taken));
         assert_eq!(books.close("m", at(1)), State::Closed(at(1)));
-        assert_eq!(books.open("m", Money::fen(7), Script::Open, END), Err(No::Taken));
+        assert_eq!(books.open("m", Money::fen(7), Script::Open, LIFE), Err(No::Taken));
         assert_eq!(books.pay("m", None, Lateness::Refused, at(2)), Err(No::Closed));
     }
 
@@ -236,7 +352,7 @@ mod tests {
     fn the_oldest_orders_go_when_the_books_are_full() {
         let books = Books::default();
         for i in 0..=ORDERS_MAX {
-            books.open(&format!("n{i}"), Money::fen(7), Script::Open, END).unwrap();
+            books.open(&format!("n{i}"), Money::fen(7), Script::Open, LIFE).unwrap();
         }
         assert_eq!(books.look("n0", at(1)), Err(No::Absent));
         assert_eq!(books.look("n1", at(1)), Ok(State::Open));

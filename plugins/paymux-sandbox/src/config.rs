@@ -7,38 +7,54 @@ use paymux_core::provider::{SettingError, SettingKey, Settings, unknown_settings
 use serde_json::Value;
 
 /// Signs callbacks where no key is set. Everybody knows it: there is no real money here.
-const KEY_DEFAULT: &str = "sandbox";
+pub(crate) const KEY_DEFAULT: &str = "sandbox";
 
 /// The keys of `[channels.settings]`.
-pub(crate) const KEYS: &[SettingKey] = &[SettingKey {
-    name: "key",
-    required: false,
-    secret: true,
-    about: "signs callbacks: 1 to 128 visible ASCII characters; default `sandbox`",
-}];
+pub(crate) const KEYS: &[SettingKey] = &[
+    SettingKey {
+        name: "key",
+        required: false,
+        secret: true,
+        about: "signs callbacks: 1 to 128 visible ASCII characters; default `sandbox`",
+    },
+    SettingKey {
+        name: "key_previous",
+        required: false,
+        secret: true,
+        about: "the key before: callbacks signed with it are taken too, during a change",
+    },
+];
 
 /// The settings of one channel, every one of them checked.
 #[derive(Debug)]
 pub(crate) struct Account {
     /// Signs callbacks.
     pub key: Secret,
+    /// Verifies them too.
+    pub key_previous: Option<Secret>,
 }
 
 impl Account {
     /// Checks the settings; every mistake is named.
     pub(crate) fn read(settings: &Settings) -> Result<Self, Vec<SettingError>> {
         let mut errors = unknown_settings(settings, KEYS);
-        let key = match settings.get("key") {
-            None => Some(Secret::new(KEY_DEFAULT)),
-            Some(Value::String(text)) if is_key(text) => Some(Secret::new(text)),
-            Some(_) => {
-                errors.push(SettingError::new("key", "write 1 to 128 visible ASCII characters"));
-                None
-            }
-        };
-        match key {
-            Some(key) if errors.is_empty() => Ok(Self { key }),
-            _ => Err(errors),
+        let key = secret(settings, "key", &mut errors).unwrap_or_else(|| Secret::new(KEY_DEFAULT));
+        let key_previous = secret(settings, "key_previous", &mut errors);
+        if errors.is_empty() { Ok(Self { key, key_previous }) } else { Err(errors) }
+    }
+
+    /// The keys that are in force, the newest first.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Secret> {
+        std::iter::once(&self.key).chain(&self.key_previous)
+    }
+}
+
+fn secret(settings: &Settings, name: &'static str, errors: &mut Vec<SettingError>) -> Option<Secret> {
+    match settings.get(name)? {
+        Value::String(text) if is_key(text) => Some(Secret::new(text)),
+        _ => {
+            errors.push(SettingError::new(name, "write 1 to 128 visible ASCII characters"));
+            None
         }
     }
 }
@@ -62,6 +78,8 @@ mod tests {
     fn no_settings_are_good_settings() {
         assert!(read(&json!({})).unwrap().key.matches("sandbox"));
         assert!(read(&json!({"key": "k1"})).unwrap().key.matches("k1"));
+        let rotated = read(&json!({"key": "k2", "key_previous": "k1"})).unwrap();
+        assert!(rotated.keys().map(Secret::expose).eq(["k2", "k1"]));
     }
 
     #[test]
@@ -69,7 +87,8 @@ mod tests {
         check(json!({"key": ""}), "key", "visible ASCII");
         check(json!({"key": "a b"}), "key", "visible ASCII");
         check(json!({"key": 1}), "key", "visible ASCII");
-        check(json!({"app_id": "x"}), "app_id", "known: key");
+        check(json!({"key_previous": ""}), "key_previous", "visible ASCII");
+        check(json!({"app_id": "x"}), "app_id", "known: key, key_previous");
 
         #[track_caller]
         #[expect(clippy::needless_pass_by_value, reason = "rows read better with values")]

@@ -1,6 +1,8 @@
 //! Between the sandbox's words and ours: scripts, methods, what a payer gets, and refusals.
 //!
-//! What the books keep lives in `books`.
+//! What the books keep lives in `books`; refunds and payouts are in `outflow`.
+
+pub(crate) mod outflow;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -66,10 +68,15 @@ pub(crate) fn scripted_refusal() -> ChannelError {
 /// The books' no as a refusal.
 pub(crate) fn refusal(no: No) -> ChannelError {
     match no {
-        No::Absent => refused("not_found", "no order of that number", Blame::Request),
+        No::Absent => refused("not_found", "nothing of that number is in the books", Blame::Request),
         No::Taken => refused("number_taken", "the number was used before", Blame::Request),
         No::Closed => {
             refused("closed", "the order was closed; `late` = true pays it all the same", Blame::Request)
+        }
+        No::Unpaid => refused("not_paid", "the order is not paid", Blame::Request),
+        No::TooMuch => refused("too_large", "more than what can still go back", Blame::Request),
+        No::Over => {
+            refused("over", "it has ended; `late` = true sends money that had failed to go", Blame::Request)
         }
     }
 }

@@ -18,18 +18,40 @@ pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {
     }
 }
 
-/// A callback: an order was paid.
+/// A callback: what happened to an order, a refund or a payout.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Callback {
-    /// The order's number.
+    /// The number of the order, the refund or the payout.
     pub number: String,
-    /// What came in, in minor units.
+    /// What came in or went out, in minor units.
     pub amount: i64,
     /// ISO 4217.
     pub currency: String,
     /// When, in milliseconds since 1970.
     pub time: i64,
+    /// What happened; absent = an order was paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<CallbackKind>,
+    /// The number of the money; absent = the one that follows from the order's number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trade_no: Option<String>,
+}
+
+/// What a callback tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CallbackKind {
+    /// An order was paid.
+    Paid,
+    /// A refund is done.
+    Refunded,
+    /// A refund will never be done.
+    RefundFailed,
+    /// A payout is done.
+    Transferred,
+    /// A payout will never be done.
+    TransferFailed,
 }
 
 /// The body of the native operation `pay`.
@@ -41,6 +63,17 @@ pub(crate) struct PayOrder {
     /// How much comes in, in minor units; absent = what was asked.
     pub amount: Option<i64>,
     /// Whether a closed order takes the money too; absent = no.
+    #[serde(default)]
+    pub late: bool,
+}
+
+/// The body of the native operations that end a refund or a payout.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EndOutflow {
+    /// The number of the refund or payout at the provider.
+    pub number: String,
+    /// Whether money that counts as failed leaves all the same; absent = no.
     #[serde(default)]
     pub late: bool,
 }

@@ -1,5 +1,6 @@
 //! What each step of `cargo xtask ci` runs. All builds share the profile `ci` and one target folder, so that
-//! clippy, docs and tests build proc macros and build scripts once.
+//! clippy, docs and tests build proc macros and build scripts once. All but the documentation have crash points on:
+//! that step shows that the workspace stands without them too, as every release is built.
 
 use std::{
     env,
@@ -11,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{crash, tidy};
+use crate::{crash, simulate, tidy};
 
 /// One thing that a change must pass.
 #[derive(Clone, Copy, Debug)]
@@ -24,14 +25,15 @@ pub(super) struct Step {
 }
 
 /// All steps; what is quick to fail comes first.
-pub(super) const STEPS: [Step; 8] = [
+pub(super) const STEPS: [Step; 9] = [
     Step { name: "fmt", title: "every file is as rustfmt writes it", run: fmt },
     Step { name: "tidy", title: "the rules that no compiler checks", run: tidy::run },
     Step { name: "deny", title: "licences, banned crates and sources of all dependencies", run: deny },
     Step { name: "clippy", title: "lints over every target, warnings are errors", run: clippy },
     Step { name: "docs", title: "the documentation builds and its links lead somewhere", run: docs },
-    Step { name: "tests", title: "every test but the doctests and the crash harness", run: tests },
+    Step { name: "tests", title: "every test but the doctests and the harnesses", run: tests },
     Step { name: "doctests", title: "every example in the documentation", run: doctests },
+    Step { name: "simulate", title: "ten thousand seeds of the simulation", run: simulate::commit_tier },
     Step { name: "crash", title: "the binary, killed a hundred times under work", run: crash::commit_tier },
 ];
 
@@ -56,10 +58,8 @@ fn deny(root: &Path) -> Result<()> {
 }
 
 fn clippy(root: &Path) -> Result<()> {
-    succeed(cargo(
-        root,
-        ["clippy", "--workspace", "--all-targets", "--profile", "ci", "--", "-D", "warnings"],
-    ))
+    let check = ["clippy", "--workspace", "--all-targets", "--profile", "ci"];
+    succeed(cargo(root, check.into_iter().chain(crash::FEATURES).chain(["--", "-D", "warnings"])))
 }
 
 fn docs(root: &Path) -> Result<()> {
@@ -71,12 +71,14 @@ fn docs(root: &Path) -> Result<()> {
 fn tests(root: &Path) -> Result<()> {
     nextest_is_installed(root)?;
     let all_but_crash = format!("not {}", crash::FILTER);
-    let run = ["nextest", "run", "--workspace", "--cargo-profile", "ci", "--profile", "ci", "-E"];
-    succeed(cargo(root, run.into_iter().chain([all_but_crash.as_str()])))
+    let run = ["nextest", "run", "--workspace", "--cargo-profile", "ci", "--profile", "ci"];
+    let choice = ["-E", all_but_crash.as_str()];
+    succeed(cargo(root, run.into_iter().chain(crash::FEATURES).chain(choice)))
 }
 
 fn doctests(root: &Path) -> Result<()> {
-    succeed(cargo(root, ["test", "--doc", "--workspace", "--profile", "ci"]))
+    let test = ["test", "--doc", "--workspace", "--profile", "ci"];
+    succeed(cargo(root, test.into_iter().chain(crash::FEATURES)))
 }
 
 /// What runs the tests.

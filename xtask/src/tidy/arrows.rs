@@ -97,7 +97,8 @@ pub(super) fn errors_are_types(tree: &Tree) -> Vec<Finding> {
     })
 }
 
-/// Only the transport dials: by its manifest and by its code. Tests may dial the loopback.
+/// Only the transport dials: by its manifest and by its code. Tests may dial the loopback, and so may the testkit,
+/// which is of tests alone.
 pub(super) fn dialling(tree: &Tree) -> Vec<Finding> {
     let mut findings = each_dependency(tree, |package, dependency| {
         let dials = package.name != TRANSPORT && DIALLERS.contains(&dependency.name.as_str());
@@ -106,7 +107,8 @@ pub(super) fn dialling(tree: &Tree) -> Vec<Finding> {
             (what, format!("{TRANSPORT} is the only dialler: take a `Transport`"))
         })
     });
-    for package in tree.packages.iter().filter(|package| package.name != TRANSPORT) {
+    let may_not = |package: &&Package| ![TRANSPORT, TESTKIT].contains(&package.name.as_str());
+    for package in tree.packages.iter().filter(may_not) {
         for file in tree.under(&format!("{}/src", package.folder)).filter(|file| file.is_rust()) {
             let code = code::only_code(&file.text);
             let shipped = code::before_tests(&code);
@@ -298,6 +300,7 @@ mod tests {
         check("crates/paymux-http", &[], "use hyper_util::client::legacy;", &["`client::legacy` dials out"]);
         check("crates/paymux-http", &[], "a(TcpStream::connect(b))", &["`TcpStream::connect` dials out"]);
         check("crates/paymux-http", &[], "// TcpStream::connect dials", &[]);
+        check("crates/paymux-testkit", &[], "a(TcpStream::connect(b))", &[]);
         check("crates/paymux-http", &[], "#[cfg(test)]\nmod tests { TcpStream::connect }", &[]);
 
         #[track_caller]

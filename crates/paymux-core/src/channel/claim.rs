@@ -7,7 +7,8 @@ use crate::money::Money;
 /// core has compared it with the stored order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
-    /// The number it speaks of: ours, as the provider echoes it.
+    /// The number it speaks of: ours, as the provider echoes it. Of an order where it was paid, of a
+    /// refund or a payout where money left.
     pub number: String,
     /// What it says happened.
     pub kind: ClaimKind,
@@ -22,6 +23,8 @@ pub struct Claim {
     pub method: Option<Method>,
     /// The wallet's or bank's own number, where the provider says so.
     pub trade_no: Option<String>,
+    /// Whether the sign covers `trade_no`: only then can another number prove another payment.
+    pub trade_no_is_signed: bool,
     /// Whether this alone may settle the order.
     pub evidence: Evidence,
 }
@@ -33,8 +36,12 @@ pub enum ClaimKind {
     Paid,
     /// A refund was done.
     Refunded,
-    /// A transfer was done.
+    /// A refund was definitely not done.
+    RefundFailed,
+    /// A payout was done.
     Transferred,
+    /// A payout was definitely not done.
+    TransferFailed,
     /// Something that does not concern the router: stored and acknowledged, no effect.
     Other,
 }

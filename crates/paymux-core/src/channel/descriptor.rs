@@ -23,10 +23,12 @@ impl Can {
     pub const TRANSFER: Self = Self(1 << 4);
     /// Payouts can be asked about.
     pub const QUERY_TRANSFER: Self = Self(1 << 5);
-    /// The provider's records can be listed.
+    /// The provider's records of orders can be listed.
     pub const LIST: Self = Self(1 << 6);
+    /// The provider's records of refunds can be listed.
+    pub const LIST_REFUNDS: Self = Self(1 << 7);
 
-    const NAMES: [(Self, &'static str); 7] = [
+    const NAMES: [(Self, &'static str); 8] = [
         (Self::QUERY, "query"),
         (Self::CANCEL, "cancel"),
         (Self::REFUND, "refund"),
@@ -34,6 +36,7 @@ impl Can {
         (Self::TRANSFER, "transfer"),
         (Self::QUERY_TRANSFER, "query_transfer"),
         (Self::LIST, "list"),
+        (Self::LIST_REFUNDS, "list_refunds"),
     ];
 
     /// Nothing but creating payments and reading callbacks.
@@ -80,8 +83,26 @@ pub struct Descriptor {
     pub currencies: Vec<Currency>,
     /// The methods it offers; one entry each.
     pub methods: Vec<MethodSpec>,
+    /// The products that it pays out by; empty without [`Can::TRANSFER`].
+    pub payouts: &'static [PayoutSpec],
+    /// How long after one look at an order, a refund or a payout the next one comes, by how many
+    /// there were; the last one repeats. Empty = the core's own schedule.
+    pub looks: &'static [Duration],
     /// Provider fields that a merchant may pass in `extra`.
     pub extra: &'static [ExtraField],
+}
+
+/// One product of paying out.
+#[derive(Debug, Clone, Copy)]
+pub struct PayoutSpec {
+    /// Its name, such as `bank_card`.
+    pub product: &'static str,
+    /// The fields of `payee` that it needs, by the provider's own names.
+    pub payee: &'static [&'static str],
+    /// The least amount, in minor units.
+    pub amount_min: i64,
+    /// The largest amount, in minor units.
+    pub amount_max: i64,
 }
 
 impl Descriptor {

@@ -10,14 +10,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 
 pub use claim::{CallbackError, Claim, ClaimKind, Evidence, Verdict};
-pub use descriptor::{Can, Descriptor, ExtraField, MethodSpec, Needs, OrderEnd, Privacy};
+pub use descriptor::{Can, Descriptor, ExtraField, MethodSpec, Needs, OrderEnd, PayoutSpec, Privacy};
 pub use error::{Blame, ChannelError, Effect, Refusal};
 pub use order::{
-    CancelAnswer, Created, ListedOrder, Opened, Order, OrderRef, QueryAnswer, Receipt, RefundAnswer,
-    RefundOrder, TransferAnswer, TransferOrder,
+    CancelAnswer, Created, ListedOrder, ListedRefund, Opened, Order, OrderRef, OutflowAnswer, QueryAnswer,
+    Receipt, RefundOrder, TransferOrder, TransferRef,
 };
 
 use crate::clock::{Clock, Timestamp};
+use crate::ids::{RefundId, TransferId};
 use crate::method::Method;
 use crate::transport::{Deadline, Destination, Outgoing, Transport, Undelivered};
 use crate::wire::{Endpoint, WireRequest, WireResponse};
@@ -74,41 +75,73 @@ pub trait Channel: Send + Sync + 'static {
         Err(ChannelError::Unsupported)
     }
 
-    /// Asks for money to go back. Needs [`Can::REFUND`]. Moves money: never sent again by itself.
-    async fn refund(&self, cx: &Cx<'_>, refund: &RefundOrder) -> Result<RefundAnswer, ChannelError> {
+    /// The number under which a refund will be known at the provider: stored with the refund before
+    /// anything is sent, never used twice. By default the 32 digits of its id.
+    fn refund_number(&self, id: RefundId, at: Timestamp) -> String {
+        let _ = at;
+        id.digits()
+    }
+
+    /// Asks for money to go back. Needs [`Can::REFUND`].
+    ///
+    /// # Behaviour
+    /// - Moves money: never sent again by itself.
+    /// - `refund.number` goes out unchanged.
+    /// - [`ChannelError::Refused`] and [`OutflowAnswer::Failed`] promise that nothing goes back under
+    ///   that number, now or later.
+    async fn refund(&self, cx: &Cx<'_>, refund: &RefundOrder) -> Result<OutflowAnswer, ChannelError> {
         let _ = (cx, refund);
         Err(ChannelError::Unsupported)
     }
 
-    /// Asks what became of a refund. Needs [`Can::QUERY_REFUND`].
-    async fn query_refund(&self, cx: &Cx<'_>, refund: &RefundOrder) -> Result<RefundAnswer, ChannelError> {
+    /// Asks what became of a refund. Needs [`Can::QUERY_REFUND`]. Reads only.
+    async fn query_refund(&self, cx: &Cx<'_>, refund: &RefundOrder) -> Result<OutflowAnswer, ChannelError> {
         let _ = (cx, refund);
         Err(ChannelError::Unsupported)
     }
 
-    /// Pays out. Needs [`Can::TRANSFER`]. Moves money: never sent again by itself.
-    async fn transfer(&self, cx: &Cx<'_>, transfer: &TransferOrder) -> Result<TransferAnswer, ChannelError> {
+    /// The number under which a payout will be known at the provider, as [`Channel::refund_number`].
+    fn transfer_number(&self, id: TransferId, at: Timestamp) -> String {
+        let _ = at;
+        id.digits()
+    }
+
+    /// Pays out. Needs [`Can::TRANSFER`]. Behaves as [`Channel::refund`].
+    async fn transfer(&self, cx: &Cx<'_>, transfer: &TransferOrder) -> Result<OutflowAnswer, ChannelError> {
         let _ = (cx, transfer);
         Err(ChannelError::Unsupported)
     }
 
-    /// Asks what became of a transfer. Needs [`Can::QUERY_TRANSFER`].
+    /// Asks what became of a payout. Needs [`Can::QUERY_TRANSFER`]. Reads only.
     async fn query_transfer(
         &self,
         cx: &Cx<'_>,
-        transfer: &TransferOrder,
-    ) -> Result<TransferAnswer, ChannelError> {
+        transfer: &TransferRef,
+    ) -> Result<OutflowAnswer, ChannelError> {
         let _ = (cx, transfer);
         Err(ChannelError::Unsupported)
     }
 
-    /// The provider's own records created in `from..to`, for reconciliation. Needs [`Can::LIST`].
+    /// The provider's own records of orders created in `from..to`, for reconciliation, all of them.
+    /// Needs [`Can::LIST`]. Reads only.
     async fn list(
         &self,
         cx: &Cx<'_>,
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<ListedOrder>, ChannelError> {
+        let _ = (cx, from, to);
+        Err(ChannelError::Unsupported)
+    }
+
+    /// The provider's own records of refunds created in `from..to`, for reconciliation, all of them.
+    /// Needs [`Can::LIST_REFUNDS`]. Reads only.
+    async fn list_refunds(
+        &self,
+        cx: &Cx<'_>,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<ListedRefund>, ChannelError> {
         let _ = (cx, from, to);
         Err(ChannelError::Unsupported)
     }

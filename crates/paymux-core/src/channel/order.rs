@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::clock::Timestamp;
-use crate::ids::{ChannelId, ProviderOrderNo};
+use crate::ids::ProviderOrderNo;
 use crate::method::Method;
 use crate::money::Money;
 use crate::payment::{NextAction, Payer};
+use crate::secret::Secret;
 
 /// An order to be opened.
 #[derive(Debug, Clone)]
@@ -120,82 +121,109 @@ pub enum CancelAnswer {
 /// A refund to be asked for or asked about.
 #[derive(Debug, Clone)]
 pub struct RefundOrder {
-    /// Its number at the provider.
+    /// Its number at the provider, as [`super::Channel::refund_number`] made it.
     pub number: String,
     /// The paid order.
     pub order: OrderRef,
+    /// The wallet's or bank's own number of the money, where one is known.
+    pub trade_no: Option<String>,
     /// The money that the order received.
     pub received: Money,
     /// How much shall go back.
     pub amount: Money,
-    /// Why, for the provider's records.
+    /// Why, for the provider's records; may be empty.
     pub reason: String,
+    /// The provider's own record id, where one came back.
+    pub reference: Option<String>,
+    /// Where the provider shall send its callbacks: public, without a query.
+    pub notify_url: String,
+    /// When it was made.
+    pub created_at: Timestamp,
 }
 
-/// What became of a refund.
-#[derive(Debug, Clone, PartialEq)]
-pub enum RefundAnswer {
-    /// Taken in; the end comes later.
-    Pending,
-    /// The money is back.
-    Done,
-    /// Surely not done.
-    Failed {
-        /// The provider's code.
-        code: String,
-        /// What it means.
-        message: String,
-    },
-    /// A person must open this address.
-    NeedsAction(String),
-    /// The provider shows no such refund. Ends nothing by itself.
-    NotFound,
-}
-
-/// A payout to be made or asked about.
+/// A payout to be made.
 #[derive(Debug, Clone)]
 pub struct TransferOrder {
-    /// Its number at the provider.
-    pub number: String,
-    /// The channel that pays.
-    pub channel: ChannelId,
-    /// How much.
-    pub amount: Money,
-    /// The provider's product, such as a bank card or a wallet.
-    pub product: String,
-    /// Who receives, by the provider's field names.
-    pub payee: BTreeMap<String, String>,
-    /// Why.
-    pub reason: String,
+    /// What of it is stored.
+    pub payout: TransferRef,
+    /// Who receives, by the provider's field names. In memory only.
+    pub payee: BTreeMap<String, Secret>,
+    /// Provider fields by the provider's own names, only those that the descriptor lists.
+    pub extra: BTreeMap<String, serde_json::Value>,
+    /// Where the provider shall send its callbacks: public, without a query.
+    pub notify_url: String,
 }
 
-/// What became of a payout.
+/// A payout that was sent, or may have been.
+#[derive(Debug, Clone)]
+pub struct TransferRef {
+    /// Its number at the provider, as [`super::Channel::transfer_number`] made it.
+    pub number: String,
+    /// How much.
+    pub amount: Money,
+    /// The provider's product, such as a bank card or a wallet; one of the descriptor's.
+    pub product: String,
+    /// Why, for the provider's records; may be empty.
+    pub reason: String,
+    /// The provider's own record id, where one came back.
+    pub reference: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// What became of money on its way out: a refund or a payout.
 #[derive(Debug, Clone, PartialEq)]
-pub enum TransferAnswer {
+pub enum OutflowAnswer {
     /// Taken in; the end comes later.
-    Pending,
-    /// The money is there.
-    Done,
-    /// Surely not done.
+    Pending {
+        /// The provider's own record id, if it gave one.
+        reference: Option<String>,
+    },
+    /// The money has left.
+    Done {
+        /// The provider's own record id, if it gave one.
+        reference: Option<String>,
+    },
+    /// Surely not done, and it never will be.
     Failed {
         /// The provider's code.
         code: String,
         /// What it means.
         message: String,
     },
-    /// A person must open this address.
-    NeedsAction(String),
-    /// The provider shows no such transfer. Ends nothing by itself.
+    /// A person must open this address, or approve it where the text says.
+    NeedsAction {
+        /// The address.
+        url: Option<String>,
+        /// What is to be done.
+        message: String,
+    },
+    /// The provider shows nothing of that number. Ends nothing by itself.
     NotFound,
 }
 
-/// One line of a provider's own records.
+/// One line of a provider's own records: money that came in, or was to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedOrder {
     /// Our number.
-    pub number: ProviderOrderNo,
+    pub number: String,
+    /// What the order was for, where the provider says so.
+    pub amount: Option<Money>,
     /// What came in; `None` while unpaid.
     pub received: Option<Money>,
+    /// When the record was made.
+    pub created_at: Timestamp,
+}
+
+/// One line of a provider's own records: money that went back, or was to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedRefund {
+    /// Our number of the refund.
+    pub number: String,
+    /// How much.
+    pub amount: Money,
+    /// Whether it is done; `None` while it is under way.
+    pub done: Option<bool>,
     /// When the record was made.
     pub created_at: Timestamp,
 }

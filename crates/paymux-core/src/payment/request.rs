@@ -201,12 +201,16 @@ fn amount(request: &PaymentRequest) -> Result<Money, InvalidField> {
 }
 
 fn subject(text: &str) -> Result<String, InvalidField> {
+    one_line("subject", text, SUBJECT_CHARS_MAX)
+}
+
+/// One line of 1 to `chars_max` characters, without the blanks around it.
+pub(crate) fn one_line(param: &str, text: &str, chars_max: usize) -> Result<String, InvalidField> {
     let trimmed = text.trim();
     let length = trimmed.chars().count();
-    if !(1..=SUBJECT_CHARS_MAX).contains(&length) || trimmed.chars().any(char::is_control) {
-        let rule =
-            format!("write one line of 1 to {SUBJECT_CHARS_MAX} characters without control characters");
-        return Err(InvalidField::new("subject", rule));
+    if !(1..=chars_max).contains(&length) || trimmed.chars().any(char::is_control) {
+        let rule = format!("write one line of 1 to {chars_max} characters without control characters");
+        return Err(InvalidField::new(param, rule));
     }
     Ok(trimmed.to_owned())
 }
@@ -312,7 +316,7 @@ fn metadata(map: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, 
     Ok(map.clone())
 }
 
-fn extra(
+pub(crate) fn extra(
     map: &BTreeMap<String, serde_json::Value>,
 ) -> Result<BTreeMap<String, serde_json::Value>, InvalidField> {
     let bytes: usize = map.iter().map(|(key, value)| key.len() + value.to_string().len()).sum();
@@ -336,7 +340,7 @@ fn written(request: &PaymentRequest) -> [u8; 32] {
     Sha256::digest(serde_json::to_vec(&request).unwrap_or_default()).into()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");

@@ -2,18 +2,13 @@
 //!
 //! Close at the provider, then ask it once more: money that slipped in before the close counts.
 
-use std::panic::AssertUnwindSafe;
-
-use futures_util::FutureExt as _;
-
 use crate::catalog::Catalog;
-use crate::channel::{Can, CancelAnswer, ChannelError, Cx, OrderEnd};
-use crate::clock::{Timestamp, within};
+use crate::channel::{Can, CancelAnswer, ChannelError, OrderEnd};
+use crate::clock::Timestamp;
 use crate::error::PaymentError;
 use crate::ids::{AppId, PaymentId};
 use crate::payment::{Attempt, AttemptState, Payment, Status};
 use crate::state::{Happening, Sum};
-use crate::transport::Deadline;
 
 use super::draft::CancelWish;
 use super::probe::order_ref;
@@ -80,13 +75,16 @@ impl Payments {
             if payment.status.is_over() {
                 return Ok(payment);
             }
+            crate::crash_point!("cancel.before_wish");
             let catalog = self.catalog();
             let mut draft = self.draft(&catalog, &payment);
             draft.request_cancel(wish);
             if draft.payment() == &payment {
                 return Ok(payment);
             }
-            match self.commit(draft).await? {
+            let stored = self.commit(draft).await?;
+            crate::crash_point!("cancel.after_wish");
+            match stored {
                 Some(stored) => return Ok(stored),
                 None => payment = self.reload(payment.id).await?,
             }
@@ -105,11 +103,7 @@ impl Payments {
             Ok(CancelAnswer::Closed) => return self.after_close(&catalog, payment, attempt).await,
             Ok(CancelAnswer::Paid(receipt)) => {
                 let sum = Sum::of(payment.amount, receipt.received, receipt.discount);
-                (
-                    Happening::QueryPaid(sum),
-                    Facts { receipt: Some(receipt), ..Facts::default() },
-                    CloseEnd::Known,
-                )
+                (Happening::QueryPaid(sum), Facts::asked(receipt), CloseEnd::Known)
             }
             Ok(CancelAnswer::Refused(why)) => {
                 (Happening::CloseRefused, Facts::default(), CloseEnd::Refused(why))
@@ -153,20 +147,12 @@ impl Payments {
         attempt: &Attempt,
     ) -> Result<CancelAnswer, ChannelError> {
         let Some((entry, _)) = site(catalog, payment, attempt) else { return Err(ChannelError::Unsupported) };
-        let limit = entry.request.unwrap_or(catalog.timing.request);
-        let ports = self.ports();
-        let cx = Cx::new(
-            ports.transport.as_ref(),
-            ports.clock.as_ref(),
-            Deadline::after(ports.clock.mono(), limit),
-        );
+        let cx = self.cx(self.clock().mono(), entry.request.unwrap_or(catalog.timing.request));
         let order = order_ref(payment, attempt);
-        let call = AssertUnwindSafe(entry.channel.cancel(&cx, &order)).catch_unwind();
-        match within(self.clock(), limit, call).await {
-            Some(Ok(answer)) => answer,
-            Some(Err(_)) => Err(ChannelError::unknown("the plugin panicked")),
-            None => Err(ChannelError::unknown("no answer in time")),
-        }
+        crate::crash_point!("close.before_call");
+        let answer = self.guarded(&cx, entry.channel.cancel(&cx, &order)).await;
+        crate::crash_point!("close.after_call");
+        answer
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use tracing::Instrument as _;
-
 use crate::catalog::{Catalog, ChannelEntry, FailoverUnknown, Route};
 use crate::channel::OrderEnd;
 use crate::clock::{Mono, Timestamp, within};
@@ -51,15 +49,16 @@ impl Payments {
         let started = self.clock().mono();
         let ask = Ask::of(&app, &request);
         let router = Router::new(&catalog);
-        self.check_notify_url(&catalog, &app, &request)?;
-        router.check_extra(&ask, &request)?;
-        let picked = match router.pick(&ask, &[], self.ports().rng.bits()) {
+        let checked = self.check_request(&catalog, &app, &request).map_err(PaymentError::from);
+        let picked = checked
+            .and_then(|()| router.pick(&ask, &[], self.ports().rng.bits()).map_err(PaymentError::NoChannel));
+        let picked = match picked {
             Ok(picked) => picked,
-            Err(nobody) => {
-                // A repeat is answered whatever became of the channels since.
+            Err(no) => {
+                // A repeat is answered whatever became of the configuration since.
                 return match self.store().payment_by_order(&app, &request.order_no).await? {
                     Some(stored) => self.repeat(stored, &request, started, &catalog).await,
-                    None => Err(PaymentError::NoChannel(nobody)),
+                    None => Err(no),
                 };
             }
         };
@@ -68,6 +67,7 @@ impl Payments {
         match self.open(Opening { payment: payment.clone(), decision }).await? {
             Opened::Exists(stored) => self.repeat(*stored, &request, started, &catalog).await,
             Opened::New => {
+                crate::crash_point!("create.after_open");
                 let dispatch = Dispatch { app, request, started, begun: started };
                 let payment = self.dispatch_within(&catalog, payment, dispatch).await?;
                 Ok(CreateAnswer { payment, is_new: true })
@@ -75,9 +75,26 @@ impl Payments {
         }
     }
 
+    /// Whether a request keeps the rules that only the configuration tells. A front asks before it claims
+    /// a key for the request; [`Self::create`] asks by itself.
+    pub fn check_payment(&self, app: &AppId, request: &NewPayment) -> Result<(), InvalidField> {
+        self.check_request(&self.catalog(), app, request)
+    }
+
+    fn check_request(
+        &self,
+        catalog: &Catalog,
+        app: &AppId,
+        request: &NewPayment,
+    ) -> Result<(), InvalidField> {
+        self.check_notify_url(catalog, app, request)?;
+        Router::new(catalog).check_extra(&Ask::of(app, request), request)
+    }
+
     /// Stores a new payment. After an unconfirmed commit it is new all the same if it can be read.
     async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
         let id = opening.payment.id;
+        crate::crash_point!("create.before_open" => return Err(StoreError::Unavailable("crash point".into())));
         match self.store().open(opening).await {
             Err(StoreError::Unconfirmed(why)) => match self.store().payment(id).await? {
                 Some(_) => Ok(Opened::New),
@@ -144,10 +161,9 @@ impl Payments {
         let id = payment.id;
         let left = dispatch.started.plus(catalog.timing.answer).left(self.clock().mono());
         let this = self.clone();
-        let task =
-            self.0.tasks.spawn(async move { this.dispatch(payment, dispatch).await }.in_current_span());
+        let task = self.spawn(async move { this.dispatch(payment, dispatch).await });
         match within(self.clock(), left, task).await {
-            Some(Ok(Some(payment))) => Ok(payment),
+            Some(Some(Some(payment))) => Ok(payment),
             Some(_) | None => self.reload(id).await,
         }
     }
@@ -184,9 +200,11 @@ impl Payments {
         let next = self.next_channel(catalog, payment, attempt, placed, dispatch);
         let begun = self.clock().mono();
         for _ in 0..OUTCOME_TRIES {
+            crate::crash_point!("create.before_outcome");
             let draft = self.outcome(catalog, payment, attempt, placed, next.as_ref());
             match self.commit(draft).await {
                 Ok(stored) => {
+                    crate::crash_point!("create.after_outcome");
                     dispatch.begun = begun;
                     return stored;
                 }
@@ -332,6 +350,9 @@ impl Payments {
             reference: None,
             trade_no: None,
             received: None,
+            more: Vec::new(),
+            refunding: 0,
+            refunded: 0,
             failure: None,
             created_at: now,
             ends_at: ends_at(entry, payment, now),
@@ -400,13 +421,16 @@ impl Payments {
     ) -> Result<Payment, PaymentError> {
         const TRIES: u32 = 5;
         for _ in 0..TRIES {
+            crate::crash_point!("learn.before_store");
             let catalog = self.catalog();
             let mut draft = self.draft(&catalog, &payment);
             if draft.happen(attempt, happening, facts.clone()) == Effect::Next {
                 draft.conclude();
             }
             let is_empty = draft.payment() == &payment;
-            match self.commit(draft).await? {
+            let stored = self.commit(draft).await?;
+            crate::crash_point!("learn.after_store");
+            match stored {
                 Some(stored) => return Ok(stored),
                 None if is_empty => return Ok(payment),
                 None => payment = self.reload(payment.id).await?,

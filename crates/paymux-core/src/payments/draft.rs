@@ -1,18 +1,27 @@
 //! One change of one payment, in the making: what happened goes in, a [`Change`] comes out.
 
+mod money;
+mod refund;
+
 use std::collections::BTreeMap;
 
 use crate::catalog::Catalog;
 use crate::channel::Receipt;
 use crate::clock::Timestamp;
 use crate::ids::{AttemptId, EventId};
-use crate::payment::{Attempt, AttemptState, Failure, Held, NextAction, Payment, Status};
+use crate::outflow::OutflowState;
+use crate::payment::{Attempt, AttemptState, Failure, NextAction, Payment, Status};
+use crate::posting::Posting;
 use crate::random::Rng;
+use crate::refund::Refund;
 use crate::router::Decision;
-use crate::state::{Effect, Happening, step};
-use crate::store::{CallbackRow, Change, Event, EventKind, Touched};
-use crate::view::{NoticeData, NoticeView, PaymentView};
+use crate::state::{Effect, Ground, Happening, step};
+use crate::store::{AuditRow, CallbackRow, Change, Event, EventKind, RefundWrite, Subject, Touched};
+use crate::view::{PaymentView, RefundView, Told, notice_body, refund_status};
 
+pub(crate) use self::money::{Entry, Queued};
+use self::money::{has_gone_back, is_known_beside};
+pub(crate) use self::refund::RefundTurn;
 use super::{schedule, site};
 
 /// What is known beside the happening itself.
@@ -26,6 +35,25 @@ pub(crate) struct Facts {
     pub(crate) reference: Option<String>,
     /// How it went wrong.
     pub(crate) failure: Option<Failure>,
+    /// How far the receipt's trade number can be relied on.
+    pub(crate) trade_no: TradeNo,
+}
+
+impl Facts {
+    /// Money that the provider named when it was asked.
+    pub(crate) fn asked(receipt: Receipt) -> Self {
+        Self { receipt: Some(receipt), trade_no: TradeNo::Proven, ..Self::default() }
+    }
+}
+
+/// How far a trade number can be relied on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum TradeNo {
+    /// It is noted, and proves nothing.
+    #[default]
+    Told,
+    /// A sign covers it, or the provider named it when it was asked: another one is other money.
+    Proven,
 }
 
 /// A change in the making.
@@ -37,8 +65,11 @@ pub(crate) struct Draft<'a> {
     rng: &'a dyn Rng,
     touched: BTreeMap<AttemptId, Touched>,
     added: Option<(AttemptId, serde_json::Value)>,
-    events: Vec<EventKind>,
+    refund: Option<RefundWrite>,
+    postings: Vec<Posting>,
+    events: Vec<Notice>,
     callback: Option<CallbackRow>,
+    audit: Option<AuditRow>,
 }
 
 impl<'a> Draft<'a> {
@@ -52,8 +83,11 @@ impl<'a> Draft<'a> {
             rng,
             touched: BTreeMap::new(),
             added: None,
+            refund: None,
+            postings: Vec::new(),
             events: Vec::new(),
             callback: None,
+            audit: None,
         }
     }
 
@@ -71,24 +105,27 @@ impl<'a> Draft<'a> {
             tracing::error!(attempt = %id, "an attempt that its payment does not have");
             return Effect::Ignore;
         };
-        let seen = self.after.attempts[place].state;
-        let (next, effect) = step(seen, happening);
+        let attempt = &self.after.attempts[place];
+        let seen = attempt.state;
+        if facts.receipt.as_ref().is_some_and(|receipt| is_known_beside(attempt, receipt)) {
+            return Effect::Ignore;
+        }
+        let (happening, facts) = match &facts.receipt {
+            Some(receipt) if has_gone_back(attempt, receipt) => match happening {
+                // The provider goes on showing what came in: its order is over, and nothing waits.
+                Happening::QueryPaid(_) => (Happening::QueryClosed, Facts { receipt: None, ..facts }),
+                _ => return Effect::Ignore,
+            },
+            _ => (happening, facts),
+        };
+        let ground = self.ground(place, happening, &facts);
+        let (next, effect) = step(seen, happening, ground);
         if effect == Effect::Ignore && next == seen {
             return effect;
         }
         self.touch(place);
-        let is_second = self.is_second_sum(place, &facts);
-        if is_second && matches!(effect, Effect::Hold(_)) {
-            // What came first stays booked; the callback that told of the rest is kept beside it.
-            self.hold(Held::SecondPayment);
-            self.plan_next_look(place);
-            return effect;
-        }
         self.note(place, next, &facts);
-        self.carry_out(place, effect, facts);
-        if is_second {
-            self.hold(Held::SecondPayment);
-        }
+        self.carry_out(place, effect, ground, facts);
         self.plan_next_look(place);
         effect
     }
@@ -121,6 +158,21 @@ impl<'a> Draft<'a> {
         self.after.cancel_requested = wanted == CancelWish::Yes;
     }
 
+    /// A refund that begins, moves or ends with this change.
+    pub(crate) fn write_refund(&mut self, write: RefundWrite) {
+        self.refund = Some(write);
+    }
+
+    /// An event beside those that the state table calls for.
+    pub(crate) fn tell(&mut self, notice: Notice) {
+        self.events.push(notice);
+    }
+
+    /// The operator's action that causes this change.
+    pub(crate) fn audited(&mut self, audit: AuditRow) {
+        self.audit = Some(audit);
+    }
+
     /// The callback that causes this change.
     pub(crate) fn caused_by(&mut self, callback: CallbackRow) {
         self.callback = Some(callback);
@@ -128,20 +180,24 @@ impl<'a> Draft<'a> {
 
     /// The change; `None` when nothing differs from before.
     pub(crate) fn into_change(mut self) -> Option<Change> {
-        if self.after == *self.before && self.callback.is_none() {
+        let is_empty = self.after == *self.before && self.refund.is_none() && self.callback.is_none();
+        if is_empty && self.audit.is_none() {
             return None;
         }
         self.after.version = self.before.version + 1;
         self.after.events = self.before.events + i64::try_from(self.events.len()).unwrap_or(0);
         let events =
-            (1..).zip(&self.events).map(|(i, kind)| self.event(*kind, self.before.events + i)).collect();
+            (1..).zip(&self.events).map(|(i, notice)| self.event(notice, self.before.events + i)).collect();
         Some(Change {
             payment: self.after,
             seen_version: self.before.version,
             touched: self.touched.into_values().collect(),
             added: self.added,
+            refund: self.refund,
+            postings: self.postings,
             events,
             callback: self.callback,
+            audit: self.audit,
         })
     }
 
@@ -149,15 +205,6 @@ impl<'a> Draft<'a> {
         let attempt = &self.after.attempts[place];
         let seen = Touched { id: attempt.id, seen_state: attempt.state, seen_fence: attempt.fence };
         self.touched.entry(attempt.id).or_insert(seen);
-    }
-
-    /// Whether the money is not what was noted before: it came under another trade number.
-    fn is_second_sum(&self, place: usize, facts: &Facts) -> bool {
-        let attempt = &self.after.attempts[place];
-        let trade_no = facts.receipt.as_ref().and_then(|receipt| receipt.trade_no.as_ref());
-        attempt.received.is_some()
-            && trade_no.is_some()
-            && attempt.trade_no.as_ref().is_some_and(|no| Some(no) != trade_no)
     }
 
     /// Writes down on the attempt what is known now.
@@ -170,30 +217,18 @@ impl<'a> Draft<'a> {
         if facts.failure.is_some() {
             attempt.failure.clone_from(&facts.failure);
         }
-        if let Some(receipt) = &facts.receipt {
-            attempt.received = Some(receipt.received);
-            attempt.trade_no = receipt.trade_no.clone().or(attempt.trade_no.take());
-            attempt.reference = receipt.reference.clone().or(attempt.reference.take());
-        }
     }
 
-    fn carry_out(&mut self, place: usize, effect: Effect, facts: Facts) {
+    fn carry_out(&mut self, place: usize, effect: Effect, ground: Ground, facts: Facts) {
         match effect {
             Effect::Ignore | Effect::Next => {}
             Effect::Ask => self.after.attempts[place].checks += 1,
             Effect::Show => self.show(place, facts.action),
-            Effect::Settle => self.settle(place, facts.receipt),
-            Effect::Hold(held) => {
-                self.after.attempts[place].checks += 1;
-                if held == Held::Underpaid
-                    && self.after.status != Status::Succeeded
-                    && let Some(receipt) = facts.receipt
-                {
-                    self.after.amount_received = receipt.received;
-                }
-                self.hold(held);
-            }
+            Effect::Settle => self.settle(place, ground, facts.receipt),
+            Effect::Duplicate => self.duplicate(place, facts.receipt),
+            Effect::Hold(held) => self.hold_money(place, held, ground, facts.receipt),
             Effect::End => self.end(),
+            Effect::Clear => self.clear(place),
         }
     }
 
@@ -206,38 +241,12 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Money is there: the payment's success, or a duplicate of it.
-    fn settle(&mut self, place: usize, receipt: Option<Receipt>) {
-        let paid_before = self.before.attempts.iter().any(|a| a.state == AttemptState::Paid);
-        self.after.attempts[place].failure = None;
-        if paid_before {
-            self.after.attempts[place].state = AttemptState::DuplicatePaid;
-            self.events.push(EventKind::PaymentDuplicatePaid);
-            return;
-        }
-        if let Some(receipt) = receipt {
-            self.after.amount_received = receipt.received;
-            self.after.amount_discount = receipt.discount;
-        }
-        self.after.status = Status::Succeeded;
-        self.after.paid_at = Some(self.now);
-        self.after.next_action = None;
-        self.after.failure = None;
-        // Money on another attempt that settled nothing still waits for a person.
-        let is_settled = |a: &Attempt| matches!(a.state, AttemptState::Paid | AttemptState::DuplicatePaid);
-        if !self.after.attempts.iter().any(|a| a.received.is_some() && !is_settled(a)) {
-            self.after.held = None;
-        }
-        self.events.push(EventKind::PaymentSucceeded);
-        self.call_siblings_in(place);
-    }
-
     /// Attempts that could still take money are no longer live, and are looked at at once: a worker
     /// closes them, or watches those that cannot be closed.
     fn call_siblings_in(&mut self, paid: usize) {
         for place in (0..self.after.attempts.len()).filter(|place| *place != paid) {
             let seen = self.after.attempts[place].state;
-            let (next, effect) = step(seen, Happening::SiblingPaid);
+            let (next, effect) = step(seen, Happening::SiblingPaid, Ground::SiblingPaid);
             if effect == Effect::Ask {
                 self.touch(place);
                 let attempt = &mut self.after.attempts[place];
@@ -245,18 +254,6 @@ impl<'a> Draft<'a> {
                 attempt.check_at = Some(self.now);
             }
         }
-    }
-
-    fn hold(&mut self, held: Held) {
-        if self.after.held.is_some_and(|was| gravity(was) >= gravity(held)) {
-            return;
-        }
-        self.after.held = Some(held);
-        self.after.next_action = None;
-        self.events.push(match held {
-            Held::Underpaid => EventKind::PaymentUnderpaid,
-            Held::Mismatch | Held::SecondPayment => EventKind::PaymentHeld,
-        });
     }
 
     /// An open attempt ended unpaid.
@@ -272,7 +269,7 @@ impl<'a> Draft<'a> {
         if !self.after.status.is_over() {
             self.after.status = status;
             self.after.next_action = None;
-            self.events.push(event);
+            self.events.push(Notice::Payment(event));
         }
     }
 
@@ -286,39 +283,41 @@ impl<'a> Draft<'a> {
         self.after.attempts[place].check_at = look;
     }
 
-    fn event(&self, kind: EventKind, sequence: i64) -> Event {
+    fn event(&self, notice: &Notice, sequence: i64) -> Event {
         let app = self.catalog.app(&self.after.app);
         let default_url = || app.and_then(|app| app.notify_url.as_ref()).map(|url| url.as_str().to_owned());
-        let notice = NoticeView {
-            r#type: kind.word(),
-            timestamp: self.now,
-            data: NoticeData {
-                payment: PaymentView::of(&self.after),
-                sequence,
-                late: self.before.status.is_over(),
-                previous_status: self.before.status.word(),
-            },
+        let late = self.before.status.is_over();
+        let previous_status = self.before.status.word();
+        let (kind, body) = match notice {
+            Notice::Payment(kind) => {
+                let told = Told { sequence, late, previous_status };
+                (*kind, notice_body(*kind, self.now, PaymentView::of(&self.after), told))
+            }
+            Notice::Refund(kind, refund, before) => {
+                let told = Told { sequence, late: before.is_over(), previous_status: refund_status(*before) };
+                (*kind, notice_body(*kind, self.now, RefundView::of(refund), told))
+            }
         };
         Event {
             id: EventId::make(self.now, self.rng),
             app: self.after.app.clone(),
-            payment: self.after.id,
+            subject: Subject::Payment(self.after.id),
             kind,
             sequence,
             created_at: self.now,
-            body: serde_json::to_string(&notice).unwrap_or_default(),
+            body,
             url: self.after.notify_url.clone().or_else(default_url),
         }
     }
 }
 
-/// How grave a reason is: a graver one is not forgotten over a lighter one.
-fn gravity(held: Held) -> u8 {
-    match held {
-        Held::Underpaid => 0,
-        Held::Mismatch => 1,
-        Held::SecondPayment => 2,
-    }
+/// What a merchant is to be told.
+#[derive(Debug, Clone)]
+pub(crate) enum Notice {
+    /// Of the payment.
+    Payment(EventKind),
+    /// Of a refund as it is now, and where it stood before.
+    Refund(EventKind, Box<Refund>, OutflowState),
 }
 
 /// Whether the merchant wants a payment canceled.

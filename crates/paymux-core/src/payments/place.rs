@@ -1,22 +1,13 @@
 //! One create call at one channel, and what became of it: decided by where it failed.
 
-use std::panic::AssertUnwindSafe;
-use std::time::Duration;
-
-use futures_util::FutureExt as _;
-
 use crate::catalog::{Catalog, ChannelEntry};
-use crate::channel::{ChannelError, Created, Cx, Order, Refusal};
-use crate::clock::{Mono, within};
+use crate::channel::{ChannelError, Created, Order, Refusal};
+use crate::clock::Mono;
 use crate::payment::request::NewPayment;
 use crate::payment::{Attempt, Failure, Payment};
 use crate::state::{Happening, Sum};
-use crate::transport::{Deadline, NotSent};
 
 use super::{Facts, Payments};
-
-/// How long past the deadline a plugin may tidy up before its call counts as lost.
-const GRACE: Duration = Duration::from_millis(500);
 
 /// How a create call went, as the state table and the failover look at it.
 #[derive(Debug)]
@@ -44,38 +35,13 @@ impl Payments {
     ) -> Placed {
         let limit = entry.request_limit(payment.method, &catalog.timing);
         let order = order(catalog, entry, payment, attempt, request);
-        let ports = self.ports();
-        let deadline = Deadline::after(begun, limit);
-        let left = deadline.answer_by.left(ports.clock.mono());
-        if left.is_zero() {
-            return judge(payment, Err(ChannelError::NotSent(NotSent::TooLate)));
-        }
-        let cx = Cx::new(ports.transport.as_ref(), ports.clock.as_ref(), deadline);
-        let call = AssertUnwindSafe(entry.channel.create(&cx, &order)).catch_unwind();
-        let answer = match within(self.clock(), left + GRACE, call).await {
-            Some(Ok(answer)) => answer,
-            Some(Err(_panic)) => Err(lost(&cx, "the plugin panicked")),
-            None => Err(lost(&cx, "no answer in time")),
-        };
-        let answer = answer.map_err(|error| doubt(error, &cx));
+        let cx = self.cx(begun, limit);
+        crate::crash_point!("create.before_call");
+        let answer = self.guarded(&cx, entry.channel.create(&cx, &order)).await;
+        crate::crash_point!("create.after_call");
         metrics::counter!("paymux_creates_total", "channel" => entry.id.to_string(), "outcome" => outcome_label(&answer))
             .increment(1);
         judge(payment, answer)
-    }
-}
-
-/// What a call that ended without a word means: nothing if no byte left.
-fn lost(cx: &Cx<'_>, what: &str) -> ChannelError {
-    if cx.is_exposed() { ChannelError::unknown(what) } else { ChannelError::NotSent(NotSent::TooLate) }
-}
-
-/// A plugin's "nothing happened" does not count once a byte has left.
-fn doubt(error: ChannelError, cx: &Cx<'_>) -> ChannelError {
-    match error {
-        ChannelError::NotSent(_) | ChannelError::Unsupported if cx.is_exposed() => {
-            ChannelError::unknown("a request had left before the call was given up")
-        }
-        error => error,
     }
 }
 
@@ -97,8 +63,7 @@ fn judge(payment: &Payment, answer: Result<Created, ChannelError>) -> Placed {
         }
         Ok(Created::Paid(receipt)) => {
             let sum = Sum::of(payment.amount, receipt.received, receipt.discount);
-            let facts = Facts { receipt: Some(receipt), ..Facts::default() };
-            Placed { happening: Happening::AnswerPaid(sum), facts, another_may: false }
+            Placed { happening: Happening::AnswerPaid(sum), facts: Facts::asked(receipt), another_may: false }
         }
         Err(ChannelError::Refused(refusal)) => refused(&refusal),
         Err(ChannelError::NotSent(why)) => failed(Happening::AnswerNotSent, "not_sent", why.to_string()),

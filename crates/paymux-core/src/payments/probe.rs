@@ -1,19 +1,14 @@
 //! Asking a provider what became of an attempt, and believing the answer.
 
-use std::panic::AssertUnwindSafe;
-
-use futures_util::FutureExt as _;
-
 use crate::catalog::Catalog;
-use crate::channel::{Can, ChannelError, Cx, MethodSpec, OrderEnd, OrderRef, QueryAnswer};
-use crate::clock::{Timestamp, within};
+use crate::channel::{Can, ChannelError, MethodSpec, OrderEnd, OrderRef, QueryAnswer};
+use crate::clock::Timestamp;
 use crate::error::PaymentError;
 use crate::ids::{AppId, AttemptId, PaymentId};
 use crate::payment::{Attempt, AttemptState, Payment};
 use crate::state::{Happening, Sum};
-use crate::transport::Deadline;
 
-use super::{Facts, Payments, schedule, site};
+use super::{Facts, Payments, may_be_given_up, schedule, site};
 
 impl Payments {
     /// Asks the provider now about every attempt that can still change, and returns the payment.
@@ -52,6 +47,7 @@ impl Payments {
         let Some((happening, facts)) = self.ask(&catalog, &payment, &attempt).await else {
             return Ok(payment);
         };
+        let happening = shown_to_nobody(&catalog, &payment, &attempt, happening);
         self.learn(payment, id, happening, &facts).await
     }
 
@@ -63,23 +59,29 @@ impl Payments {
         attempt: &Attempt,
     ) -> Option<(Happening, Facts)> {
         let (entry, spec) = site(catalog, payment, attempt)?;
-        let limit = entry.request.unwrap_or(catalog.timing.request);
-        let ports = self.ports();
-        let cx = Cx::new(
-            ports.transport.as_ref(),
-            ports.clock.as_ref(),
-            Deadline::after(ports.clock.mono(), limit),
-        );
+        let cx = self.cx(self.clock().mono(), entry.request.unwrap_or(catalog.timing.request));
         let order = order_ref(payment, attempt);
         let asked_at = self.now();
-        let call = AssertUnwindSafe(entry.channel.query(&cx, &order)).catch_unwind();
-        let answer = match within(self.clock(), limit, call).await {
-            Some(Ok(answer)) => answer,
-            Some(Err(_)) => Err(ChannelError::unknown("the plugin panicked")),
-            None => Err(ChannelError::unknown("no answer in time")),
-        };
+        crate::crash_point!("query.before_call");
+        let answer = self.guarded(&cx, entry.channel.query(&cx, &order)).await;
+        crate::crash_point!("query.after_call");
         Some(read(payment, attempt, spec, answer, asked_at))
     }
+}
+
+/// An order that is open, but whose create answer never reached anyone, cannot be paid: it is given
+/// up where that is allowed, so that the merchant learns soon that it has to begin anew.
+fn shown_to_nobody(
+    catalog: &Catalog,
+    payment: &Payment,
+    attempt: &Attempt,
+    happening: Happening,
+) -> Happening {
+    let route = catalog.route(&payment.route);
+    let gives_up = attempt.state == AttemptState::Unknown
+        && happening == Happening::QueryOpen
+        && route.is_some_and(|route| may_be_given_up(catalog, route, payment, attempt));
+    if gives_up { Happening::GiveUp } else { happening }
 }
 
 pub(super) fn order_ref(payment: &Payment, attempt: &Attempt) -> OrderRef {
@@ -104,7 +106,7 @@ fn read(
     match answer {
         Ok(QueryAnswer::Paid(receipt)) => {
             let sum = Sum::of(payment.amount, receipt.received, receipt.discount);
-            (Happening::QueryPaid(sum), Facts { receipt: Some(receipt), ..Facts::default() })
+            (Happening::QueryPaid(sum), Facts::asked(receipt))
         }
         Ok(QueryAnswer::Open) if timer_is_over(attempt, spec, asked_at) => {
             (Happening::TimerOver, Facts::default())

@@ -22,10 +22,12 @@ const LOOKS: [Duration; 8] = [
 /// How long past its deadline a sender is given before its attempt counts as orphaned.
 pub(super) const ORPHAN_MARGIN: Duration = Duration::from_secs(5);
 
-/// How long until the next look after `checks` of them.
-fn pause(checks: i32) -> Duration {
-    let place = usize::try_from(checks).unwrap_or(0).min(LOOKS.len() - 1);
-    LOOKS[place]
+/// How long until the next look after `checks` of them, by the provider's own schedule or ours.
+pub(super) fn pause(descriptor: Option<&Descriptor>, checks: i32) -> Duration {
+    let own = descriptor.map_or(&[][..], |descriptor| descriptor.looks);
+    let looks = if own.is_empty() { &LOOKS[..] } else { own };
+    let place = usize::try_from(checks).unwrap_or(0);
+    looks.get(place).or(looks.last()).copied().unwrap_or(LOOKS[0])
 }
 
 /// The moment from which an unpaid order may be ended.
@@ -53,7 +55,7 @@ pub(super) fn next_look(
     now: Timestamp,
 ) -> Option<Timestamp> {
     let can_ask = descriptor.can.has(Can::QUERY);
-    let by_pause = now.plus(pause(attempt.checks));
+    let by_pause = now.plus(pause(Some(descriptor), attempt.checks));
     let end = end_due_at(attempt, spec);
     match attempt.state {
         AttemptState::Open | AttemptState::Unknown if end > now => {
@@ -62,7 +64,9 @@ pub(super) fn next_look(
         AttemptState::Open | AttemptState::Unknown => Some(by_pause),
         AttemptState::Abandoned | AttemptState::Lapsed => {
             let watched_until = attempt.ends_at.plus(spec.watch);
-            (can_ask && now < watched_until).then_some(by_pause.min(watched_until))
+            // A close that failed is tried again, even where nothing can be asked.
+            let can_close = descriptor.can.has(Can::CANCEL) && matches!(spec.end, OrderEnd::Call { .. });
+            ((can_ask || can_close) && now < watched_until).then_some(by_pause.min(watched_until))
         }
         // Money can come before the answer; the worker still looks whether its sender is gone.
         AttemptState::Sending => attempt.check_at,
@@ -106,6 +110,9 @@ mod tests {
             reference: None,
             trade_no: None,
             received: None,
+            more: Vec::new(),
+            refunding: 0,
+            refunded: 0,
             failure: None,
             created_at: Timestamp::from_ms(0),
             ends_at: Timestamp::from_ms(ENDS),
@@ -133,6 +140,8 @@ mod tests {
             can,
             currencies: Vec::new(),
             methods: Vec::new(),
+            payouts: &[],
+            looks: &[],
             extra: &[],
         };
         let at = next_look(&attempt(state, checks), &descriptor, &spec, Timestamp::from_ms(now));

@@ -151,10 +151,12 @@ async fn the_rest_of_an_underpaid_sum_is_no_repeat_of_its_first_part() {
     assert_eq!((stored.status, stored.held), (Status::Pending, Some(Held::SecondPayment)));
     assert_eq!(stored.attempts[0].received, Some(Money::fen(1000)), "what was booked stays booked");
     assert_eq!(verdicts(&world), [V::Applied, V::Applied]);
-    // The same sum once more, under a third number.
+    // The same sum once more, under a third number: more money again.
     world.clock.advance(Duration::from_secs(1)).await;
     take(&world, paid(&payment, 999, "T3")).await;
-    assert_eq!(verdicts(&world)[2], V::Quarantined);
+    take(&world, paid(&payment, 999, "T2")).await;
+    assert_eq!(verdicts(&world)[2..], [V::Applied, V::Duplicate]);
+    assert_eq!(world.stored(&payment).await.attempts[0].more.len(), 2);
     // A query that still sees the first part takes nothing back.
     world.a.on_query(Ok(QueryAnswer::Paid(Receipt::of(Money::fen(1000)))));
     world.pass(Duration::from_mins(1)).await;
@@ -223,16 +225,6 @@ async fn more_than_asked_settles_and_is_booked_as_received() {
     take(&world, paid(&payment, 2500, "T1")).await;
     let stored = world.stored(&payment).await;
     assert_eq!((stored.status, stored.amount_received), (Status::Succeeded, Money::fen(2500)));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_second_sum_for_one_order_is_for_a_person() {
-    let world = World::new();
-    let payment = world.created(json!({})).await;
-    take(&world, paid(&payment, 1999, "T1")).await;
-    assert_eq!(take(&world, paid(&payment, 1999, "T2")).await, accepted());
-    let kept = world.store.callbacks();
-    assert_eq!((kept[1].verdict, kept[1].detail.as_deref()), (V::Quarantined, Some("second_payment")));
 }
 
 #[tokio::test(start_paused = true)]
@@ -351,6 +343,30 @@ async fn money_that_is_not_signed_is_believed_only_as_the_provider_confirms_it()
         let mut request = self::paid(&payment, 1999, "T1");
         request.path = UNSIGNED.to_owned();
         assert_eq!(take(&world, request).await, want);
+        assert_eq!(world.stored(&payment).await.status, status);
+        assert_eq!(verdicts(&world), kept);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn money_that_a_close_may_have_sent_back_is_believed_only_as_the_provider_confirms_it() {
+    let paid = Ok(QueryAnswer::Paid(Receipt::of(Money::fen(1999))));
+    check(paid, accepted(), Status::Succeeded, &[V::Applied]).await;
+    check(Ok(QueryAnswer::Closed), accepted(), Status::Processing, &[V::Quarantined]).await;
+    check(Err(ChannelError::unknown("cut")), (503, "again".to_owned()), Status::Processing, &[]).await;
+
+    async fn check(
+        answer: Result<QueryAnswer, ChannelError>,
+        want: (u16, String),
+        status: Status,
+        kept: &[V],
+    ) {
+        let world = World::new();
+        world.a.on_create(Script::Lose);
+        let payer = json!({"auth_code": "134567890123456789"});
+        let payment = world.created(json!({"method": "wechat.barcode", "payer": payer})).await;
+        world.a.on_query(answer);
+        assert_eq!(take(&world, self::paid(&payment, 1999, "T1")).await, want);
         assert_eq!(world.stored(&payment).await.status, status);
         assert_eq!(verdicts(&world), kept);
     }

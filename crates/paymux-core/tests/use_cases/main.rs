@@ -5,10 +5,20 @@ mod callbacks;
 #[cfg(test)]
 mod create;
 #[cfg(test)]
+mod desk;
+#[cfg(test)]
 mod endings;
+#[cfg(test)]
+mod late_money;
 #[cfg(test)]
 mod notices;
 #[cfg(test)]
+mod reconcile;
+#[cfg(test)]
+mod refunds;
+#[cfg(test)]
 mod routing;
+#[cfg(test)]
+mod transfers;
 #[cfg(test)]
 mod world;

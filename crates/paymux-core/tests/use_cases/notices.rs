@@ -116,7 +116,7 @@ async fn a_crashed_worker_loses_no_notice() {
     let world = World::new();
     paid_payment(&world, json!({})).await;
     // Taken and never reported: the lease runs out and somebody else tells it.
-    use paymux_core::Store as _;
+    use paymux_core::store::Outbox as _;
     let now = world.clock.now();
     let taken = world.store.take_due_deliveries(now, Duration::from_secs(90), 10, 10).await.unwrap();
     assert_eq!(taken.len(), 1);

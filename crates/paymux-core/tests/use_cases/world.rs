@@ -7,9 +7,11 @@ use std::time::Duration;
 use paymux_core::catalog::{App, Catalog, ChannelEntry, FailoverUnknown, Route, Strategy, When};
 use paymux_core::ids::{AppId, ChannelId, RouteName};
 use paymux_core::payment::{NewPayment, PaymentRequest};
+use paymux_core::payments::desk::{Operator, Outcome, Resolution};
 use paymux_core::payments::{CreateAnswer, Ports};
+use paymux_core::store::{PaymentLedger as _, QueueKind};
 use paymux_core::wire::{Endpoint, PlainHttp};
-use paymux_core::{CatalogHandle, Clock, Payment, PaymentError, Payments, Secret, Store};
+use paymux_core::{CatalogHandle, Clock, Payment, PaymentError, Payments, Secret};
 use paymux_sign::WebhookSecret;
 use paymux_testkit::{MemoryStore, ScriptedChannel, ScriptedTransport, SeededRng, TestClock};
 use serde_json::{Value, json};
@@ -24,6 +26,8 @@ pub(crate) struct World {
     pub(crate) clock: Arc<TestClock>,
     pub(crate) a: Arc<ScriptedChannel>,
     pub(crate) b: Arc<ScriptedChannel>,
+    ports: Ports,
+    catalog: CatalogHandle,
 }
 
 pub(crate) fn app() -> AppId {
@@ -38,6 +42,16 @@ pub(crate) fn endpoint(url: &str) -> Endpoint {
     Endpoint::parse(url, PlainHttp::LoopbackOnly).unwrap()
 }
 
+/// An operator who may say everything.
+pub(crate) fn root() -> Operator {
+    Operator { id: "root".to_owned(), request_id: "req".to_owned() }
+}
+
+/// That word, and nothing beside it.
+pub(crate) fn says(outcome: Outcome) -> Resolution {
+    Resolution { outcome, amount: None, provider_trade_no: None, note: "seen at the bank".to_owned() }
+}
+
 /// What a test may set otherwise.
 #[derive(Clone)]
 pub(crate) struct Setting {
@@ -45,6 +59,7 @@ pub(crate) struct Setting {
     pub(crate) failover_unknown: FailoverUnknown,
     pub(crate) answer: Duration,
     pub(crate) a: fn(ScriptedChannel) -> ScriptedChannel,
+    pub(crate) app: fn(&mut App),
 }
 
 impl Default for Setting {
@@ -54,6 +69,7 @@ impl Default for Setting {
             failover_unknown: FailoverUnknown::Abandon,
             answer: Duration::from_secs(20),
             a: |a| a,
+            app: |_| {},
         }
     }
 }
@@ -76,8 +92,26 @@ impl World {
             rng: Arc::new(SeededRng::new(7)),
         };
         let catalog = CatalogHandle::new(catalog(setting, &a, &b));
-        let payments = Payments::new(ports, catalog);
-        Self { payments, store, transport, clock, a, b }
+        let payments = Payments::new(ports.clone(), catalog.clone());
+        Self { payments, store, transport, clock, a, b, ports, catalog }
+    }
+
+    /// Another process over the same store, beside this one or after its death.
+    pub(crate) fn another_node(&self) -> Payments {
+        Payments::new(self.ports.clone(), self.catalog.clone())
+    }
+
+    /// The process dies wherever it stands, and another one takes its place.
+    pub(crate) fn crash(&mut self) {
+        self.payments.halt();
+        self.payments = self.another_node();
+    }
+
+    /// Another configuration from now on: that of `setting`, with a change.
+    pub(crate) fn reconfigure(&self, setting: &Setting, change: impl FnOnce(&mut Catalog)) {
+        let mut catalog = catalog(setting, &self.a, &self.b);
+        change(&mut catalog);
+        self.catalog.replace(catalog);
     }
 
     pub(crate) async fn create(&self, patch: Value) -> Result<CreateAnswer, PaymentError> {
@@ -92,6 +126,12 @@ impl World {
     /// The payment as the store has it.
     pub(crate) async fn stored(&self, payment: &Payment) -> Payment {
         self.store.payment(payment.id).await.unwrap().unwrap()
+    }
+
+    /// What waits for a person: why, and which.
+    pub(crate) async fn waiting(&self) -> Vec<(QueueKind, String)> {
+        let items = self.payments.queue(None, None, 100).await.unwrap();
+        items.into_iter().map(|item| (item.kind, item.id)).collect()
     }
 
     /// Lets so much time pass, sweeping each second as the server does.
@@ -134,6 +174,7 @@ fn catalog(setting: &Setting, a: &Arc<ScriptedChannel>, b: &Arc<ScriptedChannel>
     shop.notify_url = Some(endpoint("https://shop.example/hook?from=paymux"));
     shop.notify_secrets =
         [NOTIFY_KEY, OLD_NOTIFY_KEY].iter().map(|key| WebhookSecret::parse(key).unwrap()).collect();
+    (setting.app)(&mut shop);
     let other = App::new(AppId::new("other").unwrap(), &[Secret::new("other-key")]);
     let channels =
         vec![ChannelEntry::new(channel("a"), a.clone()), ChannelEntry::new(channel("b"), b.clone())];

@@ -8,10 +8,12 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use http::{StatusCode, header};
+use paymux_core::Payments;
 use serde::Serialize;
 
 use crate::envelope;
 use crate::front::{MetricsPage, Readiness, Shared};
+use crate::gauges::WaitingGauges;
 
 /// How long the store may take before it counts as away.
 const LOOK: Duration = Duration::from_secs(2);
@@ -51,8 +53,13 @@ pub(crate) async fn ready(State(shared): State<Shared>) -> Response {
 }
 
 /// `GET /metrics`, as a router of its own: it may stand on either listener.
-pub(crate) fn metrics(page: &MetricsPage) -> Router {
+pub(crate) fn metrics(page: &MetricsPage, payments: &Payments) -> Router {
     let page = Arc::clone(page);
+    let waiting = Arc::new(WaitingGauges::new(payments.clone()));
     let media_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    Router::new().route("/metrics", get(async move || (media_type, page())))
+    let scrape = async move || {
+        waiting.refresh(LOOK).await;
+        (media_type, page())
+    };
+    Router::new().route("/metrics", get(scrape))
 }

@@ -5,12 +5,19 @@
 mod world;
 
 mod admin;
+mod admin_lists;
 mod bad_input;
 mod callbacks;
 mod cancel;
 mod create;
 mod envelope;
+mod events;
+mod gauges;
 mod health;
+mod keys;
 mod list;
 mod matrix;
+mod refunds;
 mod returns;
+mod transfers;
+mod verdicts;

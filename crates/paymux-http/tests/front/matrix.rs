@@ -3,7 +3,7 @@
 use axum::body::Body;
 use http::Request;
 
-use crate::world::{OPERATOR, RIVAL, SHOP, World, order};
+use crate::world::{NARROW, OPERATOR, RIVAL, SHOP, World, order};
 
 /// What a caller shows.
 const KEYS: [(&str, Option<&str>); 6] = [
@@ -25,6 +25,19 @@ async fn merchant_routes_open_to_their_app_only() {
         ("GET", "/v1/payments/ID", [401, 401, 401, 404, 401, 200]),
         ("POST", "/v1/payments/ID/sync", [401, 401, 401, 404, 401, 200]),
         ("POST", "/v1/payments/ID/cancel", [401, 401, 401, 404, 401, 200]),
+        ("GET", "/v1/payments/ID/refunds", [401, 401, 401, 404, 401, 200]),
+        // An empty body comes to nothing where something must be said, but only for who may come so far.
+        ("POST", "/v1/payments/ID/refunds", [401, 401, 401, 400, 401, 400]),
+        ("GET", "/v1/refunds?refund_no=R", [401, 401, 401, 200, 401, 200]),
+        ("GET", "/v1/refunds/ID", [401, 401, 401, 404, 401, 404]),
+        ("POST", "/v1/refunds/ID/sync", [401, 401, 401, 404, 401, 404]),
+        ("POST", "/v1/transfers", [401, 401, 401, 400, 401, 400]),
+        ("GET", "/v1/transfers?transfer_no=T", [401, 401, 401, 200, 401, 200]),
+        ("GET", "/v1/transfers/ID", [401, 401, 401, 404, 401, 404]),
+        ("POST", "/v1/transfers/ID/sync", [401, 401, 401, 404, 401, 404]),
+        ("GET", "/v1/events", [401, 401, 401, 200, 401, 200]),
+        ("POST", "/v1/events/ID/redeliver", [401, 401, 401, 404, 401, 404]),
+        ("POST", "/v1/events/redeliver", [401, 401, 401, 400, 401, 400]),
     ] {
         for ((who, key), status) in KEYS.into_iter().zip(statuses) {
             let world = World::new();
@@ -46,6 +59,34 @@ async fn merchant_routes_open_to_their_app_only() {
             }
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_app_uses_only_what_its_scopes_list() {
+    let world = World::new();
+    let key = format!("Bearer {NARROW}");
+    for (method, path, scope) in [
+        ("POST", "/v1/payments", "payments"),
+        ("GET", "/v1/payments", "payments"),
+        ("GET", "/v1/payments/x", "payments"),
+        ("POST", "/v1/payments/x/cancel", "payments"),
+        ("POST", "/v1/payments/x/sync", "payments"),
+        ("POST", "/v1/payments/x/refunds", "refunds"),
+        ("GET", "/v1/payments/x/refunds", "refunds"),
+        ("GET", "/v1/refunds?refund_no=R", "refunds"),
+        ("GET", "/v1/refunds/x", "refunds"),
+        ("POST", "/v1/refunds/x/sync", "refunds"),
+        ("POST", "/v1/transfers", "transfers"),
+        ("GET", "/v1/transfers?transfer_no=T", "transfers"),
+        ("GET", "/v1/transfers/x", "transfers"),
+        ("POST", "/v1/transfers/x/sync", "transfers"),
+    ] {
+        let seen = world.call(request(method, path, Some(&key), String::new())).await;
+        let problem = seen.problem(403, "forbidden");
+        let named = format!("may not use {scope}");
+        assert!(problem["detail"].as_str().unwrap().contains(&named), "{method} {path}: {problem}");
+    }
+    assert_eq!(world.get(NARROW, "/v1/events").await.status, 200);
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,6 +113,15 @@ async fn open_routes_need_no_key_and_mind_none() {
 async fn admin_routes_open_to_the_operator_only() {
     for (method, path, statuses) in [
         ("POST", "/sandbox/main/pay/n", [401, 401, 401, 401, 404, 401]),
+        ("POST", "/admin/api/payments/x/confirm", [401, 401, 401, 401, 400, 401]),
+        ("POST", "/admin/api/attempts/x/resolve", [401, 401, 401, 401, 400, 401]),
+        ("POST", "/admin/api/refunds/x/resolve", [401, 401, 401, 401, 400, 401]),
+        ("POST", "/admin/api/transfers/x/resolve", [401, 401, 401, 401, 400, 401]),
+        ("POST", "/admin/api/callbacks/x/settle", [401, 401, 401, 401, 400, 401]),
+        ("GET", "/admin/api/queue", [401, 401, 401, 401, 200, 401]),
+        ("GET", "/admin/api/attempts?state=unknown", [401, 401, 401, 401, 200, 401]),
+        ("GET", "/admin/api/callbacks", [401, 401, 401, 401, 200, 401]),
+        ("GET", "/admin/api/audit", [401, 401, 401, 401, 200, 401]),
         ("GET", "/metrics", [200, 200, 200, 200, 200, 200]),
         ("GET", "/healthz", [200, 200, 200, 200, 200, 200]),
         ("GET", "/v1/payments", [404, 404, 404, 404, 404, 404]),

@@ -1,4 +1,4 @@
-//! One front with two apps and four channels, and a way to call it.
+//! One front with three apps and four channels, and a way to call it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,17 +10,18 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use paymux_core::catalog::{
-    App, Catalog, CatalogHandle, ChannelEntry, FailoverUnknown, Route, Strategy, When,
+    App, Catalog, CatalogHandle, ChannelEntry, FailoverUnknown, Route, Scope, Strategy, When,
 };
 use paymux_core::channel::{Can, Channel};
 use paymux_core::ids::{AppId, ChannelId, RouteName};
 use paymux_core::payments::Ports;
 use paymux_core::provider::{ChannelSite, Settings};
+use paymux_core::store::PaymentLedger;
 use paymux_core::wire::{Endpoint, PlainHttp};
-use paymux_core::{Payments, Secret};
+use paymux_core::{Money, Payments, Secret};
 use paymux_http::admin::{self, Admin};
 use paymux_http::{Front, FrontConfig, Limits, MetricsPage, MetricsPlace, Readiness, Ready};
-use paymux_testkit::{MemoryStore, ScriptedChannel, ScriptedTransport, SeededRng, TestClock};
+use paymux_testkit::{MemoryStore, Script, ScriptedChannel, ScriptedTransport, SeededRng, TestClock};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -28,6 +29,8 @@ use tower::ServiceExt as _;
 pub(crate) const SHOP: &str = "key-of-shop";
 /// The key of app `rival`.
 pub(crate) const RIVAL: &str = "key-of-rival";
+/// The key of app `narrow`, whose `scopes` are empty.
+pub(crate) const NARROW: &str = "key-of-narrow";
 /// The operator's token.
 pub(crate) const OPERATOR: &str = "token-of-the-operator";
 
@@ -48,7 +51,9 @@ impl World {
 
     pub(crate) fn with(config: FrontConfig) -> Self {
         let store = Arc::new(MemoryStore::new());
-        let main = Arc::new(ScriptedChannel::new("main"));
+        let can = Can::QUERY | Can::CANCEL | Can::REFUND | Can::QUERY_REFUND;
+        let can = can | Can::TRANSFER | Can::QUERY_TRANSFER;
+        let main = Arc::new(ScriptedChannel::new("main").that_can(can));
         let ports = Ports {
             store: Arc::clone(&store) as _,
             transport: Arc::new(ScriptedTransport::new()),
@@ -99,6 +104,51 @@ impl World {
         self.call(request.body(body.into()).unwrap()).await
     }
 
+    /// Posts with an `Idempotency-Key`.
+    pub(crate) async fn post_keyed(&self, key: &str, path: &str, idempotency_key: &str, body: &str) -> Seen {
+        let request = with_key(key, Request::post(path)).header("content-type", "application/json");
+        let request = request.header("idempotency-key", idempotency_key);
+        self.call(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    /// Gets as the operator.
+    pub(crate) async fn admin_get(&self, path: &str) -> Seen {
+        self.call_admin(with_key(OPERATOR, Request::get(path)).body(Body::empty()).unwrap()).await
+    }
+
+    /// Posts a JSON body as the operator.
+    pub(crate) async fn admin_post(&self, path: &str, body: &Value) -> Seen {
+        self.admin_post_text(path, body.to_string()).await
+    }
+
+    /// Posts a body that need not be JSON, as JSON and as the operator.
+    pub(crate) async fn admin_post_text(&self, path: &str, body: impl Into<Body>) -> Seen {
+        let request = with_key(OPERATOR, Request::post(path)).header("content-type", "application/json");
+        self.call_admin(request.body(body.into()).unwrap()).await
+    }
+
+    /// Creates a payment for `shop` that is paid at once.
+    pub(crate) async fn paid(&self, order_no: &str) -> Value {
+        self.main.on_create(Script::Paid(Money::fen(1999)));
+        let payment = self.created(order_no).await;
+        assert_eq!(payment["status"], "succeeded");
+        payment
+    }
+
+    /// Creates a payment for `shop` at a till, of which nobody knows anything.
+    pub(crate) async fn unknown(&self, order_no: &str) -> Value {
+        self.main.on_create(Script::Lose);
+        let barcode = json!({"method": "wechat.barcode", "payer": {"auth_code": "134567890123456789"}});
+        let payment = self.post(SHOP, "/v1/payments", &order_with(order_no, barcode)).await.json();
+        assert_eq!(payment["attempts"][0]["state"], "unknown");
+        payment
+    }
+
+    /// What a provider sends to that channel.
+    pub(crate) async fn notify(&self, channel: &str, body: impl Into<Body>) -> Seen {
+        self.call(Request::post(format!("/notify/{channel}")).body(body.into()).unwrap()).await
+    }
+
     /// Creates a payment for `shop` that must be new.
     pub(crate) async fn created(&self, order_no: &str) -> Value {
         let seen = self.post(SHOP, "/v1/payments", &order(order_no)).await;
@@ -119,7 +169,19 @@ pub(crate) fn order(order_no: &str) -> Value {
 
 /// The same with some fields set otherwise.
 pub(crate) fn order_with(order_no: &str, patch: Value) -> Value {
-    let mut body = order(order_no);
+    patched(order(order_no), patch)
+}
+
+/// A request for a transfer that is right in every field.
+pub(crate) fn transfer(transfer_no: &str) -> Value {
+    json!({
+        "transfer_no": transfer_no, "amount": 500, "currency": "CNY", "product": "bank_card",
+        "payee": {"card_no": "6222020200010120123", "name": "Li Lei"}, "channel": "main",
+    })
+}
+
+/// A body with some fields set otherwise.
+pub(crate) fn patched(mut body: Value, patch: Value) -> Value {
     let Value::Object(patch) = patch else { panic!("a patch is an object") };
     body.as_object_mut().unwrap().extend(patch);
     body
@@ -155,6 +217,14 @@ impl Seen {
 
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Asserts that one field or query key broke its rule, and that the answer says so.
+    #[track_caller]
+    pub(crate) fn invalid(&self, param: &str, says: &str) {
+        let problem = self.problem(400, "invalid_request");
+        assert_eq!(problem["param"], param, "{problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(says), "{problem}");
     }
 
     /// Asserts that this is a problem with that status and code; gives its body.
@@ -196,10 +266,21 @@ fn catalog(main: &Arc<ScriptedChannel>) -> Catalog {
         route("bare", sums(555, 555), vec![2]),
         route("default", sums(1000, 9_999_999), vec![0, 1]),
     ];
-    let apps = [("shop", SHOP), ("rival", RIVAL)];
-    let apps = apps.map(|(id, key)| App::new(AppId::new(id).unwrap(), &[Secret::new(key)]));
     let public_url = Endpoint::parse("https://pay.example", PlainHttp::LoopbackOnly).unwrap();
-    Catalog::new(apps.into(), channels, routes, public_url)
+    Catalog::new(apps().into(), channels, routes, public_url)
+}
+
+/// `shop` has an address for its notices and may do all; `rival` may do all; `narrow` may do nothing.
+fn apps() -> [App; 3] {
+    let app = |id: &str, key, scopes: &[Scope]| {
+        let mut app = App::new(AppId::new(id).unwrap(), &[Secret::new(key)]);
+        app.scopes = scopes.to_vec();
+        app.transfer_amount_max = Some(500_000);
+        app
+    };
+    let mut shop = app("shop", SHOP, Scope::ALL);
+    shop.notify_url = Some(Endpoint::parse("https://shop.example/hook", PlainHttp::LoopbackOnly).unwrap());
+    [shop, app("rival", RIVAL, Scope::ALL), app("narrow", NARROW, &[])]
 }
 
 fn sandbox_channel() -> Arc<dyn Channel> {
@@ -216,7 +297,7 @@ struct StoreReady {
 impl Ready for StoreReady {
     async fn look(&self) -> Readiness {
         assert!(!self.panics.load(Ordering::Relaxed), "the test asked for a panic with a secret: hunter2");
-        let store = paymux_core::Store::ping(self.store.as_ref()).await.map_err(|error| error.to_string());
+        let store = PaymentLedger::ping(self.store.as_ref()).await.map_err(|error| error.to_string());
         Readiness { store, config: "c0ffee".to_owned() }
     }
 }

@@ -24,6 +24,7 @@ pub(super) struct Console {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Tone {
     Good,
+    Bad,
     Faint,
     Strong,
 }
@@ -45,6 +46,7 @@ impl Console {
         }
         let code = match tone {
             Tone::Good => "32",
+            Tone::Bad => "31",
             Tone::Faint => "2",
             Tone::Strong => "1",
         };

@@ -5,7 +5,7 @@
 pub(super) const RULE: &str = "not supported by this version yet; remove it";
 
 /// Keys, with `[]` for any place in a list.
-const KEYS: [&str; 23] = [
+const KEYS: [&str; 19] = [
     "server.grpc",
     "server.tls_cert",
     "server.tls_key",
@@ -16,11 +16,7 @@ const KEYS: [&str; 23] = [
     "operators",
     "limits.requests_per_second",
     "limits.concurrent_requests",
-    "apps[].scopes",
     "apps[].compat",
-    "apps[].duplicate_paid",
-    "apps[].late_success",
-    "apps[].transfer_amount_max",
     "channels[].fee_bp",
     "channels[].rules.hours",
     "channels[].rules.regions",

@@ -94,6 +94,18 @@ pub(super) struct App {
     pub(super) notify_secret: Option<RawSecret>,
     pub(super) notify_secret_previous: Option<RawSecret>,
     pub(super) allow_http_notify: Option<bool>,
+    pub(super) scopes: Option<Vec<String>>,
+    pub(super) duplicate_paid: Option<String>,
+    pub(super) late_success: LateSuccess,
+    pub(super) transfer_amount_max: Option<i64>,
+}
+
+/// `apps.late_success`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct LateSuccess {
+    pub(super) expired: Option<String>,
+    pub(super) canceled: Option<String>,
 }
 
 /// `[[channels]]`

@@ -2,24 +2,31 @@
 //!
 //! The parent process holds the provider (simulated, with its own books), the merchant's endpoint
 //! and the customers; it writes down every answer that acknowledged something. After the last kill
-//! the books are compared: see [`judge`]. `PAYMUX_CRASH_KILLS` says how many kills on SQLite
-//! (default 100; PostgreSQL takes a fifth of it), `PAYMUX_CRASH_SEED` replays a run's choices.
+//! the books are compared: see [`judge`]. `PAYMUX_CRASH_KILLS` says how many kills at random moments
+//! there are on each store (default 100), `PAYMUX_CRASH_SEED` replays a run's choices.
+//!
+//! In a build with the feature `crash-points`, as `cargo xtask crash` makes it, the process also dies
+//! once at each crash point: see `points`.
 //!
 //! A kill is not a power cut: what the operating system has taken survives it. That the disk has
 //! it is read back from the database's settings at start.
 
 mod customers;
-mod judge;
+mod errands;
+pub(crate) mod judge;
+#[cfg(feature = "crash-points")]
+mod points;
+mod refunds;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use paymux_sim::{CallFault, Rule, SimConfig};
+use paymux_sim::{CallFault, NoticeFault, Rule, SimConfig};
 
 use crate::database::Kind;
 use crate::world::World;
 
-use customers::Customers;
+pub(crate) use customers::Customers;
 use judge::Verdict;
 
 /// How long after a start the kill comes, at the most.
@@ -36,7 +43,7 @@ async fn nothing_acknowledged_is_lost_on_sqlite() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_on_postgresql() {
-    crash(Kind::Postgres, kills().div_ceil(5)).await;
+    crash(Kind::Postgres, kills()).await;
 }
 
 fn kills() -> u32 {
@@ -62,6 +69,7 @@ async fn crash(kind: Kind, kills: u32) {
     for ms in [5, 40] {
         world.bank().strike_call(Rule::chance(300_000, CallFault::Latency { ms })).unwrap();
     }
+    world.bank().strike_notice(Rule::chance(200_000, NoticeFault::Duplicate)).unwrap();
     let base = format!("http://{}", world.address());
     let customers = Arc::new(Customers::new(&base, world.bank().clone(), dice.u64(..)));
     let working = tokio::spawn(customers.clone().work());
@@ -73,23 +81,45 @@ async fn crash(kind: Kind, kills: u32) {
             println!("{kind:?}: {kill} of {kills} kills, {} payments acknowledged", customers.acknowledged());
         }
     }
+    let points = strike_points(kind, &mut world, &mut dice).await;
     world.bank().clear_faults();
     customers.stop();
     working.await.unwrap();
     let verdict = judge::settle(&customers, &world, SETTLE_MAX).await;
-    report(kind, seed, kills, &verdict);
+    report(kind, seed, [kills, points], &verdict);
     assert!(verdict.faults.is_empty(), "seed {seed}: {:#?}", verdict.faults);
     // A run in which nothing happened proves nothing.
     assert!(verdict.payments >= u64::from(kills) && verdict.paid > 0, "too little work: {verdict:?}");
     world.end().await;
 }
 
-fn report(kind: Kind, seed: u64, kills: u32, verdict: &Verdict) {
+/// Dies at each crash point once; how many there were.
+#[cfg(feature = "crash-points")]
+async fn strike_points(kind: Kind, world: &mut World, dice: &mut fastrand::Rng) -> u32 {
+    let names = points::on(kind);
+    for name in &names {
+        points::strike(world, name, dice).await;
+    }
+    println!("{kind:?}: died at each of {} crash points", names.len());
+    u32::try_from(names.len()).unwrap()
+}
+
+/// This build has none.
+#[cfg(not(feature = "crash-points"))]
+#[expect(clippy::unused_async, reason = "the other build waits")]
+async fn strike_points(_: Kind, _: &mut World, _: &mut fastrand::Rng) -> u32 {
+    0
+}
+
+fn report(kind: Kind, seed: u64, [kills, points]: [u32; 2], verdict: &Verdict) {
     println!(
-        "crash harness, {kind:?}, seed {seed}: {kills} kills, {} payments acknowledged, {} paid, {} notices taken, \
-         {} repeats of them, {} lost or doubled",
+        "crash harness, {kind:?}, seed {seed}: {kills} kills and {points} crash points, {} payments acknowledged, \
+         {} paid, {} canceled, {} refunds acknowledged, {} callbacks acknowledged, {} notices taken, {} repeats of them, {} lost or doubled",
         verdict.payments,
         verdict.paid,
+        verdict.canceled,
+        verdict.refunds,
+        verdict.callbacks,
         verdict.notices,
         verdict.repeats,
         verdict.faults.len(),

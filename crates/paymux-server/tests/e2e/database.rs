@@ -1,6 +1,6 @@
 //! Where a test's ledger stands: a file in a folder of its own, or a PostgreSQL database of its own.
 
-use sea_orm::{ConnectionTrait as _, Database as Connector};
+use sea_orm::{ConnectionTrait as _, Database as Connector, QueryResult, Statement};
 
 /// Which database.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +33,42 @@ impl Database {
             Self::Sqlite(folder) => format!("sqlite://{}", folder.path().join("paymux.db").display()),
             Self::Postgres { server, name } => format!("{}/{name}", server.rsplit_once('/').unwrap().0),
         }
+    }
+
+    /// Runs these statements.
+    pub(crate) async fn execute(&self, sql: &str) {
+        let url = match self {
+            Self::Sqlite(_) => self.url() + "?mode=rwc",
+            Self::Postgres { .. } => self.url(),
+        };
+        execute(&url, sql).await;
+    }
+
+    /// Another one with all that is in this one, which nobody uses just now.
+    pub(crate) async fn copy(&self) -> Self {
+        match self {
+            Self::Sqlite(folder) => {
+                let copy = tempfile::tempdir().unwrap();
+                let file = |folder: &tempfile::TempDir| folder.path().join("paymux.db");
+                std::fs::copy(file(folder), file(&copy)).unwrap();
+                Self::Sqlite(copy)
+            }
+            Self::Postgres { server, name: own } => {
+                let name = format!("paymux_e2e_{:016x}", fastrand::u64(..));
+                execute(server, &format!("CREATE DATABASE {name} TEMPLATE {own}")).await;
+                Self::Postgres { server: server.clone(), name }
+            }
+        }
+    }
+
+    /// What a `SELECT` of a text and a number says, read beside the running binary.
+    pub(crate) async fn pairs(&self, select: &str) -> Vec<(String, i64)> {
+        let connection = Connector::connect(self.url()).await.unwrap();
+        let statement = Statement::from_string(connection.get_database_backend(), select);
+        let rows = connection.query_all_raw(statement).await.unwrap();
+        connection.close().await.unwrap();
+        let pair = |row: &QueryResult| (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap());
+        rows.iter().map(pair).collect()
     }
 
     pub(crate) async fn drop(self) {

@@ -1,14 +1,20 @@
 //! The real binary from outside: started with a configuration file on either database, called over HTTP,
 //! with the simulated provider on the other side.
 //!
-//! [`crash`] is the crash harness, which kills it in the middle of things.
+//! [`crash`] is the crash harness, which kills it in the middle of things; [`chaos`] breaks its lines to the others.
 
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod canary;
+#[cfg(test)]
+mod chaos;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod crash;
+#[cfg(test)]
+mod crash_points;
 #[cfg(test)]
 mod database;
 #[cfg(test)]
@@ -16,10 +22,18 @@ mod demo;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod lines;
+#[cfg(test)]
 mod merchant;
+#[cfg(test)]
+mod migration;
+#[cfg(test)]
+mod nodes;
 #[cfg(test)]
 mod payment;
 #[cfg(test)]
 mod process;
+#[cfg(test)]
+mod refunds;
 #[cfg(test)]
 mod world;

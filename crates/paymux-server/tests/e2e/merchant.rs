@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -14,7 +15,10 @@ use paymux_sign::{ReceivedWebhook, WebhookSecret};
 use paymux_transport::SystemClock;
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+
+use crate::process::PATIENCE;
 
 /// A notice whose signature was valid.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +65,17 @@ impl Merchant {
     /// From now on every so manieth good notice is refused, so that it comes again.
     pub(crate) fn refuse_each(&self, count: usize) {
         self.desk.unwilling.store(count, Ordering::Relaxed);
+    }
+
+    /// Returns once so many came.
+    pub(crate) async fn notices_once(&self, count: usize) -> Vec<Notice> {
+        let looking = async {
+            while self.notices().len() < count {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(PATIENCE, looking).await.expect("the notices come");
+        self.notices()
     }
 
     /// All that came, each with a valid signature.

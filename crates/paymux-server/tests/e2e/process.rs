@@ -57,6 +57,11 @@ impl Running {
         timeout(PATIENCE, self.lines.next_line()).await.expect("a line in time").unwrap()
     }
 
+    /// How it ended by itself; `None` when it did not in time.
+    pub(crate) async fn ended(mut self) -> Option<std::process::ExitStatus> {
+        timeout(PATIENCE, self.child.wait()).await.ok().map(Result::unwrap)
+    }
+
     /// Whether it has ended by itself.
     pub(crate) fn has_ended(&mut self) -> Option<std::process::ExitStatus> {
         self.child.try_wait().unwrap()

@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use paymux_server::plugins::Simulated;
-use paymux_sim::{Bank, SimConfig};
+use paymux_sim::{Bank, SimAccount, SimConfig};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
 use crate::database::{Database, Kind};
 use crate::http::{Answer, Http};
+use crate::lines::{Addresses, Lines};
 use crate::merchant::Merchant;
 use crate::process::{PATIENCE, Running, paymux};
 
@@ -19,9 +21,9 @@ use crate::process::{PATIENCE, Running, paymux};
 pub(crate) const SHOP: &str = "pmx_shop_0123456789abcdefghij";
 /// The key of the app `other`.
 pub(crate) const OTHER: &str = "pmx_other_0123456789abcdefghij";
-const NOTIFY_SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+pub(crate) const NOTIFY_SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
-const HASTE: &str = "[timeouts]\nrequest_ms = 2000\nanswer_ms = 4000\nnotice_ms = 2000\n";
+const HASTE: &str = "[timeouts]\nrequest_ms = 1000\nanswer_ms = 4000\nnotice_ms = 2000\n";
 
 /// All of it.
 pub(crate) struct World {
@@ -37,37 +39,51 @@ pub(crate) struct World {
 impl World {
     /// A running paymux on that kind of ledger, whose app `shop` takes notices on this machine.
     pub(crate) async fn start(kind: Kind) -> Self {
-        Self::build(kind, SimConfig::default(), str::to_owned).await
+        Self::build(kind, SimConfig::default(), direct, str::to_owned).await.0
     }
 
     /// The same with more apps; private addresses are refused then, the shop's own too.
     pub(crate) async fn start_with(kind: Kind, more: &str) -> Self {
-        Self::build(kind, SimConfig::default(), |text| strict(text) + more).await
+        Self::build(kind, SimConfig::default(), direct, |text| strict(text) + more).await.0
     }
 
     /// The same with a provider of one's own making, and with short limits: what a killed process
     /// leaves behind is taken up again soon.
     pub(crate) async fn start_hasty(kind: Kind, sim: SimConfig) -> Self {
-        Self::build(kind, sim, |text| text.to_owned() + HASTE).await
+        Self::build(kind, sim, direct, |text| text.to_owned() + HASTE).await.0
     }
 
-    async fn build(kind: Kind, sim: SimConfig, shape: impl Fn(&str) -> String) -> Self {
+    /// The same with a proxy in each line out, and with `shape` for the file's text.
+    pub(crate) async fn start_frail(
+        kind: Kind,
+        sim: SimConfig,
+        shape: impl Fn(&str) -> String,
+    ) -> (Self, Lines) {
+        Self::build(kind, sim, Lines::lay, |text| shape(text) + HASTE).await
+    }
+
+    async fn build<L>(
+        kind: Kind,
+        sim: SimConfig,
+        lay: impl AsyncFnOnce(Addresses) -> (Addresses, L),
+        shape: impl Fn(&str) -> String,
+    ) -> (Self, L) {
         let account = Simulated::BeeCloud.account("bee", fastrand::u64(..), None);
-        let config = SimConfig { accounts: vec![account.clone()], ..sim };
+        let accounts = [account.clone()].into_iter().chain(sim.accounts).collect();
+        let config = SimConfig { accounts, ..sim };
         let sim = Simulated::BeeCloud.start(config).await.unwrap();
         let merchant = Merchant::open(NOTIFY_SECRET).await;
         let database = Database::create(kind).await;
         let folder = tempfile::tempdir().unwrap();
         let address = free_address().await;
-        let settings: Vec<String> =
-            account.settings.iter().map(|(key, value)| format!("{key} = {value}")).collect();
-        let text =
-            configuration(address, &database.url(), &merchant.url(), &settings.join("\n"), &sim.base_url());
+        let known = Addresses { provider: sim.base_url(), merchant: merchant.url(), store: database.url() };
+        let (addresses, lines) = lay(known).await;
+        let text = configuration(address, &addresses, &settings(&account));
         std::fs::write(folder.path().join("paymux.toml"), shape(&text)).unwrap();
         let http = Http::new(&format!("http://{address}"));
         let mut world = Self { sim, merchant, database, folder, address, http, paymux: None };
         world.up().await;
-        world
+        (world, lines)
     }
 
     /// The file that it was started with.
@@ -78,6 +94,11 @@ impl World {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where the ledger stands.
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
     }
 
     /// The provider's books.
@@ -100,11 +121,43 @@ impl World {
 
     /// Starts it, after it ended.
     pub(crate) async fn up(&mut self) {
-        let mut command = paymux(["serve", "-c", self.file().to_str().unwrap()]);
-        command.env("PAYMUX_LOG", "error");
-        let mut process = Running::start(command);
+        let mut process = Running::start(self.serve());
         ready(&mut process, &self.http).await;
         self.paymux = Some(process);
+    }
+
+    /// How it is started.
+    pub(crate) fn serve(&self) -> Command {
+        let mut command = paymux(["serve", "-c", self.file().to_str().unwrap()]);
+        command.env("PAYMUX_LOG", "error");
+        command
+    }
+
+    /// Starts it, after it ended, with that crash point armed; a build without any ignores it.
+    pub(crate) async fn up_armed(&mut self, point: &str) {
+        let mut process = self.armed(point);
+        ready(&mut process, &self.http).await;
+        self.paymux = Some(process);
+    }
+
+    /// Starts it, after it ended, with that crash point armed; it may die before it is ready.
+    pub(crate) fn armed(&self, point: &str) -> Running {
+        let mut command = self.serve();
+        command.env("PAYMUX_CRASH_POINT", point);
+        Running::start(command)
+    }
+
+    /// A second paymux with the same file but for its address, on the same ledger.
+    pub(crate) async fn another(&self) -> Running {
+        let address = free_address().await;
+        let text = std::fs::read_to_string(self.file()).unwrap();
+        let file = self.folder.path().join("another.toml");
+        std::fs::write(&file, text.replace(&self.address.to_string(), &address.to_string())).unwrap();
+        let mut command = paymux(["serve", "-c", file.to_str().unwrap()]);
+        command.env("PAYMUX_LOG", "error");
+        let mut process = Running::start(command);
+        ready(&mut process, &Http::new(&format!("http://{address}"))).await;
+        process
     }
 
     /// Starts it anew, with a log that is full of everything and that nobody reads.
@@ -122,11 +175,16 @@ impl World {
         assert_eq!(self.take_process().signal("KILL").await, None, "ended by the signal");
     }
 
-    async fn down(&mut self) {
+    pub(crate) async fn down(&mut self) {
         assert_eq!(self.take_process().signal("TERM").await, Some(0), "an orderly end");
     }
 
-    /// The running process, for a test that ends it in its own way.
+    /// The running process.
+    pub(crate) fn process(&self) -> &Running {
+        self.paymux.as_ref().unwrap()
+    }
+
+    /// The same, taken away: the test ends it.
     pub(crate) fn take_process(&mut self) -> Running {
         self.paymux.take().unwrap()
     }
@@ -152,13 +210,7 @@ impl World {
 
     /// Returns once the merchant has so many notices.
     pub(crate) async fn notices_once(&self, count: usize) -> Vec<crate::merchant::Notice> {
-        let looking = async {
-            while self.merchant.notices().len() < count {
-                sleep(Duration::from_millis(10)).await;
-            }
-        };
-        timeout(PATIENCE, looking).await.expect("the notices come");
-        self.merchant.notices()
+        self.merchant.notices_once(count).await
     }
 }
 
@@ -191,7 +243,7 @@ impl Sandbox {
 }
 
 /// Returns once it serves.
-async fn ready(process: &mut Running, http: &Http) {
+pub(crate) async fn ready(process: &mut Running, http: &Http) {
     let asking = async {
         loop {
             assert_eq!(process.has_ended(), None, "paymux ended before it was ready");
@@ -224,7 +276,19 @@ pub(crate) async fn free_address() -> SocketAddr {
     }
 }
 
-fn configuration(address: SocketAddr, store: &str, hook: &str, settings: &str, provider: &str) -> String {
+/// No proxy.
+async fn direct(addresses: Addresses) -> (Addresses, ()) {
+    (addresses, ())
+}
+
+/// The lines of a channel's settings that name that account.
+pub(crate) fn settings(account: &SimAccount) -> String {
+    let lines: Vec<String> = account.settings.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+    lines.join("\n")
+}
+
+fn configuration(address: SocketAddr, others: &Addresses, settings: &str) -> String {
+    let Addresses { provider, merchant: hook, store } = others;
     format!(
         r#"
 [server]

@@ -8,6 +8,10 @@
 //! | `GET /sim/orders/{number}?account=` | one order with every try of its webhook |
 //! | `GET /sim/pay/{number}?account=` | the payer's page |
 //! | `POST /sim/pay/{number}?account=` | pays: `{"amount"?, "discount"?, "force"?}`, or the page's form |
+//! | `GET /sim/refunds?limit=100` | the refunds, newest first, at most 10 000 |
+//! | `GET /sim/refunds/{number}?account=` | one refund with every try of its webhook |
+//! | `GET /sim/refund/{number}?account=` | the page on which a person lets a refund go |
+//! | `POST /sim/refund/{number}?account=` | ends it: `{"outcome"?: "done" \| "failed"}`, or the page's form |
 //! | `GET /sim/faults` | the rules that stand |
 //! | `POST /sim/faults` | adds rules: `{"calls": [..], "notices": [..]}`, see [`crate::FaultPlan`] |
 //! | `DELETE /sim/faults` | removes them all |
@@ -18,16 +22,17 @@ use std::sync::Arc;
 use paymux_core::wire::Headers;
 use paymux_core::{Verb, WireRequest, WireResponse};
 use percent_encoding::percent_decode_str;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::page;
+use crate::books::refunds::{RefundEnd, RefundError, RefundView};
 use crate::books::{OrderView, Pay, PayError};
 use crate::engine::Engine;
 use crate::simulator::Bank;
 
-const ORDERS_SHOWN: usize = 100;
-const ORDERS_SHOWN_MAX: usize = 10_000;
+const ROWS_SHOWN: usize = 100;
+const ROWS_SHOWN_MAX: usize = 10_000;
 
 /// Answers a request on one of the simulator's own paths.
 pub(crate) fn answer(engine: &Arc<Engine>, request: &WireRequest) -> WireResponse {
@@ -43,6 +48,10 @@ pub(crate) fn answer(engine: &Arc<Engine>, request: &WireRequest) -> WireRespons
         (Verb::Get, "orders", number) => answered(bank.order_of(number, account(request).as_deref())),
         (Verb::Get, "pay", number) if !number.is_empty() => pay_page(engine, &bank, request, number),
         (Verb::Post, "pay", number) if !number.is_empty() => pay(engine, &bank, request, number),
+        (Verb::Get, "refunds", "") => refunds(&bank, request),
+        (Verb::Get, "refunds", number) => told(bank.refund_of(number, account(request).as_deref())),
+        (Verb::Get, "refund", number) if !number.is_empty() => refund_page(engine, &bank, request, number),
+        (Verb::Post, "refund", number) if !number.is_empty() => end_refund(engine, &bank, request, number),
         (Verb::Get, "faults", "") => json(200, &bank.faults()),
         (Verb::Post, "faults", "") => add_faults(&bank, request),
         (Verb::Delete, "faults", "") => {
@@ -50,7 +59,10 @@ pub(crate) fn answer(engine: &Arc<Engine>, request: &WireRequest) -> WireRespons
             json(200, &bank.faults())
         }
         (Verb::Get, "stats", "") => json(200, &bank.stats()),
-        _ => problem(404, "no such path; GET /sim/orders, /sim/stats, /sim/faults, /sim/pay/{number}"),
+        _ => problem(
+            404,
+            "no such path; GET /sim/orders, /sim/refunds, /sim/stats, /sim/faults, /sim/pay/{number}",
+        ),
     }
 }
 
@@ -59,14 +71,71 @@ fn account(request: &WireRequest) -> Option<String> {
 }
 
 fn orders(bank: &Bank, request: &WireRequest) -> WireResponse {
+    listed("orders", bank.orders(), request)
+}
+
+fn refunds(bank: &Bank, request: &WireRequest) -> WireResponse {
+    listed("refunds", bank.refunds(), request)
+}
+
+fn listed<T: Serialize>(name: &str, mut rows: Vec<T>, request: &WireRequest) -> WireResponse {
     let limit = match request.query_value("limit").map(|text| text.parse::<usize>()) {
-        None => ORDERS_SHOWN,
-        Some(Ok(limit)) if limit <= ORDERS_SHOWN_MAX => limit,
-        Some(_) => return problem(400, &format!("limit: write 0 to {ORDERS_SHOWN_MAX}")),
+        None => ROWS_SHOWN,
+        Some(Ok(limit)) if limit <= ROWS_SHOWN_MAX => limit,
+        Some(_) => return problem(400, &format!("limit: write 0 to {ROWS_SHOWN_MAX}")),
     };
-    let mut orders = bank.orders();
-    orders.truncate(limit);
-    json(200, &serde_json::json!({"orders": orders}))
+    rows.truncate(limit);
+    json(200, &serde_json::json!({name: rows}))
+}
+
+fn told(refund: Result<RefundView, RefundError>) -> WireResponse {
+    match refund {
+        Ok(refund) => json(200, &refund),
+        Err(error) => problem(refund_status(&error), &error.to_string()),
+    }
+}
+
+fn refund_status(error: &RefundError) -> u16 {
+    match error {
+        RefundError::NotFound(_) => 404,
+        RefundError::Ambiguous(_) | RefundError::Over | RefundError::AwaitsApproval => 409,
+    }
+}
+
+fn refund_page(engine: &Engine, bank: &Bank, request: &WireRequest, number: &str) -> WireResponse {
+    match bank.refund_of(number, account(request).as_deref()) {
+        Ok(refund) => page::answer(200, &page::refund(&refund, &own_refund_page(engine, &refund))),
+        Err(error) => page::answer(refund_status(&error), &page::refusal(&error.to_string())),
+    }
+}
+
+fn own_refund_page(engine: &Engine, refund: &RefundView) -> String {
+    let key = crate::books::OrderKey { number: refund.number.clone(), account: refund.account.clone() };
+    engine.refund_url(&key)
+}
+
+/// How a refund ends.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ending {
+    #[serde(default)]
+    outcome: RefundEnd,
+}
+
+/// A program posts JSON and gets JSON; a person posts the form, which lets it go, and is led back to
+/// the page.
+fn end_refund(engine: &Engine, bank: &Bank, request: &WireRequest, number: &str) -> WireResponse {
+    let is_form = is_form(request);
+    let how = if is_form { Ok(Ending { outcome: RefundEnd::Done }) } else { read::<Ending>(request) };
+    let end = match how {
+        Ok(ending) => ending.outcome,
+        Err(rule) => return problem(400, &rule),
+    };
+    match bank.end_refund(number, account(request).as_deref(), end) {
+        Ok(refund) if is_form => see_other(&own_refund_page(engine, &refund)),
+        Err(error) if is_form => page::answer(refund_status(&error), &page::refusal(&error.to_string())),
+        ended => told(ended),
+    }
 }
 
 fn answered(order: Result<OrderView, PayError>) -> WireResponse {
@@ -106,7 +175,7 @@ fn own_page(engine: &Engine, order: &OrderView) -> String {
 
 /// A program posts JSON and gets JSON; a person posts the form and is led back to the page.
 fn pay(engine: &Engine, bank: &Bank, request: &WireRequest, number: &str) -> WireResponse {
-    let is_form = request.headers.first("content-type").is_some_and(|kind| kind.starts_with(FORM));
+    let is_form = is_form(request);
     let how = if is_form { read_form(request) } else { read(request) };
     let how = match how {
         Ok(how) => how,
@@ -122,6 +191,10 @@ fn pay(engine: &Engine, bank: &Bank, request: &WireRequest, number: &str) -> Wir
 }
 
 const FORM: &str = "application/x-www-form-urlencoded";
+
+fn is_form(request: &WireRequest) -> bool {
+    request.headers.first("content-type").is_some_and(|kind| kind.starts_with(FORM))
+}
 
 /// An empty field is an absent one.
 fn read_form(request: &WireRequest) -> Result<Pay, String> {

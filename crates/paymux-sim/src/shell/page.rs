@@ -6,6 +6,7 @@ use fast_qr::{ECL, QRBuilder};
 use paymux_core::{Currency, Money, WireResponse};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::books::refunds::{RefundState, RefundView};
 use crate::books::{OrderState, OrderView};
 
 /// The most orders on the page of the books.
@@ -25,6 +26,11 @@ pub(crate) fn path(number: &str, account: Option<&str>) -> String {
         Some(account) => format!("/sim/pay/{number}?account={}", utf8_percent_encode(account, KEPT)),
         None => format!("/sim/pay/{number}"),
     }
+}
+
+/// Path and query of a refund's page.
+pub(crate) fn refund_path(number: &str, account: Option<&str>) -> String {
+    path(number, account).replacen("/sim/pay/", "/sim/refund/", 1)
 }
 
 /// A page as an answer.
@@ -63,6 +69,26 @@ fn form(url: &str) -> String {
          <label>discount, minor units <input name=\"discount\" inputmode=\"numeric\"></label></details></form>",
         escaped(url)
     )
+}
+
+/// Where a person lets a refund go; `url` is the page's own address.
+pub(crate) fn refund(refund: &RefundView, url: &str) -> String {
+    let (number, order) = (escaped(&refund.number), escaped(&refund.order));
+    let sum = escaped(&sum(refund.amount, refund.currency));
+    let act = match refund.state {
+        RefundState::NeedsAction => {
+            format!("<form method=\"post\" action=\"{}\"><button>send back</button></form>", escaped(url))
+        }
+        RefundState::AwaitsApproval => "<p>waits for an approval</p>".to_owned(),
+        RefundState::Processing => "<p>under way</p>".to_owned(),
+        RefundState::Done => "<p>done</p>".to_owned(),
+        RefundState::Failed => "<p>failed</p>".to_owned(),
+    };
+    let body = format!(
+        "<h1>simulated refund: no real money moves</h1><p class=\"sum\">{sum}</p>{act}\
+         <p><small>{number} · order {order}</small></p>",
+    );
+    document(&number, &body)
 }
 
 /// The way back to the merchant, where the order names one that a browser may follow.
@@ -160,11 +186,47 @@ mod tests {
         }
     }
 
+    fn hostile_refund() -> RefundView {
+        RefundView {
+            account: "a".to_owned(),
+            id: "id".to_owned(),
+            number: "\"><script>1</script>".to_owned(),
+            order: "<b>".to_owned(),
+            state: RefundState::NeedsAction,
+            amount: 1,
+            currency: "CNY",
+            reason: String::new(),
+            created_at: Timestamp::from_ms(0),
+            ended_at: None,
+            notify_url: None,
+            echo: serde_json::Value::Null,
+            notices: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_refunds_page_has_a_button_while_a_person_is_needed() {
+        assert_eq!(refund_path("R1", Some("a&b")), "/sim/refund/R1?account=a%26b");
+        for (state, has) in [
+            (RefundState::NeedsAction, true),
+            (RefundState::AwaitsApproval, false),
+            (RefundState::Processing, false),
+            (RefundState::Done, false),
+            (RefundState::Failed, false),
+        ] {
+            let page = refund(&RefundView { state, ..hostile_refund() }, "http://h/sim/refund/1");
+            assert_eq!(page.contains("<button>send back</button>"), has, "{state:?}");
+        }
+    }
+
     #[test]
     fn nothing_from_outside_becomes_markup() {
         let url = format!("http://h{}", path(&order().number, Some("a&b")));
         assert_eq!(url, "http://h/sim/pay/%22%3E%3Cscript%3E1%3C%2Fscript%3E?account=a%26b");
-        for page in [payer(&order(), &url), books(&[order()], |_| "\"><b>".to_owned()), refusal("<b>")] {
+        let refund = refund(&hostile_refund(), &url);
+        for page in
+            [refund, payer(&order(), &url), books(&[order()], |_| "\"><b>".to_owned()), refusal("<b>")]
+        {
             for bad in ["<script", "<img", "\"><b>", "<b>"] {
                 assert!(!page.contains(bad), "{bad} in {page}");
             }

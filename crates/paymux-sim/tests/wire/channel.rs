@@ -8,7 +8,7 @@ use paymux_core::provider::ChannelSite;
 use paymux_core::transport::Deadline;
 use paymux_core::{
     Channel, ChannelError, ChannelId, Clock, Cx, Method, Money, NextAction, Order, OrderRef, Payer,
-    ProviderOrderNo, Transport, Verb, WireRequest,
+    ProviderOrderNo, Secret, Transport, Verb, WireRequest,
 };
 use paymux_sim::{CallFault, NoticeFault, Rule, Running, SimConfig};
 use paymux_transport::{Dialler, Settings};
@@ -16,18 +16,23 @@ use serde_json::json;
 
 use crate::support::*;
 
-struct Bench {
-    sim: Running,
-    hook: Hook,
-    channel: Arc<dyn Channel>,
+pub(crate) struct Bench {
+    pub(crate) sim: Running,
+    pub(crate) hook: Hook,
+    pub(crate) channel: Arc<dyn Channel>,
     transport: Dialler,
-    clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
+    method: Method,
 }
 
 impl Bench {
     async fn new() -> Self {
+        Self::of("wechat.native", config()).await
+    }
+
+    /// For orders of that method, against a simulator of that set-up.
+    pub(crate) async fn of(method: &str, config: SimConfig) -> Self {
         let hook = Hook::new().await;
-        let config = config();
         let clock = config.clock.clone();
         let sim = start(SimConfig { time_scale: 100.try_into().unwrap(), ..config }).await;
         let settings = json!({"app_id": APP_ID, "app_secret": APP_SECRET, "master_secret": MASTER_SECRET,
@@ -36,16 +41,16 @@ impl Bench {
         let channel =
             paymux_beecloud::provider().channel(site, settings.as_object().unwrap().clone()).unwrap();
         let transport = Dialler::new(&Settings::default(), clock.clone()).unwrap();
-        Self { sim, hook, channel, transport, clock }
+        Self { sim, hook, channel, transport, clock, method: method.parse().unwrap() }
     }
 
-    fn cx(&self) -> Cx<'_> {
+    pub(crate) fn cx(&self) -> Cx<'_> {
         let transport: &dyn Transport = &self.transport;
         Cx::new(transport, &*self.clock, Deadline::after(self.clock.mono(), Duration::from_secs(5)))
     }
 
-    fn order(&self) -> Order {
-        let method: Method = "wechat.native".parse().unwrap();
+    pub(crate) fn order(&self) -> Order {
+        let method = self.method;
         Order {
             number: ProviderOrderNo::new(NUMBER).unwrap(),
             amount: Money::fen(1023),
@@ -54,14 +59,14 @@ impl Bench {
             expires_at: self.clock.now().plus(Duration::from_mins(30)),
             notify_url: self.hook.url.clone(),
             return_url: "https://shop.example/back".to_owned(),
-            payer: Payer::default(),
+            payer: Payer { auth_code: Some(Secret::new("134567890123456787")), ..Payer::default() },
             extra: std::collections::BTreeMap::new(),
             metadata: std::collections::BTreeMap::new(),
             memo: self.channel.memo(method),
         }
     }
 
-    fn order_ref(&self, reference: Option<String>) -> OrderRef {
+    pub(crate) fn order_ref(&self, reference: Option<String>) -> OrderRef {
         let order = self.order();
         OrderRef {
             number: order.number,
@@ -74,7 +79,7 @@ impl Bench {
         }
     }
 
-    async fn webhook(&mut self) -> WireRequest {
+    pub(crate) async fn webhook(&mut self) -> WireRequest {
         let arrived = self.hook.next().await;
         WireRequest::new(Verb::Post, arrived.path()).body("application/json", arrived.body.to_string())
     }

@@ -1,6 +1,6 @@
 //! Drives the simulated BeeCloud over real sockets with requests that are written here byte by byte,
-//! signed by a digest computed here: neither the plugin's client nor its signing takes part. One
-//! module (`channel`) is the exception: it puts the plugin's channel against the simulator.
+//! signed by a digest computed here: neither the plugin's client nor its signing takes part. `channel`
+//! and `channel_refunds` are the exception: they put the plugin's channel against the simulator.
 
 #![expect(
     clippy::unwrap_used,
@@ -9,8 +9,10 @@
 )]
 
 mod channel;
+mod channel_refunds;
 mod control;
 mod faults;
 mod notices;
 mod orders;
+mod refunds;
 mod support;

@@ -162,6 +162,11 @@ pub(crate) async fn create(sim: &Running, number: &str, fee: i64) -> Raw {
     post(sim, "/2/rest/bill", &signed(bill(number, fee))).await
 }
 
+/// A call that moves money out, signed with the master secret.
+pub(crate) fn as_master(fields: Value) -> Value {
+    signed_as(APP_ID, MASTER_SECRET, fields)
+}
+
 /// A webhook that arrived.
 #[derive(Debug)]
 pub(crate) struct Arrived {

@@ -34,6 +34,10 @@ pub struct Model {
     pub ends_at: i64,
     pub check_at: Option<i64>,
     pub checks: i64,
+    #[sea_orm(column_type = "Text")]
+    pub more: String,
+    pub refunding: i64,
+    pub refunded: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

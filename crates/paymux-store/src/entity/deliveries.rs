@@ -17,6 +17,7 @@ pub struct Model {
     pub delivered_at: Option<i64>,
     #[sea_orm(column_type = "Text", nullable)]
     pub detail: Option<String>,
+    pub created_at: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -9,8 +9,8 @@ pub struct Model {
     pub id: String,
     #[sea_orm(column_type = "Text")]
     pub app: String,
-    #[sea_orm(column_type = "Text")]
-    pub payment: String,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub payment: Option<String>,
     #[sea_orm(column_type = "Text")]
     pub kind: String,
     pub sequence: i64,
@@ -19,6 +19,8 @@ pub struct Model {
     pub body: String,
     #[sea_orm(column_type = "Text", nullable)]
     pub url: Option<String>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub transfer: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -6,8 +6,14 @@
 #![expect(unreachable_pub, reason = "the derive wants its model as public as the entity it makes")]
 
 pub(crate) mod attempts;
+pub(crate) mod audit;
 pub(crate) mod callbacks;
+pub(crate) mod claims;
 pub(crate) mod decisions;
 pub(crate) mod deliveries;
+pub(crate) mod endpoints;
 pub(crate) mod events;
 pub(crate) mod payments;
+pub(crate) mod postings;
+pub(crate) mod refunds;
+pub(crate) mod transfers;

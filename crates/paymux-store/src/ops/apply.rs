@@ -2,9 +2,11 @@
 
 use async_trait::async_trait;
 use paymux_core::payment::Attempt;
-use paymux_core::store::{Applied, Change, Event, StoreError, Touched};
+use paymux_core::store::{Applied, Change, RefundWrite, StoreError, Touched};
 use sea_orm::ConnectionTrait;
 
+use super::attached::{self, Attached};
+use super::shift::{self, Shift};
 use super::{Guard, Work};
 use crate::fault::{Constraint, Fault};
 use crate::rows::{self, names};
@@ -24,12 +26,7 @@ impl Work for Apply {
     }
 
     fn refused(&self, constraint: Constraint) -> Result<Applied, StoreError> {
-        match constraint {
-            Constraint::EventKey => Ok(Applied::CallbackKnown),
-            // Somebody else made an attempt live, or the writer's view is wrong: it reads again.
-            Constraint::Live => Ok(Applied::Stale),
-            Constraint::Other => Err(Fault::Constraint(constraint).not_written()),
-        }
+        attached::refused(constraint)
     }
 }
 
@@ -39,22 +36,32 @@ impl Apply {
         if change.seen_version.checked_add(1) != Some(change.payment.version) {
             return Err(Fault::Corrupt("a change whose version does not follow the one it saw"));
         }
+        self.check_refund()?;
+        let shift = change.refund.as_ref().map(Shift::of).filter(Shift::moves);
         let mut script = Script::new(db.get_database_backend());
-        self.look(&mut script);
+        self.look(&mut script, shift.as_ref())?;
         self.write_payment(&mut script)?;
-        self.write_attempts(&mut script)?;
-        self.add_attempt(&mut script)?;
-        if let Some(callback) = &change.callback {
-            let values = rows::callback_values(callback)?;
-            script.step(|sql| sql.insert("callbacks", &names::CALLBACKS, values));
-        }
-        change.events.iter().for_each(|event| add_event(&mut script, event));
+        self.write_attempts(&mut script, shift.as_ref())?;
+        self.add_attempt(&mut script, shift.as_ref())?;
+        self.write_refund(&mut script)?;
+        let Change { callback, postings, events, audit, .. } = change;
+        Attached { callback, postings, events, audit }.write(&mut script)?;
         Ok(script)
     }
 
-    /// The payment first, then its attempts: who locks in one order never waits in a circle.
-    fn look(&self, script: &mut Script) {
-        let Change { payment, seen_version, touched, .. } = &self.0;
+    fn check_refund(&self) -> Result<(), Fault> {
+        let Some(refund) = self.0.refund.as_ref().map(RefundWrite::refund) else { return Ok(()) };
+        let payment = &self.0.payment;
+        if refund.payment != payment.id || payment.attempt(refund.attempt).is_none() {
+            return Err(Fault::Corrupt("a refund of another payment"));
+        }
+        shift::check(refund)
+    }
+
+    /// The payment first, then its attempts, then a refund: who locks in one order never waits in a
+    /// circle.
+    fn look(&self, script: &mut Script, shift: Option<&Shift<'_>>) -> Result<(), Fault> {
+        let Change { payment, seen_version, touched, refund, .. } = &self.0;
         let id = payment.id.to_string();
         script.must_see(|sql| {
             sql.push("FROM payments WHERE id = ")
@@ -63,8 +70,47 @@ impl Apply {
                 .bind(*seen_version);
         });
         for seen in touched {
-            script.must_see(|sql| look_at_attempt(sql, seen, &id));
+            let received = self.attempt(seen)?.received;
+            script.must_see(|sql| {
+                look_at_attempt(sql, seen, &id);
+                shift::holds(sql, received);
+                if let Some(shift) = shift.filter(|shift| shift.attempt() == seen.id) {
+                    shift.fits_into(sql, received);
+                }
+            });
         }
+        if let Some(shift) = self.apart(shift) {
+            script.must_see(|sql| {
+                sql.push("FROM attempts WHERE id = ").bind(shift.attempt().to_string());
+                sql.push(" AND payment = ").bind(id.clone());
+                shift.fits(sql);
+            });
+        }
+        if self.on_added(shift).is_some_and(|(shift, attempt)| shift.on_new(attempt).is_none()) {
+            script.must_see(|sql| {
+                sql.push("FROM payments WHERE 1 = 0");
+            });
+        }
+        if let Some(write @ RefundWrite::Step { .. }) = refund {
+            script.must_see(|sql| look_at_refund(sql, write, &id));
+        }
+        Ok(())
+    }
+
+    /// The shift, where it is of an attempt that nothing else writes.
+    fn apart<'s>(&self, shift: Option<&'s Shift<'s>>) -> Option<&'s Shift<'s>> {
+        let is_written = |id| {
+            let added = self.0.added.as_ref().is_some_and(|(added, _)| *added == id);
+            added || self.0.touched.iter().any(|seen| seen.id == id)
+        };
+        shift.filter(|shift| !is_written(shift.attempt()))
+    }
+
+    /// The shift, where it is of the new attempt.
+    fn on_added<'s>(&self, shift: Option<&'s Shift<'s>>) -> Option<(&'s Shift<'s>, &Attempt)> {
+        let (id, _) = self.0.added.as_ref()?;
+        let shift = shift.filter(|shift| shift.attempt() == *id)?;
+        Some((shift, self.0.payment.attempt(*id)?))
     }
 
     fn write_payment(&self, script: &mut Script) -> Result<(), Fault> {
@@ -74,14 +120,25 @@ impl Apply {
         Ok(())
     }
 
-    /// Attempts that end come first, so that at no moment two are live.
-    fn write_attempts(&self, script: &mut Script) -> Result<(), Fault> {
+    /// Attempts that end come first, so that at no moment two are live. Each is written once: its part
+    /// in a refund with all else, since PostgreSQL writes a row once a statement.
+    fn write_attempts(&self, script: &mut Script, shift: Option<&Shift<'_>>) -> Result<(), Fault> {
         let mut touched =
             self.0.touched.iter().map(|seen| self.attempt(seen)).collect::<Result<Vec<_>, _>>()?;
         touched.sort_by_key(|attempt| attempt.state.is_live());
         for attempt in touched {
             let values = rows::attempt_changes(attempt)?;
-            script.step(|sql| sql.update("attempts", values, attempt.id.to_string()));
+            script.step(|sql| {
+                sql.push("UPDATE attempts SET ").assign(values);
+                if let Some(shift) = shift.filter(|shift| shift.attempt() == attempt.id) {
+                    sql.push(", ");
+                    shift.assign(sql);
+                }
+                sql.push(" WHERE id = ").bind(attempt.id.to_string());
+            });
+        }
+        if let Some(shift) = self.apart(shift) {
+            script.step(|sql| shift.update(sql));
         }
         Ok(())
     }
@@ -90,12 +147,28 @@ impl Apply {
         self.0.payment.attempt(seen.id).ok_or(Fault::Corrupt("a change of an attempt that is not there"))
     }
 
-    fn add_attempt(&self, script: &mut Script) -> Result<(), Fault> {
+    fn write_refund(&self, script: &mut Script) -> Result<(), Fault> {
+        match &self.0.refund {
+            None => {}
+            Some(RefundWrite::Begin(refund)) => {
+                let values = rows::refund_values(refund)?;
+                script.step(|sql| sql.insert("refunds", &names::REFUNDS, values));
+            }
+            Some(RefundWrite::Step { refund, .. }) => {
+                let values = rows::refund_changes(refund)?;
+                script.step(|sql| sql.update("refunds", values, refund.id.to_string()));
+            }
+        }
+        Ok(())
+    }
+
+    fn add_attempt(&self, script: &mut Script, shift: Option<&Shift<'_>>) -> Result<(), Fault> {
         let Some((id, decision)) = &self.0.added else { return Ok(()) };
         let payment = &self.0.payment;
         let place = payment.attempts.iter().position(|attempt| attempt.id == *id);
         let place = place.ok_or(Fault::Corrupt("a new attempt that is not there"))?;
-        let values = rows::attempt_values(payment, place)?;
+        let sums = self.on_added(shift).and_then(|(shift, attempt)| shift.on_new(attempt));
+        let values = rows::attempt_values(payment, place, sums.unwrap_or((0, 0)))?;
         script.step(|sql| sql.insert("attempts", &names::ATTEMPTS, values));
         let values = rows::decision_values(&payment.attempts[place], decision)?;
         script.step(|sql| sql.insert("decisions", &names::DECISIONS, values));
@@ -110,9 +183,12 @@ fn look_at_attempt(sql: &mut Sql, seen: &Touched, payment: &str) {
     sql.push(" AND fence = ").bind(seen.seen_fence);
 }
 
-fn add_event(script: &mut Script, event: &Event) {
-    script.step(|sql| sql.insert("events", &names::EVENTS, rows::event_values(event)));
-    if event.url.is_some() {
-        script.step(|sql| sql.insert("deliveries", &names::DELIVERIES, rows::delivery_values(event)));
-    }
+/// As its writer saw it, and of the attempt whose sums are moved.
+fn look_at_refund(sql: &mut Sql, write: &RefundWrite, payment: &str) {
+    let RefundWrite::Step { refund, seen_state, seen_fence } = write else { return };
+    sql.push("FROM refunds WHERE id = ").bind(refund.id.to_string());
+    sql.push(" AND payment = ").bind(payment.to_owned());
+    sql.push(" AND attempt = ").bind(refund.attempt.to_string());
+    sql.push(" AND state = ").bind(seen_state.word().to_owned());
+    sql.push(" AND fence = ").bind(*seen_fence);
 }

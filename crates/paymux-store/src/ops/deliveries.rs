@@ -1,5 +1,6 @@
 //! The outbox: deliveries taken under a lease, and what became of them.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use serde::Serialize;
 use super::{Guard, Work, among};
 use crate::entity::events;
 use crate::fault::Fault;
-use crate::rows::{self, Cells};
+use crate::rows::{self, Cells, names};
 use crate::script::Sql;
 
 pub(crate) struct TakeDeliveries {
@@ -34,6 +35,9 @@ const APPS: &str = "WITH RECURSIVE apps(app) AS (\
 const OF_APP: &str = "FROM deliveries x WHERE x.app = apps.app AND x.state = 'pending' AND x.next_at <= $1 \
     ORDER BY x.next_at, x.event LIMIT $2";
 
+/// Whether the endpoint of an event is gone.
+const IS_GONE: &str = "EXISTS (SELECT 1 FROM endpoints n WHERE n.app = e.app AND n.url = e.url)";
+
 /// The same search twice: SQLite has no `LATERAL`, and PostgreSQL would try every pair of an
 /// app and a delivery for the other way of saying it.
 static TAKE: LazyLock<[String; 2]> = LazyLock::new(|| {
@@ -41,12 +45,12 @@ static TAKE: LazyLock<[String; 2]> = LazyLock::new(|| {
     let tail = "ORDER BY d.next_at, d.event LIMIT $3";
     [
         format!(
-            "{APPS}SELECT {columns}, d.tries, d.fence FROM apps \
-             CROSS JOIN LATERAL (SELECT x.event, x.next_at, x.tries, x.fence {OF_APP} FOR UPDATE SKIP LOCKED) d \
+            "{APPS}SELECT {columns}, d.tries, d.fence, {IS_GONE} FROM apps \
+             CROSS JOIN LATERAL (SELECT x.event, x.next_at, x.tries, x.fence {OF_APP} FOR NO KEY UPDATE SKIP LOCKED) d \
              JOIN events e ON e.id = d.event {tail}"
         ),
         format!(
-            "{APPS}SELECT {columns}, d.tries, d.fence FROM apps \
+            "{APPS}SELECT {columns}, d.tries, d.fence, {IS_GONE} FROM apps \
              JOIN deliveries d ON d.event IN (SELECT x.event {OF_APP}) \
              JOIN events e ON e.id = d.event {tail}"
         ),
@@ -60,11 +64,15 @@ impl Work for TakeDeliveries {
     const GUARD: Guard = Guard::Transaction;
 
     async fn run<C: ConnectionTrait>(&self, db: &C) -> Result<Vec<DueDelivery>, Fault> {
-        let [postgres, sqlite] = &*TAKE;
-        let mut sql = Sql::new(db.get_database_backend());
-        sql.push(if db.get_database_backend() == DbBackend::Postgres { postgres } else { sqlite });
-        sql.hold(self.now.ms()).hold(i64::from(self.per_app)).hold(i64::from(self.limit));
-        let due = sql.rows(db).await?.iter().map(read_due).collect::<Result<Vec<_>, _>>()?;
+        let mut found = self.find(db).await?;
+        for _ in 0..PARKINGS_MAX {
+            let gone = endpoints(&found);
+            if gone.is_empty() || self.park(db, &gone).await? == 0 {
+                break;
+            }
+            found = self.find(db).await?;
+        }
+        let due: Vec<_> = found.into_iter().filter(|found| !found.is_gone).map(|found| found.due).collect();
         if !due.is_empty() {
             self.take(db, &due).await?;
         }
@@ -72,15 +80,73 @@ impl Work for TakeDeliveries {
     }
 }
 
-/// A delivery as it will be once it is taken.
-fn read_due(row: &QueryResult) -> Result<DueDelivery, Fault> {
+struct Found {
+    /// The delivery as it will be once it is taken.
+    due: DueDelivery,
+    is_gone: bool,
+}
+
+fn read_found(row: &QueryResult) -> Result<Found, Fault> {
     let mut cells = Cells::new(row);
     let event = rows::read_event(&mut cells)?;
     let tries = u32::try_from(cells.next::<i64>()?).map_err(|_| Fault::Corrupt("a count without bounds"))?;
-    Ok(DueDelivery { event, tries, fence: cells.next::<i64>()? + 1 })
+    let due = DueDelivery { event, tries, fence: cells.next::<i64>()? + 1 };
+    Ok(Found { due, is_gone: cells.next()? })
 }
 
+/// The most times that one taking looks again after it has parked what it found.
+const PARKINGS_MAX: usize = 64;
+
+/// An address of an app that is gone.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Serialize)]
+struct Endpoint<'f> {
+    app: &'f str,
+    url: &'f str,
+}
+
+/// Those that are gone among what was found.
+fn endpoints(found: &[Found]) -> BTreeSet<Endpoint<'_>> {
+    let gone = found.iter().filter(|found| found.is_gone).map(|found| &found.due.event);
+    gone.filter_map(|event| Some(Endpoint { app: event.app.as_str(), url: event.url.as_deref()? })).collect()
+}
+
+/// Parks all that is due at `$1` and goes to one of the endpoints in the list `$2`, so that it is not
+/// found again. Whoever asks for an endpoint again takes its row: while that is under way nothing is
+/// parked for it. What another worker has taken is left to that one.
+const PARK: [&str; 2] = [
+    "WITH gone AS MATERIALIZED (SELECT n.app, n.url FROM endpoints n \
+     JOIN jsonb_to_recordset($2::jsonb) AS f(app text, url text) ON f.app = n.app AND f.url = n.url \
+     FOR KEY SHARE OF n SKIP LOCKED) \
+     UPDATE deliveries SET state = 'parked' WHERE event IN (SELECT x.event FROM deliveries x \
+     JOIN events e ON e.id = x.event WHERE x.app IN (SELECT app FROM gone) AND x.state = 'pending' \
+     AND x.next_at <= $1 AND (e.app, e.url) IN (SELECT app, url FROM gone) \
+     FOR NO KEY UPDATE OF x SKIP LOCKED)",
+    "WITH gone AS (SELECT value ->> 'app' AS app, value ->> 'url' AS url FROM json_each($2)) \
+     UPDATE deliveries SET state = 'parked' WHERE event IN (SELECT x.event FROM deliveries x \
+     JOIN events e ON e.id = x.event WHERE x.app IN (SELECT app FROM gone) AND x.state = 'pending' \
+     AND x.next_at <= $1 AND (e.app, e.url) IN (SELECT app, url FROM gone))",
+];
+
 impl TakeDeliveries {
+    async fn find<C: ConnectionTrait>(&self, db: &C) -> Result<Vec<Found>, Fault> {
+        let [postgres, sqlite] = &*TAKE;
+        let mut sql = Sql::new(db.get_database_backend());
+        sql.push(if db.get_database_backend() == DbBackend::Postgres { postgres } else { sqlite });
+        sql.hold(self.now.ms()).hold(i64::from(self.per_app)).hold(i64::from(self.limit));
+        sql.rows(db).await?.iter().map(read_found).collect()
+    }
+
+    /// How many it parked.
+    async fn park<C: ConnectionTrait>(&self, db: &C, gone: &BTreeSet<Endpoint<'_>>) -> Result<u64, Fault> {
+        let list =
+            serde_json::to_string(gone).map_err(|_| Fault::Corrupt("addresses do not fit into JSON"))?;
+        let [postgres, sqlite] = PARK;
+        let mut sql = Sql::new(db.get_database_backend());
+        sql.push(if db.get_database_backend() == DbBackend::Postgres { postgres } else { sqlite });
+        sql.hold(self.now.ms()).hold(list);
+        Ok(sql.affected(db).await?)
+    }
+
     async fn take<C: ConnectionTrait>(&self, db: &C, due: &[DueDelivery]) -> Result<(), Fault> {
         let ids: Vec<_> = due.iter().map(|delivery| delivery.event.id).collect();
         let list = serde_json::to_string(&ids).map_err(|_| Fault::Corrupt("ids do not fit into JSON"))?;
@@ -103,6 +169,7 @@ struct Line {
     next_at: Option<i64>,
     delivered_at: Option<i64>,
     detail: String,
+    gone: bool,
 }
 
 impl Line {
@@ -110,25 +177,45 @@ impl Line {
         let (state, next_at, delivered_at) = match report.outcome {
             DeliveryOutcome::Delivered(at) => ("delivered", None, Some(at.ms())),
             DeliveryOutcome::Again(at) => ("pending", Some(at.ms()), None),
-            DeliveryOutcome::Dead => ("dead", None, None),
+            DeliveryOutcome::Dead | DeliveryOutcome::Gone => ("dead", None, None),
         };
         let detail = rows::plain(&report.detail);
-        Self { event: report.event.to_string(), fence: report.fence, state, next_at, delivered_at, detail }
+        let gone = report.outcome == DeliveryOutcome::Gone;
+        Self {
+            event: report.event.to_string(),
+            fence: report.fence,
+            state,
+            next_at,
+            delivered_at,
+            detail,
+            gone,
+        }
     }
 }
 
 /// The fence rises once more, so that the same report again is passed over.
-const REPORT: &str = " UPDATE deliveries SET fence = deliveries.fence + 1, tries = deliveries.tries + 1, \
+const REPORT: &str = "UPDATE deliveries SET fence = deliveries.fence + 1, tries = deliveries.tries + 1, \
     state = r.state, next_at = coalesce(r.next_at, deliveries.next_at), \
-    delivered_at = r.delivered_at, detail = r.detail FROM r \
-    WHERE deliveries.event = r.event AND deliveries.fence = r.fence AND deliveries.state = 'pending'";
+    delivered_at = r.delivered_at, detail = r.detail FROM r WHERE deliveries.event = r.event \
+    AND deliveries.fence = r.fence AND deliveries.state IN ('pending', 'parked')";
 
-const LINES_POSTGRES: &str = "WITH r AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS \
-    line(event text, fence bigint, state text, next_at bigint, delivered_at bigint, detail text))";
+/// The endpoint of a delivery `d` whose report `r` says that it is gone. A report tells no time: the end
+/// of the lease under which the endpoint was called comes closest.
+static DISABLE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "INSERT INTO endpoints ({}) SELECT e.app, e.url, d.next_at, r.detail FROM r \
+         JOIN deliveries d ON d.event = r.event JOIN events e ON e.id = r.event \
+         WHERE r.gone AND e.url IS NOT NULL",
+        *names::ENDPOINTS
+    )
+});
+
+const LINES_POSTGRES: &str = "WITH r AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS line(event text, \
+    fence bigint, state text, next_at bigint, delivered_at bigint, detail text, gone boolean))";
 
 const LINES_SQLITE: &str = "WITH r AS (SELECT value ->> 'event' AS event, value ->> 'fence' AS fence, \
-    value ->> 'state' AS state, value ->> 'next_at' AS next_at, \
-    value ->> 'delivered_at' AS delivered_at, value ->> 'detail' AS detail FROM json_each($1))";
+    value ->> 'state' AS state, value ->> 'next_at' AS next_at, value ->> 'delivered_at' AS delivered_at, \
+    value ->> 'detail' AS detail, value ->> 'gone' AS gone FROM json_each($1)) ";
 
 #[async_trait]
 impl Work for Report {
@@ -136,14 +223,27 @@ impl Work for Report {
     const NAME: &'static str = "report_deliveries";
     const GUARD: Guard = Guard::Statement;
 
+    /// On SQLite the endpoints come first, while the fencing numbers still tell which reports count.
     async fn run<C: ConnectionTrait>(&self, db: &C) -> Result<(), Fault> {
         let lines = self.lines();
         let list =
             serde_json::to_string(&lines).map_err(|_| Fault::Corrupt("reports do not fit into JSON"))?;
         let backend = db.get_database_backend();
         let mut sql = Sql::new(backend);
-        sql.push(if backend == DbBackend::Postgres { LINES_POSTGRES } else { LINES_SQLITE });
-        sql.push(REPORT).hold(list);
+        if backend == DbBackend::Postgres {
+            sql.push(LINES_POSTGRES).push(", done AS (").push(REPORT).push(" RETURNING deliveries.event) ");
+            sql.push(&DISABLE).push(" AND EXISTS (SELECT 1 FROM done WHERE done.event = r.event)");
+            sql.push(" ON CONFLICT DO NOTHING").hold(list);
+            return Ok(sql.execute(db).await?);
+        }
+        if lines.iter().any(|line| line.gone) {
+            let mut first = Sql::new(backend);
+            first.push(LINES_SQLITE).push(&DISABLE);
+            first.push(" AND d.fence = r.fence AND d.state IN ('pending', 'parked')");
+            first.push(" ON CONFLICT DO NOTHING").hold(list.clone());
+            first.execute(db).await?;
+        }
+        sql.push(LINES_SQLITE).push(REPORT).hold(list);
         Ok(sql.execute(db).await?)
     }
 }
@@ -151,7 +251,7 @@ impl Work for Report {
 impl Report {
     /// The first report of each event counts; a second one under the same fence comes too late.
     fn lines(&self) -> Vec<Line> {
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         let first = |report: &&DeliveryReport| seen.insert((report.event, report.fence));
         self.0.iter().filter(first).map(Line::of).collect()
     }

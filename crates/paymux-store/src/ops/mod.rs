@@ -4,12 +4,21 @@
 //! [`crate::postgres`]).
 
 pub(crate) mod apply;
+mod attached;
 pub(crate) mod callbacks;
+pub(crate) mod claims;
 pub(crate) mod deliveries;
+pub(crate) mod desk;
 pub(crate) mod due;
+pub(crate) mod events;
 pub(crate) mod open;
+pub(crate) mod outflows;
 pub(crate) mod ping;
+pub(crate) mod queue;
 pub(crate) mod read;
+pub(crate) mod refunds;
+mod shift;
+pub(crate) mod transfers;
 
 #[cfg(test)]
 mod plans;

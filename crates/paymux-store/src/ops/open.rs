@@ -35,7 +35,7 @@ impl Open {
         let [attempt] = payment.attempts.as_slice() else {
             return Err(Fault::Corrupt("a new payment that has not exactly one attempt"));
         };
-        let (p, a) = (rows::payment_values(payment)?, rows::attempt_values(payment, 0)?);
+        let (p, a) = (rows::payment_values(payment)?, rows::attempt_values(payment, 0, (0, 0))?);
         let d = rows::decision_values(attempt, decision)?;
         let mut script = Script::new(db.get_database_backend());
         // Any conflict, not only that of the order number: an equal opening under way at the same

@@ -5,22 +5,36 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use paymux_core::clock::Timestamp;
+use paymux_core::outflow::OutflowState;
 use paymux_core::payment::{AttemptState, Payment, Status};
-use paymux_core::store::{CallbackVerdict, DeliveryOutcome, DeliveryReport, PaymentFilter, Ring};
+use paymux_core::posting::Cause;
+use paymux_core::refund::Refund;
+use paymux_core::store::{
+    Applied, CallbackFilter, CallbackVerdict, Claim, Claimed, DayLimit, DeliveryOutcome, DeliveryReport,
+    DueDelivery, EventFilter, EventKind, PaymentFilter, QueueFilter, QueueKind, Redelivery, RefundOpened,
+    RefundWrite, Ring, Subject, TransferOpened, Window,
+};
+use paymux_core::transfer::Transfer;
 use paymux_testkit::Fixtures;
-use paymux_testkit::fixtures::{add_attempt, all_of, edit_attempt, opening_of, paid};
+use paymux_testkit::fixtures::{
+    START_MS, add_attempt, add_transfer_event, all_of, edit_attempt, opening_of, paid, refund_change,
+    step_to, transfer_to,
+};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement};
 
 use super::apply::Apply;
 use super::callbacks::KeepCallback;
+use super::claims::{Claiming, Tidy};
 use super::deliveries::{Report, TakeDeliveries};
+use super::desk::SettleCallback;
 use super::due::TakeAttempts;
+use super::events::Redeliver;
 use super::open::Open;
-use super::{Work, read};
-
-#[expect(dead_code, reason = "not all of these helpers are used here")]
-#[path = "../../tests/ledger/support/postgres.rs"]
-mod postgres;
+use super::outflows::TakeOutflows;
+use super::refunds::OpenRefund;
+use super::transfers::{ApplyTransfer, OpenTransfer};
+use super::{Work, desk, events, outflows, queue, read};
+use crate::test_postgres::OnPostgres;
 
 /// A connection that asks how each statement will be carried out before it runs it.
 struct Explained<'a> {
@@ -72,32 +86,61 @@ impl ConnectionTrait for Explained<'_> {
     }
 }
 
-/// Copies of one payment with its attempt, callback, event and delivery. One in a hundred is due.
-const SEED: [&str; 6] = [
+/// Copies of one payment with its attempt, callback, event, delivery, refund and posting, of a transfer
+/// and of an operator's line. One in a hundred is due, one in a thousand waits for a person.
+const SEED: [&str; 12] = [
     "INSERT INTO payments SELECT 'pay_' || {id}, app, 'seed-' || n, status, amount, currency, amount_received, \
      amount_discount, amount_refunded, method, subject, livemode, held, next_action, created_at - 200001 + n, \
      expires_at, paid_at, failure, metadata, return_url, notify_url, route, fingerprint, version, events, \
      cancel_requested FROM payments CROSS JOIN {numbers}",
-    "INSERT INTO attempts SELECT 'att_' || {id}, 'pay_' || {id}, 0, channel, provider, {id}, state, fence, memo, \
-     reference, trade_no, received, received_currency, failure, created_at, ends_at, \
-     CASE WHEN n % 100 = 0 THEN n END, checks FROM attempts CROSS JOIN {numbers}",
+    "INSERT INTO attempts SELECT 'att_' || {id}, 'pay_' || {id}, 0, channel, provider, {id}, \
+     CASE n % 1000 WHEN 1 THEN 'unknown' WHEN 2 THEN 'duplicate_paid' ELSE state END, fence, memo, reference, \
+     trade_no, CASE WHEN n % 1000 <> 1 THEN received END, CASE WHEN n % 1000 <> 1 THEN received_currency END, \
+     failure, created_at - 200001 + n, ends_at, CASE WHEN n % 100 = 0 THEN n END, checks, more, 0, 0 \
+     FROM attempts CROSS JOIN {numbers}",
     "INSERT INTO decisions SELECT 'att_' || {id}, decision FROM decisions CROSS JOIN {numbers}",
-    "INSERT INTO callbacks SELECT 'cbk_' || {id}, channel, received_at, verb, path, query, headers, body, size, \
-     'duplicate', 'seed', 'pay_' || {id}, detail FROM callbacks CROSS JOIN {numbers}",
-    "INSERT INTO events SELECT 'evt_' || {id}, app, 'pay_' || {id}, kind, sequence, created_at, body, url \
-     FROM events CROSS JOIN {numbers}",
-    "INSERT INTO deliveries SELECT 'evt_' || {id}, 'app' || n % 50, CASE WHEN n % 100 = 0 THEN 'pending' \
-     ELSE 'delivered' END, n, tries, fence, delivered_at, detail FROM deliveries CROSS JOIN {numbers}",
+    "INSERT INTO callbacks SELECT 'cbk_' || {id}, 'main' || n % 20, received_at - 200001 + n, verb, path, query, \
+     headers, body, size, CASE n % 1000 WHEN 1 THEN 'orphan' WHEN 2 THEN 'duplicate' ELSE 'applied' END, \
+     'seed' || n, 'pay_' || {id}, detail, NULL FROM callbacks CROSS JOIN {numbers}",
+    "INSERT INTO events SELECT 'evt_' || {id}, 'app' || n % 50, 'pay_' || {id}, kind, sequence, \
+     created_at - 200001 + n, body, 'https://' || n % 50 || '.example/', NULL FROM events CROSS JOIN {numbers}",
+    "INSERT INTO deliveries SELECT 'evt_' || {id}, 'app' || n % 50, \
+     CASE WHEN n % 100 = 0 THEN 'pending' WHEN n % 1000 = 1 THEN 'dead' WHEN n % 1000 = 2 THEN 'parked' \
+     ELSE 'delivered' END, n, tries, fence, delivered_at, detail, created_at - 200001 + n \
+     FROM deliveries CROSS JOIN {numbers}",
+    "INSERT INTO refunds SELECT 'rfd_' || {id}, app, 'pay_' || {id}, 'att_' || {id}, 'seed-' || n, origin, channel, \
+     {id}, amount, currency, reason, CASE n % 1000 WHEN 1 THEN 'unknown' WHEN 2 THEN 'needs_action' \
+     ELSE 'succeeded' END, fence, action_url, failure, reference, fingerprint, created_at - 200001 + n, ended_at, \
+     CASE WHEN n % 100 = 0 THEN n END, checks FROM refunds CROSS JOIN {numbers}",
+    "INSERT INTO transfers SELECT 'trf_' || {id}, 'app' || n % 50, 'seed-' || n, channel, provider, {id}, amount, \
+     currency, product, payee_masked, reason, livemode, CASE n % 1000 WHEN 1 THEN 'unknown' \
+     WHEN 2 THEN 'needs_action' ELSE 'succeeded' END, fence, action_url, failure, reference, fingerprint, events, \
+     created_at - 200001 + n, ended_at, CASE WHEN n % 100 = 0 THEN n END, checks \
+     FROM transfers CROSS JOIN {numbers}",
+    "INSERT INTO postings SELECT 'pst_' || {id}, at, kind, debit, credit, amount, currency, 'pay_' || {id}, \
+     'att_' || {id}, 'rfd_' || {id}, NULL FROM postings CROSS JOIN {numbers}",
+    "INSERT INTO audit SELECT 'aud_' || {id}, at, operator, action, target, before, after, note, request_id \
+     FROM audit CROSS JOIN {numbers}",
+    "INSERT INTO claims SELECT scope, 'seed-' || n, digest, at, n FROM claims CROSS JOIN {numbers}",
+    "INSERT INTO endpoints SELECT 'app' || n % 50, 'https://seed-' || n || '.example/', n, 'gone' FROM {numbers}",
 ];
 
-/// Fills a ledger with one payment of its own and 200,000 copies of it.
+/// Fills a ledger with one of each kind of its own and 200,000 copies of it.
 async fn seed(db: &DatabaseConnection, fixtures: &Fixtures) -> Payment {
     let payment = fixtures.payment("shop", "first");
     begin(db).await;
     Open(opening_of(payment.clone())).run(db).await.unwrap();
     let mut change = paid(fixtures, &payment);
     change.callback = Some(fixtures.applied(&payment, "key"));
-    Apply(change.clone()).run(db).await.unwrap();
+    let refund = fixtures.refund(&change.payment, "first", 9);
+    let cause = Cause::Refund(payment.id, payment.attempts[0].id, refund.id);
+    change.postings.push(fixtures.posting(cause));
+    change.audit = Some(fixtures.audit("first"));
+    change.refund = Some(RefundWrite::Begin(refund));
+    let applied = Apply(change.clone()).run(db).await.unwrap();
+    assert_eq!(applied, Applied::Done);
+    open_transfer(fixtures, "first").run(db).await.unwrap();
+    Claiming { claim: claim("first"), tidy: Tidy::No }.run(db).await.unwrap();
     let (id, numbers) = match db.get_database_backend() {
         DbBackend::Postgres => ("lpad(to_hex(n), 32, '0')", "generate_series(1, 200000) AS numbers(n)"),
         _ => (
@@ -114,7 +157,18 @@ async fn seed(db: &DatabaseConnection, fixtures: &Fixtures) -> Payment {
     }
     db.execute_unprepared("ANALYZE").await.unwrap();
     begin(db).await;
+    change.payment.attempts[0].refunding = 9;
     change.payment
+}
+
+fn open_transfer(fixtures: &Fixtures, transfer_no: &str) -> OpenTransfer {
+    let transfer = fixtures.transfer("app7", transfer_no, 50);
+    OpenTransfer { transfer, limit: DayLimit { from: Timestamp::from_ms(START_MS), amount_max: i64::MAX } }
+}
+
+fn claim(key: &str) -> Claim {
+    let (at, until) = (Timestamp::from_ms(1000), Timestamp::from_ms(1001));
+    Claim { scope: "keys of app".into(), key: key.into(), digest: "digest".into(), at, until }
 }
 
 /// What the writer does before its first request.
@@ -129,39 +183,168 @@ async fn plans(db: &DatabaseConnection) -> Vec<String> {
     let fixtures = Fixtures::new(1);
     let first = seed(db, &fixtures).await;
     let db = Explained { db, plans: Mutex::default() };
-    let opening = fixtures.opening("shop", "second");
-    let second = opening.payment.clone();
-    Open(opening.clone()).run(&db).await.unwrap();
-    Open(opening).run(&db).await.unwrap();
-    let mut change = paid(&fixtures, &second);
-    change.touched.clear();
-    change.callback = Some(fixtures.applied(&second, "another key"));
-    edit_attempt(&mut change, 0, |attempt| attempt.state = AttemptState::Refused);
-    change.touched[0].seen_state = second.attempts[0].state;
-    add_attempt(&mut change, fixtures.attempt("other"));
-    Apply(change).run(&db).await.unwrap();
+    changes(&db, &fixtures).await;
+    outflows(&db, &fixtures, &first).await;
     reads(&db, &first).await;
-    let (now, lease) = (Timestamp::from_ms(150_000), Duration::from_secs(9));
-    TakeAttempts { now, lease, limit: 50 }.run(&db).await.unwrap();
-    let due = TakeDeliveries { now, lease, limit: 50, per_app: 5 }.run(&db).await.unwrap();
-    assert_eq!(due.len(), 1 + 4, "one app of those whose number is even and every fiftieth");
-    let report = |due: &paymux_core::store::DueDelivery| DeliveryReport {
-        event: due.event.id,
-        fence: due.fence,
-        outcome: DeliveryOutcome::Dead,
-        detail: String::new(),
-    };
-    Report(due.iter().map(report).collect()).run(&db).await.unwrap();
+    desk(&db, &fixtures, &first).await;
+    takes(&db).await;
+    outbox(&db, &fixtures).await;
+    for (tidy, want) in [(Tidy::Yes, Claimed::New), (Tidy::No, Claimed::Same)] {
+        let key = "second".to_owned();
+        let until = Timestamp::from_ms(2000);
+        let claim = Claim { key, until, ..claim("") };
+        assert_eq!(Claiming { claim, tidy }.run(&db).await.unwrap(), want);
+    }
     let row = fixtures.callback(CallbackVerdict::Forged);
     KeepCallback { row, ring: Ring { rows: 9, bytes: 999 } }.run(&db).await.unwrap();
     db.plans.into_inner().unwrap()
 }
 
+async fn changes(db: &Explained<'_>, fixtures: &Fixtures) {
+    let opening = fixtures.opening("shop", "second");
+    let second = opening.payment.clone();
+    Open(opening.clone()).run(db).await.unwrap();
+    Open(opening).run(db).await.unwrap();
+    let mut change = paid(fixtures, &second);
+    change.touched.clear();
+    change.callback = Some(fixtures.applied(&second, "another key"));
+    edit_attempt(&mut change, 0, |attempt| attempt.state = AttemptState::Refused);
+    change.touched[0].seen_state = second.attempts[0].state;
+    add_attempt(&mut change, fixtures.attempt("other"));
+    let refund = fixtures.refund(&change.payment, "second", 9);
+    let cause = Cause::Refund(second.id, second.attempts[0].id, refund.id);
+    change.postings.push(fixtures.posting(cause));
+    change.audit = Some(fixtures.audit("second"));
+    change.refund = Some(RefundWrite::Begin(refund.clone()));
+    assert_eq!(Apply(change.clone()).run(db).await.unwrap(), Applied::Done);
+    let step = refund_change(&change.payment, step_to(&refund, OutflowState::Succeeded));
+    assert_eq!(Apply(step).run(db).await.unwrap(), Applied::Done);
+}
+
+async fn outflows(db: &Explained<'_>, fixtures: &Fixtures, first: &Payment) {
+    let refund = fixtures.refund(first, "third", 9);
+    for want in ["New", "Exists"] {
+        let opened = OpenRefund::new(refund.clone()).run(db).await.unwrap();
+        assert!(format!("{opened:?}").starts_with(want), "{opened:?}");
+    }
+    let opened = OpenRefund::new(fixtures.refund(first, "fourth", 9999)).run(db).await.unwrap();
+    assert!(matches!(opened, RefundOpened::TooLarge));
+    let stored = outflows::by_id::<Refund, _>(db, refund.id.to_string()).await.unwrap();
+    assert_eq!(stored.as_ref(), Some(&refund));
+    assert_eq!(outflows::by_number(db, &refund.channel, &refund.number).await.unwrap(), stored);
+    assert_eq!(outflows::of_payment(db, first.id.to_string()).await.unwrap().len(), 2);
+
+    let opening = open_transfer(fixtures, "second");
+    let transfer = opening.transfer.clone();
+    assert!(matches!(opening.run(db).await.unwrap(), TransferOpened::New));
+    assert!(matches!(opening.run(db).await.unwrap(), TransferOpened::Exists(_)));
+    let mut change = transfer_to(&transfer, OutflowState::Succeeded);
+    let event = fixtures.transfer_event(&transfer, EventKind::TransferSucceeded);
+    add_transfer_event(&mut change, event);
+    change.postings.push(fixtures.posting(Cause::Transfer(transfer.id)));
+    assert_eq!(ApplyTransfer(change).run(db).await.unwrap(), Applied::Done);
+    let (channel, number) = (&transfer.channel, &transfer.number);
+    assert!(outflows::by_number::<Transfer, _>(db, channel, number).await.unwrap().is_some());
+    let of_transfer = EventFilter {
+        app: transfer.app.clone(),
+        subject: Some(Subject::Transfer(transfer.id)),
+        after: None,
+        limit: 20,
+    };
+    assert_eq!(events::list(db, &of_transfer).await.unwrap().len(), 1);
+}
+
+async fn desk(db: &Explained<'_>, fixtures: &Fixtures, first: &Payment) {
+    let filter = QueueFilter { kind: None, unknown_before: fixtures.now(), after: None, limit: 20 };
+    let items = queue::list(db, &filter).await.unwrap();
+    assert_eq!(items.len(), 20);
+    for kind in QueueKind::ALL {
+        let after = Some((Timestamp::from_ms(1), "first".to_owned()));
+        let filter = QueueFilter { kind: Some(*kind), after, ..filter.clone() };
+        assert_eq!(queue::list(db, &filter).await.unwrap().len(), 20, "{kind}");
+    }
+    let counts = queue::counts(db, fixtures.now()).await.unwrap();
+    assert!(counts.len() == 8 && counts.values().all(|count| *count >= 199), "{counts:?}");
+
+    let all = CallbackFilter { payment: None, channel: None, verdict: None, after: None, limit: 20 };
+    let main = paymux_testkit::fixtures::channel("main7");
+    let filters = [
+        CallbackFilter { payment: Some(first.id), ..all.clone() },
+        CallbackFilter { channel: Some(main.clone()), ..all.clone() },
+        CallbackFilter { verdict: Some(CallbackVerdict::Applied), ..all.clone() },
+        CallbackFilter { verdict: Some(CallbackVerdict::Orphan), ..all.clone() },
+        CallbackFilter {
+            after: Some((fixtures.now(), fixtures.callback(CallbackVerdict::Forged).id)),
+            ..all.clone()
+        },
+        all,
+    ];
+    for filter in filters {
+        assert!(!desk::callbacks(db, &filter).await.unwrap().is_empty(), "{filter:?}");
+    }
+    let orphan = CallbackFilter {
+        payment: None,
+        channel: None,
+        verdict: Some(CallbackVerdict::Orphan),
+        after: None,
+        limit: 1,
+    };
+    let orphan = desk::callbacks(db, &orphan).await.unwrap().remove(0);
+    let settle = SettleCallback { id: orphan.id, audit: fixtures.audit("settle") };
+    assert!(settle.run(db).await.unwrap());
+    let newest = desk::audit(db, None, 20).await.unwrap().remove(0);
+    assert!(!desk::audit(db, Some(newest.id), 20).await.unwrap().is_empty());
+    let window = Window {
+        channel: first.attempts[0].channel.clone(),
+        from: Timestamp::from_ms(START_MS - 1000),
+        to: fixtures.now(),
+        after: None,
+        limit: 20,
+    };
+    let after = Window { after: Some("0000".to_owned()), ..window.clone() };
+    for window in [window, after] {
+        assert_eq!(desk::order_lines(db, &window).await.unwrap().len(), 20);
+        assert_eq!(desk::refund_lines(db, &window).await.unwrap().len(), 20);
+    }
+}
+
+async fn takes(db: &Explained<'_>) {
+    let (now, lease) = (Timestamp::from_ms(150_000), Duration::from_secs(9));
+    assert_eq!(TakeAttempts { now, lease, limit: 50 }.run(db).await.unwrap().len(), 50);
+    assert_eq!(TakeOutflows::<Refund>::new(now, lease, 50).run(db).await.unwrap().len(), 50);
+    assert_eq!(TakeOutflows::<Transfer>::new(now, lease, 50).run(db).await.unwrap().len(), 50);
+}
+
+/// Takes, reports that one endpoint is gone, parks what else goes there, and asks for it again.
+async fn outbox(db: &Explained<'_>, fixtures: &Fixtures) {
+    let (now, lease) = (Timestamp::from_ms(150_000), Duration::from_secs(9));
+    let take = TakeDeliveries { now, lease, limit: 50, per_app: 5 };
+    let due = take.run(db).await.unwrap();
+    assert_eq!(due.len(), 5, "of those whose number is even and every fiftieth");
+    let report = |due: &DueDelivery| DeliveryReport {
+        event: due.event.id,
+        fence: due.fence,
+        outcome: DeliveryOutcome::Gone,
+        detail: String::new(),
+    };
+    Report(due.iter().map(report).collect()).run(db).await.unwrap();
+    assert!(take.run(db).await.unwrap().is_empty(), "all others go there too");
+    let app = due[0].event.app.clone();
+    let redeliver = |which| Redeliver { app: app.clone(), which, now };
+    assert_eq!(redeliver(Redelivery::One(due[0].event.id)).run(db).await.unwrap(), 1);
+    assert_eq!(take.run(db).await.unwrap().len(), 5);
+    let range = Redelivery::Undelivered { from: Timestamp::from_ms(START_MS - 1000), to: fixtures.now() };
+    assert!(redeliver(range).run(db).await.unwrap() > 10);
+    let listed = EventFilter { app, subject: None, after: Some(due[0].event.id), limit: 20 };
+    assert_eq!(events::list(db, &listed).await.unwrap().len(), 20);
+}
+
 async fn reads(db: &Explained<'_>, first: &Payment) {
-    assert_eq!(read::by_id(db, first.id).await.unwrap().unwrap(), *first);
+    assert_eq!(read::by_id(db, first.id).await.unwrap().unwrap().id, first.id);
     assert!(read::by_order(db, &first.app, &first.order_no).await.unwrap().is_some());
     let attempt = &first.attempts[0];
     assert!(read::by_number(db, &attempt.channel, attempt.number.as_str()).await.unwrap().is_some());
+    assert!(read::by_attempt(db, attempt.id).await.unwrap().is_some());
     let page = PaymentFilter { limit: 20, ..all_of("shop") };
     let pages = [
         page.clone(),
@@ -195,9 +378,12 @@ async fn sqlite_reads_no_table_from_end_to_end() {
         let is_made = |name: &str| {
             ["CO-ROUTINE", "MATERIALIZE"].iter().any(|word| plan.contains(&format!("{word} {name}")))
         };
+        // A table that the statement does not name refers to the one it writes. SQLite looks there only
+        // while a foreign key is broken, which in a batch is never (its source, `fkScanChildren`).
         for line in plan.lines().skip(1).filter(|line| line.contains("SCAN ") && !line.contains("USING")) {
             let name = line.split("SCAN ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
-            assert!(is_made(name) || MADE.contains(&name), "{line} in\n{plan}");
+            let is_named = plan.lines().next().is_some_and(|sql| sql.contains(name));
+            assert!(!is_named || is_made(name) || MADE.contains(&name), "{line} in\n{plan}");
         }
     }
 }
@@ -206,15 +392,30 @@ async fn sqlite_reads_no_table_from_end_to_end() {
 /// constants.
 const MADE: [&str; 5] = ["json_each", "apps", "r", "CONSTANT", "ranked"];
 
+const TABLES: [&str; 12] = [
+    "payments",
+    "attempts",
+    "decisions",
+    "callbacks",
+    "events",
+    "deliveries",
+    "refunds",
+    "transfers",
+    "postings",
+    "audit",
+    "claims",
+    "endpoints",
+];
+
 #[tokio::test]
 async fn postgresql_reads_no_table_from_end_to_end() {
-    let place = postgres::OnPostgres::new().await;
+    let place = OnPostgres::new().await;
     let mut options = sea_orm::ConnectOptions::new(place.url());
     options.max_connections(1).sqlx_logging(false);
     let db = sea_orm::Database::connect(options).await.unwrap();
     crate::migration::run(&db).await.unwrap();
     for plan in plans(&db).await {
-        for table in ["payments", "attempts", "decisions", "callbacks", "events", "deliveries"] {
+        for table in TABLES {
             assert!(!plan.contains(&format!("Seq Scan on {table}")), "{plan}");
         }
     }

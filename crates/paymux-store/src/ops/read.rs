@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use paymux_core::ids::{AppId, ChannelId, OrderNo, PaymentId};
+use paymux_core::ids::{AppId, AttemptId, ChannelId, OrderNo, PaymentId};
 use paymux_core::payment::Payment;
 use paymux_core::store::PaymentFilter;
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult};
@@ -50,6 +50,13 @@ pub(crate) async fn by_number<C: ConnectionTrait>(
     let mut sql = start(db);
     sql.push(FROM).push("WHERE p.id = (SELECT n.payment FROM attempts n WHERE n.channel = ");
     sql.bind(channel.as_str().to_owned()).push(" AND n.number = ").bind(rows::text(number)).push(")");
+    one(db, sql).await
+}
+
+pub(crate) async fn by_attempt<C: ConnectionTrait>(db: &C, id: AttemptId) -> Result<Option<Payment>, Fault> {
+    let mut sql = start(db);
+    sql.push(FROM).push("WHERE p.id = (SELECT n.payment FROM attempts n WHERE n.id = ");
+    sql.bind(id.to_string()).push(")");
     one(db, sql).await
 }
 
@@ -119,5 +126,5 @@ fn gather(joined: &[QueryResult]) -> Result<Vec<Payment>, Fault> {
 
 /// What a `SELECT` for update says on that database: SQLite has one writer and needs nothing.
 pub(crate) fn for_update(backend: DbBackend) -> &'static str {
-    if backend == DbBackend::Postgres { " FOR UPDATE SKIP LOCKED" } else { "" }
+    if backend == DbBackend::Postgres { " FOR NO KEY UPDATE SKIP LOCKED" } else { "" }
 }

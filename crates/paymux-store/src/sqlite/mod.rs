@@ -92,13 +92,30 @@ async fn migrate(file: &Path) -> Result<(), ConnectError> {
 #[derive(Debug, Clone, Copy)]
 enum Access {
     Write,
-    Read { connections: u32 },
+    Read {
+        connections: u32,
+    },
+    /// As `Read`, and nothing is made that is not there.
+    Look {
+        connections: u32,
+    },
+}
+
+/// Connections that look at a file which a running service may have: without its lock, and without a way
+/// to write.
+pub(crate) async fn look(file: &Path, options: &Options) -> Result<DatabaseConnection, ConnectError> {
+    let fail = |source| ConnectError::File { file: file.to_owned(), source };
+    let file = file.canonicalize().map_err(fail)?;
+    connect(&file, Access::Look { connections: options.read_connections }).await
 }
 
 async fn connect(file: &Path, access: Access) -> Result<DatabaseConnection, ConnectError> {
     // The URL is a stand-in: every setting that matters is made below, on the driver's own type.
     let mut options = ConnectOptions::new("sqlite::memory:");
-    let connections = if let Access::Read { connections } = access { connections } else { 1 };
+    let connections = match access {
+        Access::Write => 1,
+        Access::Read { connections } | Access::Look { connections } => connections,
+    };
     options.min_connections(1).max_connections(connections.max(1));
     options.idle_timeout(None::<Duration>).max_lifetime(None::<Duration>).test_before_acquire(false);
     options.sqlx_logging(false).record_stmt_in_spans(false);
@@ -109,18 +126,20 @@ async fn connect(file: &Path, access: Access) -> Result<DatabaseConnection, Conn
 
 fn driver_options(file: &Path, access: Access) -> SqliteConnectOptions {
     use sea_orm::sqlx::ConnectOptions as _;
-    let options = SqliteConnectOptions::new()
-        .filename(file)
+    let plain = SqliteConnectOptions::new().filename(file).busy_timeout(BUSY_TIMEOUT);
+    if let Access::Look { .. } = access {
+        return plain.read_only(true).pragma("query_only", "ON").disable_statement_logging();
+    }
+    let options = plain
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(BUSY_TIMEOUT)
         // The writer does it itself: SQLite's own checkpoints after a commit fail in silence.
         .pragma("wal_autocheckpoint", "0")
         .disable_statement_logging();
     match access {
         Access::Write => options,
-        Access::Read { .. } => options.pragma("query_only", "ON"),
+        Access::Read { .. } | Access::Look { .. } => options.pragma("query_only", "ON"),
     }
 }
 

@@ -266,8 +266,10 @@ impl Writer {
     }
 
     async fn commit(&self) -> End {
+        paymux_core::crash_point!("sqlite.before_commit");
         match self.db.run("COMMIT").await {
             Ok(()) => {
+                paymux_core::crash_point!("sqlite.after_commit" => return End::Unconfirmed);
                 self.commits.fetch_add(1, Ordering::Relaxed);
                 metrics::counter!("paymux_store_commits_total").increment(1);
                 End::Durable

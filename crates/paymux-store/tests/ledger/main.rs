@@ -5,6 +5,8 @@
 
 mod contract_postgres;
 mod contract_sqlite;
+mod doctor;
 mod postgres;
+mod refund_race;
 mod sqlite;
 mod support;

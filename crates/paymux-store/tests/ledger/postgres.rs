@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use paymux_core::store::{Applied, Opened, Store, StoreError};
+use paymux_core::store::{Applied, Opened, Outbox, PaymentLedger, StoreError};
 use paymux_store::{ConnectError, Ledger, Options};
 use paymux_testkit::Fixtures;
 use paymux_testkit::fixtures::{all_of, opening_of, paid};
@@ -26,7 +26,7 @@ async fn nodes_that_start_together_migrate_once() {
     }
     let steps: Vec<(String,)> =
         sqlx::query_as("SELECT version FROM seaql_migrations").fetch_all(&place.tool().await).await.unwrap();
-    assert_eq!(steps.len(), 1);
+    assert_eq!(steps.len(), 2);
 }
 
 #[tokio::test]

@@ -1,112 +1,116 @@
 //! A change of one payment: every reason against it is found before anything is written.
 
+use paymux_core::money::Money;
 use paymux_core::payment::{Attempt, Payment};
-use paymux_core::store::{Applied, CallbackRow, CallbackVerdict, Change, Event, StoreError};
+use paymux_core::refund::Refund;
+use paymux_core::store::{Applied, Change, RefundWrite, StoreError};
 
-use super::outbox::Delivery;
-use super::{Books, check_numbers, corrupt, plain, plain_callback, plain_payment};
+use super::attached::Attached;
+use super::payments::{begin, check_numbers};
+use super::plain::{plain_payment, plain_refund};
+use super::refunds::{check_refund, move_money, write_refund};
+use super::{Books, corrupt};
 
 impl Books {
     pub(super) fn apply(&mut self, mut change: Change) -> Result<Applied, StoreError> {
-        if change.seen_version.checked_add(1) != Some(change.payment.version) {
-            return corrupt("a change whose version does not follow the one it saw");
+        plain_payment(&mut change.payment);
+        if let Some(RefundWrite::Begin(refund) | RefundWrite::Step { refund, .. }) = &mut change.refund {
+            plain_refund(refund);
         }
-        make_plain(&mut change);
-        check_numbers(&change.payment)?;
-        let has = |id| change.payment.attempt(id).is_some();
-        let added = change.added.as_ref().map(|(id, _)| *id);
-        if !change.touched.iter().map(|touched| touched.id).chain(added).all(has) {
-            return corrupt("an attempt that is not there");
+        check_change(&change)?;
+        let Some((next, refund)) = self.next(&change) else { return Ok(Applied::Stale) };
+        let Change { payment, added, refund: write, postings, events, callback, audit, .. } = change;
+        let mut attached = Attached { postings, events, callback, audit };
+        attached.make_plain();
+        let new = added.and_then(|(id, decision)| Some((payment.attempt(id)?, decision)));
+        new.iter().try_for_each(|(attempt, _)| self.check_new(attempt))?;
+        if let (Some(refund), Some(RefundWrite::Begin(_))) = (&refund, &write) {
+            self.refunds.check_new(refund)?;
         }
-        let Some(next) = self.next(&change) else { return Ok(Applied::Stale) };
-        if next.attempts.iter().filter(|attempt| attempt.state.is_live()).count() > 1 {
-            return Ok(Applied::Stale);
+        let applied = self.check_attached(&attached)?;
+        if applied == Applied::Done {
+            if let Some((attempt, decision)) = new {
+                self.add(next.id, attempt, decision);
+            }
+            self.put(next);
+            if let Some(refund) = refund {
+                self.put_refund(refund);
+            }
+            self.write_attached(attached);
         }
-        self.check_added(&change)?;
-        if change.callback.as_ref().and_then(applied_key).is_some_and(|key| self.applied.contains(&key)) {
-            return Ok(Applied::CallbackKnown);
-        }
-        change.callback.iter().try_for_each(|row| self.check_callback(row))?;
-        self.check_events(&change.events)?;
-        self.write(next, change);
-        Ok(Applied::Done)
+        Ok(applied)
     }
 
-    /// The payment as it will be; `None` when somebody was faster.
-    fn next(&self, change: &Change) -> Option<Payment> {
-        let mut next =
-            self.payments.get(&change.payment.id).filter(|p| p.version == change.seen_version)?.clone();
+    /// The payment and its refund as they will be; `None` when somebody was faster.
+    fn next(&self, change: &Change) -> Option<(Payment, Option<Refund>)> {
+        let stored = self.payments.get(&change.payment.id).filter(|p| p.version == change.seen_version)?;
+        let mut next = stored.clone();
         for seen in &change.touched {
-            let stored = next.attempts.iter_mut().find(|attempt| attempt.id == seen.id)?;
-            if stored.state != seen.seen_state || stored.fence != seen.seen_fence {
+            let attempt = next.attempts.iter_mut().find(|attempt| attempt.id == seen.id)?;
+            if attempt.state != seen.seen_state || attempt.fence != seen.seen_fence {
                 return None;
             }
-            write_attempt(stored, change.payment.attempt(seen.id)?);
+            let money = attempt.received;
+            write_attempt(attempt, change.payment.attempt(seen.id)?);
+            let is_spent = attempt.refunding + attempt.refunded > 0;
+            if is_spent && money.map(Money::currency) != attempt.received.map(Money::currency) {
+                return None;
+            }
         }
         write_payment(&mut next, &change.payment);
         let added = change.added.as_ref().and_then(|(id, _)| change.payment.attempt(*id));
-        next.attempts.extend(added.cloned());
-        Some(next)
+        next.attempts.extend(added.cloned().map(|mut attempt| {
+            begin(&mut attempt);
+            attempt
+        }));
+        let refund = change.refund.as_ref().map(|write| self.next_refund(&mut next, write));
+        let refund = if let Some(refund) = refund { Some(refund?) } else { None };
+        let is_one = next.attempts.iter().filter(|attempt| attempt.state.is_live()).count() <= 1;
+        (is_one && next.attempts.iter().all(keeps_its_bound)).then_some((next, refund))
     }
 
-    fn check_added(&self, change: &Change) -> Result<(), StoreError> {
-        let Some(added) = change.added.as_ref().and_then(|(id, _)| change.payment.attempt(*id)) else {
-            return Ok(());
+    /// The refund as it will be; `None` when somebody was faster or its amount does not fit.
+    fn next_refund(&self, payment: &mut Payment, write: &RefundWrite) -> Option<Refund> {
+        let next = match write {
+            RefundWrite::Begin(refund) => refund.clone(),
+            RefundWrite::Step { refund, seen_state, seen_fence } => {
+                let mut stored =
+                    self.refunds.one(refund.id).filter(|stored| stored.payment == payment.id)?.clone();
+                if stored.state != *seen_state || stored.fence != *seen_fence {
+                    return None;
+                }
+                write_refund(&mut stored, refund);
+                stored
+            }
         };
-        let number = (added.channel.clone(), added.number.as_str().to_owned());
-        if self.decisions.contains_key(&added.id) || self.numbers.contains_key(&number) {
-            return corrupt("an attempt's id or number is in use");
-        }
-        Ok(())
-    }
-
-    fn check_events(&self, events: &[Event]) -> Result<(), StoreError> {
-        for (place, event) in events.iter().enumerate() {
-            let others = || self.events.values().chain(&events[..place]);
-            let is_taken = |other: &Event| other.payment == event.payment && other.sequence == event.sequence;
-            if others().any(|other| other.id == event.id || is_taken(other)) || event.sequence <= 0 {
-                return corrupt("an event's id or sequence is in use");
-            }
-            if !self.payments.contains_key(&event.payment) {
-                return corrupt("an event of a payment that is not there");
-            }
-        }
-        Ok(())
-    }
-
-    fn write(&mut self, next: Payment, change: Change) {
-        if let Some((id, decision)) = change.added {
-            if let Some(added) = next.attempt(id) {
-                self.numbers.insert((added.channel.clone(), added.number.as_str().to_owned()), next.id);
-            }
-            self.decisions.insert(id, decision);
-        }
-        self.payments.insert(next.id, next);
-        if let Some(row) = change.callback {
-            self.applied.extend(applied_key(&row));
-            self.callbacks.push(row);
-        }
-        for event in change.events {
-            if event.url.is_some() {
-                self.deliveries.insert(event.id, Delivery::due(&event));
-            }
-            self.events.insert(event.id, event);
-        }
+        let attempt = payment.attempts.iter_mut().find(|attempt| attempt.id == next.attempt)?;
+        let fits = write.shift() == (0, 0) || move_money(attempt, next.amount, write.shift());
+        fits.then_some(next)
     }
 }
 
-fn make_plain(change: &mut Change) {
-    plain_payment(&mut change.payment);
-    change.callback.iter_mut().for_each(plain_callback);
-    for event in &mut change.events {
-        plain(&mut event.body);
-        event.url.iter_mut().for_each(plain);
+/// What is wrong with a change, whatever is stored.
+fn check_change(change: &Change) -> Result<(), StoreError> {
+    if change.seen_version.checked_add(1) != Some(change.payment.version) {
+        return corrupt("a change whose version does not follow the one it saw");
     }
+    check_numbers(&change.payment)?;
+    let has = |id| change.payment.attempt(id).is_some();
+    let added = change.added.as_ref().map(|(id, _)| *id);
+    let refund = change.refund.as_ref().map(RefundWrite::refund);
+    let named = change.touched.iter().map(|touched| touched.id).chain(added);
+    if !named.chain(refund.map(|refund| refund.attempt)).all(has) {
+        return corrupt("an attempt that is not there");
+    }
+    if refund.is_some_and(|refund| refund.payment != change.payment.id) {
+        return corrupt("a refund of another payment");
+    }
+    refund.map_or(Ok(()), check_refund)
 }
 
-fn applied_key(row: &CallbackRow) -> Option<(paymux_core::ids::ChannelId, String)> {
-    let is_applied = row.verdict == CallbackVerdict::Applied;
-    row.event_key.clone().filter(|_| is_applied).map(|key| (row.channel.clone(), key))
+fn keeps_its_bound(attempt: &Attempt) -> bool {
+    let received = attempt.received.map_or(0, Money::minor);
+    attempt.refunding + attempt.refunded <= received
 }
 
 /// What a change may write of a payment. What was agreed at the start never changes.
@@ -125,7 +129,8 @@ fn write_payment(stored: &mut Payment, wanted: &Payment) {
     stored.cancel_requested = wanted.cancel_requested;
 }
 
-/// What a change may write of an attempt. Its channel and its number never change.
+/// What a change may write of an attempt. Its channel and its number never change, and what of its
+/// money is set aside or has gone back moves with refunds alone.
 fn write_attempt(stored: &mut Attempt, wanted: &Attempt) {
     stored.state = wanted.state;
     stored.fence = wanted.fence;
@@ -133,6 +138,7 @@ fn write_attempt(stored: &mut Attempt, wanted: &Attempt) {
     stored.reference.clone_from(&wanted.reference);
     stored.trade_no.clone_from(&wanted.trade_no);
     stored.received = wanted.received;
+    stored.more.clone_from(&wanted.more);
     stored.failure.clone_from(&wanted.failure);
     stored.ends_at = wanted.ends_at;
     stored.check_at = wanted.check_at;

@@ -8,22 +8,38 @@
 #![expect(clippy::missing_panics_doc, reason = "a case panics when the store breaks its promise")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's own values")]
 
+pub mod books;
 pub mod callbacks;
 pub mod changes;
+pub mod claims;
+pub mod desk;
+pub mod endpoints;
+pub mod events;
 pub mod leases;
 pub mod lists;
+pub mod money_races;
 pub mod openings;
 pub mod outbox;
+pub mod queue;
 pub mod races;
 pub mod random;
+pub mod refund_steps;
+pub mod refunds;
+pub mod transfers;
 
 use std::any::Any;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use paymux_core::ids::AttemptId;
+use paymux_core::clock::Timestamp;
+use paymux_core::ids::{AppId, AttemptId, PaymentId, RefundId, TransferId};
 use paymux_core::payment::Payment;
-use paymux_core::store::{Applied, CallbackRow, Change, Event, Opened, Opening, Store, StoreError};
+use paymux_core::posting::Posting;
+use paymux_core::refund::Refund;
+use paymux_core::store::{
+    Applied, AuditRow, CallbackRow, Change, Event, Opened, Opening, QueueFilter, QueueItem, Store, StoreError,
+};
+use paymux_core::transfer::Transfer;
 
 use crate::memory_store::{Delivery, MemoryStore};
 
@@ -48,6 +64,38 @@ pub trait Look: Send + Sync {
     async fn deliveries(&self) -> Vec<Delivery>;
     /// The routing decision of an attempt.
     async fn decision(&self, attempt: AttemptId) -> Option<serde_json::Value>;
+    /// Every movement of money, by id.
+    async fn postings(&self) -> Vec<Posting>;
+    /// Every address of an app that is gone for good, by app and address.
+    async fn gone(&self) -> Vec<(AppId, String)>;
+    /// The ids of all that the store shows by id.
+    async fn ids(&self) -> Ids;
+}
+
+/// The ids of all that a store shows by id.
+#[derive(Debug, Clone, Default)]
+pub struct Ids {
+    /// Of payments.
+    pub payments: Vec<PaymentId>,
+    /// Of refunds.
+    pub refunds: Vec<RefundId>,
+    /// Of transfers.
+    pub transfers: Vec<TransferId>,
+}
+
+/// All that a store holds, but for decisions and claimed keys.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    payments: Vec<Payment>,
+    refunds: Vec<Refund>,
+    transfers: Vec<Transfer>,
+    callbacks: Vec<CallbackRow>,
+    events: Vec<Event>,
+    deliveries: Vec<Delivery>,
+    gone: Vec<(AppId, String)>,
+    postings: Vec<Posting>,
+    audits: Vec<AuditRow>,
+    queue: Vec<QueueItem>,
 }
 
 #[async_trait]
@@ -68,6 +116,22 @@ impl Look for MemoryStore {
 
     async fn decision(&self, attempt: AttemptId) -> Option<serde_json::Value> {
         self.decision(attempt)
+    }
+
+    async fn postings(&self) -> Vec<Posting> {
+        self.postings()
+    }
+
+    async fn gone(&self) -> Vec<(AppId, String)> {
+        self.gone_endpoints()
+    }
+
+    async fn ids(&self) -> Ids {
+        Ids {
+            payments: self.payments().iter().map(|payment| payment.id).collect(),
+            refunds: self.refunds().iter().map(|refund| refund.id).collect(),
+            transfers: self.transfers().iter().map(|transfer| transfer.id).collect(),
+        }
     }
 }
 
@@ -100,18 +164,52 @@ impl Subject {
 
     /// Applies a change that must come to `want` and leave everything as it was.
     async fn writes_nothing(&self, change: Change, want: Result<Applied, &str>) {
-        let id = change.payment.id;
-        let before = (self.store.payment(id).await.unwrap(), self.rest().await);
-        let got = self.store.apply(change).await;
+        let got = self.unchanged(self.store.apply(change)).await;
         assert_eq!(got.as_ref().map_err(kind), want.as_ref().map_err(|kind| *kind));
-        let after = (self.store.payment(id).await.unwrap(), self.rest().await);
-        assert_eq!(after, before);
     }
 
-    /// All that is not payments.
-    async fn rest(&self) -> (Vec<CallbackRow>, Vec<Event>, Vec<Delivery>) {
-        (self.look.callbacks().await, self.look.events().await, self.look.deliveries().await)
+    /// Makes a call that must leave everything as it was.
+    async fn unchanged<T>(&self, call: impl Future<Output = T>) -> T {
+        let before = self.snapshot().await;
+        let answer = call.await;
+        assert_eq!(self.snapshot().await, before);
+        answer
     }
+
+    /// All that the store holds.
+    async fn snapshot(&self) -> Snapshot {
+        let mut ids = self.look.ids().await;
+        ids.payments.sort_unstable();
+        ids.refunds.sort_unstable();
+        ids.transfers.sort_unstable();
+        let (mut payments, mut refunds, mut transfers) = (vec![], vec![], vec![]);
+        for id in ids.payments {
+            payments.extend(self.store.payment(id).await.unwrap());
+        }
+        for id in ids.refunds {
+            refunds.extend(self.store.refund(id).await.unwrap());
+        }
+        for id in ids.transfers {
+            transfers.extend(self.store.transfer(id).await.unwrap());
+        }
+        Snapshot {
+            payments,
+            refunds,
+            transfers,
+            callbacks: self.look.callbacks().await,
+            events: self.look.events().await,
+            deliveries: self.look.deliveries().await,
+            gone: self.look.gone().await,
+            postings: self.look.postings().await,
+            audits: self.store.audit(None, 100_000).await.unwrap(),
+            queue: self.store.queue(&all_that_waits()).await.unwrap(),
+        }
+    }
+}
+
+/// What waits for a person, even if it began to do so just now.
+fn all_that_waits() -> QueueFilter {
+    QueueFilter { kind: None, unknown_before: Timestamp::from_ms(i64::MAX), after: None, limit: 100_000 }
 }
 
 /// Which error it is, without its words.
@@ -129,7 +227,7 @@ pub(crate) fn kind(error: &StoreError) -> &'static str {
 macro_rules! store_contract {
     ($make:ident) => {
         $crate::store_contract! { @tests $make;
-            openings: keeps_every_field, keeps_extreme_values, keeps_no_nul, finds_by_id_order_and_number,
+            openings: keeps_every_field, keeps_extreme_values, keeps_no_nul, finds_by_id_order_and_number, finds_by_each_attempt,
                 finds_the_stored_one_by_its_order_number, takes_one_order_number_once_an_app,
                 refuses_a_number_in_use, refuses_an_id_in_use, refuses_another_count_of_attempts,
                 refuses_two_currencies, refuses_amounts_that_cannot_be, keeps_the_decision, answers_a_ping;
@@ -155,6 +253,53 @@ macro_rules! store_contract {
                 a_delivered_one_is_over, a_dead_one_is_over, tries_again_when_told,
                 passes_over_old_fences_and_unknown_events, counts_a_report_once,
                 a_dead_endpoint_holds_nobody_up, takes_the_earliest_first, reports_many_at_once;
+            refunds: keeps_every_field, keeps_extreme_values, keeps_no_nul, sets_its_amount_aside,
+                disturbs_no_writer_of_its_payment, takes_all_that_is_left_and_no_more,
+                wants_an_attempt_that_is_paid, wants_money_of_its_currency, keeps_attempts_apart,
+                refuses_amounts_that_cannot_be, finds_the_stored_one_by_its_number,
+                takes_one_refund_number_once_an_app, finds_by_the_providers_number,
+                refuses_an_id_or_a_number_in_use, shows_those_of_a_payment_oldest_first,
+                takes_the_earliest_first, takes_under_a_lease, refuses_an_old_fence_after_a_taking,
+                the_same_call_again_changes_nothing;
+            refund_steps: writes_all_of_it, leaves_what_was_agreed, moves_money_with_every_step,
+                is_stale_by_state, is_stale_by_fence_or_version, is_stale_with_its_attempt,
+                is_stale_for_a_refund_that_is_not_its_own, begins_with_the_money_that_comes_with_it,
+                begins_as_done_on_a_new_attempt, begins_in_any_state_of_its_attempt,
+                is_stale_where_its_amount_does_not_fit, a_late_success_that_does_not_fit_is_stale,
+                a_step_that_moves_no_money_needs_none, refuses_what_no_refund_can_be,
+                refuses_what_is_in_use, keeps_every_field_of_a_beginning,
+                a_change_leaves_what_is_set_aside, a_change_takes_no_money_from_refunds;
+            transfers: keeps_every_field, keeps_extreme_values, keeps_no_nul, keeps_every_word,
+                finds_the_stored_one_by_its_number, finds_by_each_number,
+                refuses_an_id_or_a_number_in_use, refuses_amounts_that_cannot_be, keeps_the_days_limit,
+                limits_one_app_and_one_currency, counts_what_was_made_in_the_day,
+                counts_all_but_failed_ones, a_change_writes_all_of_it, leaves_what_was_agreed,
+                is_stale_by_state_or_fence, refuses_a_known_event_key, refuses_what_cannot_be_told,
+                counts_its_own_events, takes_the_earliest_first, takes_under_a_lease;
+            books: keeps_every_field, refuses_lines_that_cannot_be, books_nothing_with_a_stale_change;
+            money_races: refunds_at_once_take_what_is_there, of_equal_refund_numbers_one_is_new,
+                transfers_at_once_keep_the_days_limit, of_equal_transfer_numbers_one_is_new,
+                refunds_and_changes_lose_nothing, refunds_and_less_money_never_meet,
+                of_contradicting_steps_one_is_done, what_is_due_is_taken_by_one_worker,
+                a_dropped_call_is_done_wholly_or_not_at_all;
+            endpoints: an_endpoint_that_is_gone_is_passed_over, others_are_called_all_the_same,
+                what_waits_there_holds_nobody_up, an_old_fence_makes_nothing_gone,
+                what_is_under_way_may_still_report, one_is_delivered_again_whatever_became_of_it,
+                who_tries_one_meanwhile_has_lost_its_lease, a_range_takes_what_was_not_delivered,
+                a_range_takes_transfers_too, asking_lets_an_endpoint_be_called_again,
+                asking_opens_only_that_endpoint, asks_for_nothing_that_is_not_its_own;
+            events: shows_the_oldest_first, filters, pages_without_gaps_or_repeats,
+                tells_how_deliveries_stand;
+            queue: is_empty_at_first, an_attempt_that_is_unknown_for_long, money_that_is_no_success,
+                money_that_came_beside, nothing_waits_under_two_kinds, money_that_goes_back,
+                a_refund_that_is_unknown_or_needs_action, a_transfer_that_is_unknown_or_needs_action,
+                a_callback_that_fits_nothing, a_notice_that_nobody_took, pages_without_gaps_or_repeats,
+                counts_what_it_lists;
+            desk: shows_callbacks_newest_first, filters_callbacks, settles_what_waits_and_once,
+                a_line_of_the_trail_has_its_own_id, shows_the_trail_newest_first,
+                shows_the_orders_of_a_while, shows_each_attempt_of_a_payment, shows_the_refunds_of_a_while;
+            claims: a_key_stands_for_one_request, keys_are_compared_byte_for_byte, takes_nul_too,
+                a_key_is_free_once_its_time_is_over, of_many_at_once_one_is_new;
             lists: shows_the_newest_first, pages_without_gaps_or_repeats, filters, shows_one_app_only,
                 shows_no_more_than_asked;
         }
@@ -174,21 +319,39 @@ mod tests {
     /// A case that is written but not listed would never run.
     #[test]
     fn the_macro_lists_every_case() {
-        let (listed, _) = include_str!("mod.rs").split_once("@tests $make:ident").unwrap();
+        let (modules, listed) = include_str!("mod.rs").split_once("macro_rules! store_contract").unwrap();
+        let (listed, _) = listed.split_once("@tests $make:ident").unwrap();
         let files = [
-            include_str!("openings.rs"),
-            include_str!("changes.rs"),
-            include_str!("races.rs"),
-            include_str!("callbacks.rs"),
-            include_str!("leases.rs"),
-            include_str!("outbox.rs"),
-            include_str!("lists.rs"),
+            ("books", include_str!("books.rs")),
+            ("callbacks", include_str!("callbacks.rs")),
+            ("changes", include_str!("changes.rs")),
+            ("claims", include_str!("claims.rs")),
+            ("desk", include_str!("desk.rs")),
+            ("endpoints", include_str!("endpoints.rs")),
+            ("events", include_str!("events.rs")),
+            ("leases", include_str!("leases.rs")),
+            ("lists", include_str!("lists.rs")),
+            ("money_races", include_str!("money_races.rs")),
+            ("openings", include_str!("openings.rs")),
+            ("outbox", include_str!("outbox.rs")),
+            ("queue", include_str!("queue.rs")),
+            ("races", include_str!("races.rs")),
+            ("refund_steps", include_str!("refund_steps.rs")),
+            ("refunds", include_str!("refunds.rs")),
+            ("transfers", include_str!("transfers.rs")),
         ];
-        for line in files.iter().flat_map(|file| file.lines()) {
-            if let Some(rest) = line.strip_prefix("pub async fn ") {
-                let name = rest.split('(').next().unwrap();
-                assert!(listed.contains(&format!(" {name}")), "{name} is not listed");
+        for (group, file) in files {
+            let (_, rest) = listed.split_once(&format!(" {group}: ")).unwrap();
+            let (cases, _) = rest.split_once(';').unwrap();
+            let cases: Vec<&str> = cases.split(',').map(str::trim).collect();
+            for line in file.lines() {
+                if let Some(rest) = line.strip_prefix("pub async fn ") {
+                    let name = rest.split('(').next().unwrap();
+                    assert!(cases.contains(&name), "{group}::{name} is not listed");
+                }
             }
         }
+        let modules = modules.lines().filter(|line| line.starts_with("pub mod ")).count();
+        assert_eq!(modules, files.len() + 1, "`random` alone has no cases of its own");
     }
 }

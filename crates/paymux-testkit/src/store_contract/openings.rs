@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 use paymux_core::clock::Timestamp;
 use paymux_core::method::{Method, Product, Wallet};
 use paymux_core::money::{AMOUNT_MAX, Currency, Money};
-use paymux_core::payment::{Failure, Held, NextAction, Payment};
+use paymux_core::payment::{AttemptState, Failure, Held, NextAction, Payment};
 use paymux_core::store::Opened;
 
 use super::{Subject, kind};
-use crate::fixtures::{Fixtures, app_id, channel, number, opening_of, order};
+use crate::fixtures::{
+    Fixtures, add_attempt, app_id, change_of, channel, edit_attempt, number, opening_of, order,
+};
 
 /// Text that quotes, escapes, alphabets and lengths could break.
-const ODD: &str = "a'b\"c\\d\n\r\t%_$1?;--/*{}\u{1}\u{7f}\u{a0}茶𝄞e\u{301}\u{202e}\u{feff}\u{fffd}";
+pub(super) const ODD: &str =
+    "a'b\"c\\d\n\r\t%_$1?;--/*{}\u{1}\u{7f}\u{a0}茶𝄞e\u{301}\u{202e}\u{feff}\u{fffd}";
 
 /// A payment in which no field is what it is by default, and no two are alike.
 fn full(fixtures: &Fixtures) -> Payment {
@@ -140,6 +143,21 @@ pub async fn finds_by_id_order_and_number(subject: &Subject) {
     }
     let unknown = fixtures.payment("shop", "A3").id;
     assert_eq!(subject.store.payment(unknown).await, Ok(None));
+}
+
+pub async fn finds_by_each_attempt(subject: &Subject) {
+    let fixtures = Fixtures::new(1);
+    let seen = subject.opened(fixtures.opening("shop", "A1")).await;
+    let other = subject.opened(fixtures.opening("shop", "A2")).await;
+    let mut change = change_of(&seen);
+    edit_attempt(&mut change, 0, |attempt| attempt.state = AttemptState::Refused);
+    add_attempt(&mut change, fixtures.attempt("second"));
+    let payment = subject.done(change).await;
+    for attempt in &payment.attempts {
+        assert_eq!(subject.store.payment_by_attempt(attempt.id).await, Ok(Some(payment.clone())));
+    }
+    assert_eq!(subject.store.payment_by_attempt(other.attempts[0].id).await, Ok(Some(other)));
+    assert_eq!(subject.store.payment_by_attempt(fixtures.attempt("main").id).await, Ok(None));
 }
 
 pub async fn finds_the_stored_one_by_its_order_number(subject: &Subject) {

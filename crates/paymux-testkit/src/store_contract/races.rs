@@ -14,7 +14,7 @@ use crate::fixtures::{Fixtures, change_of, edit_attempt, paid};
 const MANY: usize = 64;
 
 /// Runs `work` in that many tasks and gathers what they come to.
-async fn at_once<T, F>(many: usize, work: impl Fn(usize) -> F) -> Vec<T>
+pub(super) async fn at_once<T, F>(many: usize, work: impl Fn(usize) -> F) -> Vec<T>
 where
     F: Future<Output = T> + Send + 'static,
     T: Send + 'static,
@@ -151,7 +151,7 @@ pub async fn a_dropped_call_is_done_wholly_or_not_at_all(subject: &Subject) {
 }
 
 /// Starts a call and lets go of it after `polls` turns of the scheduler.
-async fn dropped<F>(subject: &Subject, polls: usize, call: F)
+pub(super) async fn dropped<F>(subject: &Subject, polls: usize, call: F)
 where
     F: AsyncFnOnce(Arc<dyn Store>),
 {

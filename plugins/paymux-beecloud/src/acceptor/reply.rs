@@ -8,6 +8,7 @@ use paymux_core::{NextAction, Secret, Timestamp, Verb, WireRequest, WireResponse
 use serde_json::{Map, Value, json};
 
 use super::fields::Fault;
+use super::refund_reply;
 use crate::config::{Books, Contract};
 use crate::map::BRIDGE;
 use crate::map::codes::{self, Code, Family, Reply};
@@ -30,8 +31,14 @@ pub(super) fn answer(read: &FrontRead, answer: &FrontAnswer) -> WireResponse {
         "status" => status(answer),
         "revert" => revert(answer),
         "bills" => bills(answer, detail(words.next())),
-        "count" => count(answer),
+        "count" | "refund_count" => count(answer),
         "record" => record(answer),
+        "refund" => refund_reply::refund(answer, false),
+        "offline_refund" => refund_reply::refund(answer, true),
+        "approve" => refund_reply::approved(answer),
+        "refund_status" => refund_reply::status(answer),
+        "refunds" => refund_reply::list(answer, detail(words.next())),
+        "refund_record" => refund_reply::record(answer),
         _ => create(read, answer),
     }
 }
@@ -146,7 +153,7 @@ fn revert(answer: &FrontAnswer) -> WireResponse {
 
 /// Whether `message_detail` was asked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Detail {
+pub(super) enum Detail {
     Left,
     Given,
 }
@@ -187,7 +194,7 @@ fn record(answer: &FrontAnswer) -> WireResponse {
 }
 
 /// What is the same for every call: not found, in doubt, refused.
-fn otherwise(answer: &FrontAnswer, fields: Map<String, Value>) -> WireResponse {
+pub(super) fn otherwise(answer: &FrontAnswer, fields: Map<String, Value>) -> WireResponse {
     match answer {
         FrontAnswer::Order(None) => finish(8, "no such order", fields),
         FrontAnswer::Refused(refusal) => refused(refusal, fields),
@@ -199,6 +206,12 @@ fn otherwise(answer: &FrontAnswer, fields: Map<String, Value>) -> WireResponse {
 fn refused(refusal: &FrontRefusal, fields: Map<String, Value>) -> WireResponse {
     match refusal {
         FrontRefusal::NumberTaken => finish(17, "bill_no was used before", fields),
+        FrontRefusal::NoSuchOrder => finish(8, "no such order", fields),
+        FrontRefusal::OrderUnpaid => finish(9, "the order is not paid", fields),
+        FrontRefusal::RefundTooLate => finish(10, "the order is too old for a refund", fields),
+        FrontRefusal::RefundInProgress => finish(11, "a refund of this order is in progress", fields),
+        FrontRefusal::RefundTooLarge => finish(12, "refund_fee is above what is left", fields),
+        FrontRefusal::NoSuchRefund => finish(13, "no such refund", fields),
         FrontRefusal::MethodUnavailable => finish(3, "this channel is not enabled", fields),
         FrontRefusal::Field { name, rule } => finish(5, &format!("{name}: {rule}"), fields),
         FrontRefusal::Upstream(why) => finish(7, why, fields),
@@ -206,7 +219,7 @@ fn refused(refusal: &FrontRefusal, fields: Map<String, Value>) -> WireResponse {
     }
 }
 
-fn finish(code: i64, detail: &str, mut fields: Map<String, Value>) -> WireResponse {
+pub(super) fn finish(code: i64, detail: &str, mut fields: Map<String, Value>) -> WireResponse {
     let name = results::row(code).map_or("RUNTIME_ERROR", |row| row.name);
     fields.insert("result_code".to_owned(), Value::from(code));
     fields.insert("result_msg".to_owned(), Value::from(name));
@@ -215,7 +228,7 @@ fn finish(code: i64, detail: &str, mut fields: Map<String, Value>) -> WireRespon
 }
 
 /// The code of an order: as it was asked for, else what its method is called here.
-fn code_of(order: &FrontOrder) -> Option<&'static Code> {
+pub(super) fn code_of(order: &FrontOrder) -> Option<&'static Code> {
     codes::from_memo(&order.memo)
         .map(|(code, _)| code)
         .or_else(|| Code::for_method(order.method, Books::V2, Contract::Merchant))
@@ -242,25 +255,26 @@ fn row(order: &FrontOrder, detail: Detail) -> Value {
         "operator_id": "",
         "spay_result": order.received.is_some(),
         "revert_result": order.closed,
-        "refund_result": false,
+        "refund_result": order.refunded.minor() > 0,
         "create_time": order.created_at.ms(),
-        "optional": optional(order).to_string(),
+        "optional": echoed(&order.echo).to_string(),
     });
     if let Some(paid_at) = order.paid_at {
         row["success_time"] = Value::from(paid_at.ms());
     }
     if detail == Detail::Given {
-        row["message_detail"] = Value::from(message_detail(order).to_string());
+        row["message_detail"] = Value::from(wallets_words(order).to_string());
     }
     row
 }
 
-fn optional(order: &FrontOrder) -> Value {
-    if order.echo.is_object() { order.echo.clone() } else { json!({}) }
+/// `optional` is an object always.
+pub(super) fn echoed(echo: &Value) -> Value {
+    if echo.is_object() { echo.clone() } else { json!({}) }
 }
 
 /// What the wallet said, as far as a host knows it: numbers and amount under the wallet's names.
-fn message_detail(order: &FrontOrder) -> Value {
+pub(super) fn wallets_words(order: &FrontOrder) -> Value {
     let Some(received) = order.received else { return json!({}) };
     let trade_no = order.trade_no.as_deref().unwrap_or_default();
     match code_of(order).map_or("", |code| code.group) {
@@ -278,8 +292,8 @@ pub(super) fn notice(account: &FrontAccount, order: &FrontOrder, now: Timestamp)
     let code = code_of(order);
     let fee = order.received.unwrap_or(order.amount).minor();
     let group = code.map_or("BC", |code| code.group);
-    let body = json!({
-        "signature": signature(&account.settings, &order.number, group, fee),
+    posted(&json!({
+        "signature": signature(&account.settings, "PAY", &order.number, group, fee),
         "timestamp": now.ms(),
         "channel_type": group,
         "sub_channel_type": code.map_or("", |code| code.name),
@@ -290,22 +304,25 @@ pub(super) fn notice(account: &FrontAccount, order: &FrontOrder, now: Timestamp)
         "discount": order.discount.minor(),
         "coupon_id": null,
         "trade_success": true,
-        "message_detail": message_detail(order),
-        "optional": optional(order),
-    });
-    // A receiver in the field decodes the body as if it came in a URL. Outside of texts there is
-    // neither of the two characters.
+        "message_detail": wallets_words(order),
+        "optional": echoed(&order.echo),
+    }))
+}
+
+/// A webhook with that body. A receiver in the field decodes it as if it came in a URL; outside of
+/// texts there is neither of the two characters that this would change.
+pub(super) fn posted(body: &Value) -> WireRequest {
     let text = body.to_string().replace('+', "\\u002b").replace('%', "\\u0025");
     WireRequest::new(Verb::Post, "/").body(JSON, text)
 }
 
 /// Empty when the account has no master secret: a sign without a secret would be anybody's.
-fn signature(settings: &Settings, number: &str, group: &str, fee: i64) -> String {
+pub(super) fn signature(settings: &Settings, kind: &str, number: &str, group: &str, fee: i64) -> String {
     let text = |key: &str| settings.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
     let (Some(app_id), Some(secret)) = (text("app_id"), text("master_secret")) else { return String::new() };
     let notified = Notified {
         transaction_id: number,
-        transaction_type: "PAY",
+        transaction_type: kind,
         channel_type: group,
         transaction_fee: &fee.to_string(),
     };

@@ -24,6 +24,10 @@ pub(crate) struct ResultRow {
     pub query: Class,
     /// For a revert.
     pub revert: Class,
+    /// For a refund.
+    pub refund: Class,
+    /// For a question about refunds, whose refusal says nothing of the refund.
+    pub ask_refund: Class,
 }
 
 /// What a result code means for a call.
@@ -33,9 +37,9 @@ pub(crate) enum Class {
     Done,
     /// A definite no.
     Refused(Blame),
-    /// Failed behind BeeCloud: ask for the order, and only if there is none it is a no.
+    /// Not clear by itself: ask for the order or its refunds, and only what is found can make it a no.
     AskFirst,
-    /// There is no such order.
+    /// There is no such order or refund.
     Absent,
     /// Anything may have happened.
     Unknown,
@@ -52,6 +56,10 @@ pub(crate) enum Step {
     Query,
     /// A revert.
     Revert,
+    /// A refund.
+    Refund,
+    /// A question about refunds.
+    AskRefund,
 }
 
 /// What `code` means for `step`.
@@ -62,6 +70,8 @@ pub(crate) fn class(code: i64, step: Step) -> Class {
         Step::Charge => row.charge,
         Step::Query => row.query,
         Step::Revert => row.revert,
+        Step::Refund => row.refund,
+        Step::AskRefund => row.ask_refund,
     }
 }
 
@@ -73,14 +83,26 @@ pub(crate) fn row(code: i64) -> Option<&'static ResultRow> {
 const ACCOUNT: Class = Class::Refused(Blame::Account);
 const REQUEST: Class = Class::Refused(Blame::Request);
 
-/// The same for every call.
+/// The same for every call, but that a question about refunds is never answered with a refusal of
+/// the refund.
 const fn always(code: i64, name: &'static str, class: Class, about: &'static str) -> ResultRow {
-    ResultRow { code, name, about, open: class, charge: class, query: class, revert: class }
+    let ask_refund = if code == 0 { Class::Done } else { Class::Unknown };
+    ResultRow {
+        code,
+        name,
+        about,
+        open: class,
+        charge: class,
+        query: class,
+        revert: class,
+        refund: class,
+        ask_refund,
+    }
 }
 
 /// A code of refunds: no create, query or revert gets it, so there it proves nothing.
-const fn refunds(code: i64, name: &'static str, about: &'static str) -> ResultRow {
-    always(code, name, Class::Unknown, about)
+const fn refunds(code: i64, name: &'static str, refund: Class, about: &'static str) -> ResultRow {
+    ResultRow { refund, ..always(code, name, Class::Unknown, about) }
 }
 
 /// The table.
@@ -96,15 +118,23 @@ pub(crate) const RESULTS: &[ResultRow] = &[
         open: Class::AskFirst,
         ..always(7, "CHANNEL_ERROR", Class::Unknown, "BeeCloud took it, the wallet or bank behind refused")
     },
-    ResultRow { query: Class::Absent, revert: ACCOUNT, ..refunds(8, "NO_SUCH_BILL", "no such order") },
-    refunds(9, "BILL_UNSUCCESS", "the order is not paid"),
-    refunds(10, "REFUND_EXCEED_TIME", "too late for a refund"),
-    refunds(11, "ALREADY_REFUNDING", "a refund of this order is in progress"),
-    refunds(12, "REFUND_AMOUNT_TOO_LARGE", "more than what is left"),
-    refunds(13, "NO_SUCH_REFUND", "no such refund"),
+    ResultRow {
+        query: Class::Absent,
+        revert: ACCOUNT,
+        ..refunds(8, "NO_SUCH_BILL", REQUEST, "no such order")
+    },
+    refunds(9, "BILL_UNSUCCESS", REQUEST, "the order is not paid"),
+    refunds(10, "REFUND_EXCEED_TIME", REQUEST, "too late for a refund"),
+    // The refund in progress can be this very one: only another one makes it a no.
+    refunds(11, "ALREADY_REFUNDING", Class::AskFirst, "a refund of this order is in progress"),
+    refunds(12, "REFUND_AMOUNT_TOO_LARGE", REQUEST, "more than what is left"),
+    ResultRow {
+        ask_refund: Class::Absent,
+        ..refunds(13, "NO_SUCH_REFUND", Class::Unknown, "no such refund")
+    },
     always(14, "RUNTIME_ERROR", Class::Unknown, "BeeCloud failed inside"),
     always(15, "NETWORK_ERROR", Class::Unknown, "BeeCloud's network failed"),
-    refunds(16, "PREREFUND_DUPLICATE", "this pre-refund exists already"),
+    refunds(16, "PREREFUND_DUPLICATE", Class::Unknown, "this pre-refund exists already"),
     always(17, "BILL_NO_DUPLICATE", Class::Unknown, "the order number was used before: ask for the order"),
 ];
 
@@ -115,27 +145,34 @@ mod tests {
     #[test]
     fn every_code_has_its_class_for_every_call() {
         use Class::{Absent, AskFirst, Done, Unknown};
-        check(0, [Done; 4]);
-        check(1, [ACCOUNT; 4]);
-        check(2, [ACCOUNT; 4]);
-        check(3, [ACCOUNT; 4]);
-        check(4, [REQUEST; 4]);
-        check(5, [REQUEST; 4]);
-        check(6, [ACCOUNT; 4]);
-        check(7, [AskFirst, Unknown, Unknown, Unknown]);
-        check(8, [Unknown, Unknown, Absent, ACCOUNT]);
-        for code in 9..=17 {
-            check(code, [Unknown; 4]);
+        // Online create, charge, query, revert, refund, question about a refund.
+        check(0, [Done; 6]);
+        check(1, [ACCOUNT, ACCOUNT, ACCOUNT, ACCOUNT, ACCOUNT, Unknown]);
+        check(2, [ACCOUNT, ACCOUNT, ACCOUNT, ACCOUNT, ACCOUNT, Unknown]);
+        check(3, [ACCOUNT, ACCOUNT, ACCOUNT, ACCOUNT, ACCOUNT, Unknown]);
+        check(4, [REQUEST, REQUEST, REQUEST, REQUEST, REQUEST, Unknown]);
+        check(5, [REQUEST, REQUEST, REQUEST, REQUEST, REQUEST, Unknown]);
+        check(6, [ACCOUNT, ACCOUNT, ACCOUNT, ACCOUNT, ACCOUNT, Unknown]);
+        check(7, [AskFirst, Unknown, Unknown, Unknown, Unknown, Unknown]);
+        check(8, [Unknown, Unknown, Absent, ACCOUNT, REQUEST, Unknown]);
+        check(9, [Unknown, Unknown, Unknown, Unknown, REQUEST, Unknown]);
+        check(10, [Unknown, Unknown, Unknown, Unknown, REQUEST, Unknown]);
+        check(11, [Unknown, Unknown, Unknown, Unknown, AskFirst, Unknown]);
+        check(12, [Unknown, Unknown, Unknown, Unknown, REQUEST, Unknown]);
+        check(13, [Unknown, Unknown, Unknown, Unknown, Unknown, Absent]);
+        for code in 14..=17 {
+            check(code, [Unknown; 6]);
         }
         for unlisted in [-2, -1, 18, 99, 10086, i64::MIN, i64::MAX] {
-            check(unlisted, [Unknown; 4]);
+            check(unlisted, [Unknown; 6]);
             assert!(row(unlisted).is_none());
         }
 
         #[track_caller]
-        fn check(code: i64, want: [Class; 4]) {
-            let got = [Step::Open, Step::Charge, Step::Query, Step::Revert].map(|step| class(code, step));
-            assert_eq!(got, want, "{code}");
+        fn check(code: i64, want: [Class; 6]) {
+            use Step as S;
+            let steps = [S::Open, S::Charge, S::Query, S::Revert, S::Refund, S::AskRefund];
+            assert_eq!(steps.map(|step| class(code, step)), want, "{code}");
         }
     }
 

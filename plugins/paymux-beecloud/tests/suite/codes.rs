@@ -355,12 +355,16 @@ fn the_account_says_what_it_is() {
         let descriptor = channel.descriptor();
         assert_eq!(descriptor.account_key, crate::rig::APP_ID);
         assert_eq!(descriptor.provider, "beecloud");
+        assert!(descriptor.payouts.is_empty());
+        let moments: Vec<u64> = descriptor.looks[..3].iter().map(std::time::Duration::as_secs).collect();
+        assert_eq!(moments, [5, 10, 45], "at 5, 15 and 60 s");
         (descriptor.livemode, descriptor.can.names().collect::<Vec<_>>(), descriptor.methods.len())
     };
-    assert_eq!(names(json!({})), (true, vec!["query", "cancel"], 31));
-    assert_eq!(names(json!({"prefer_bc": true})), (true, vec!["query"], 31));
+    let money = ["refund", "query_refund", "list", "list_refunds"];
+    assert_eq!(names(json!({})), (true, [&["query", "cancel"], &money[..]].concat(), 31));
+    assert_eq!(names(json!({"prefer_bc": true})), (true, [&["query"], &money[..]].concat(), 31));
     assert_eq!(names(json!({"api_version": "v1"})), (true, vec!["query"], 12));
-    assert_eq!(names(json!({"sandbox": true, "test_secret": "t"})), (false, vec!["query"], 25));
+    assert_eq!(names(json!({"sandbox": true, "test_secret": "t"})), (false, vec!["query", "list"], 25));
 }
 
 #[test]

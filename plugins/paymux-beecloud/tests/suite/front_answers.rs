@@ -27,7 +27,7 @@ fn create_at(path: &str, channel: &str) -> WireRequest {
     )
 }
 
-fn answered(request: &WireRequest, answer: FrontAnswer) -> Value {
+pub(crate) fn answered(request: &WireRequest, answer: FrontAnswer) -> Value {
     let read = read(request).unwrap();
     let response: WireResponse = acceptor().answer(&read, &answer, NOW);
     assert_eq!((response.status, response.headers.first("content-type")), (200, Some("application/json")));
@@ -46,13 +46,14 @@ fn opened(action: NextAction) -> FrontAnswer {
     FrontAnswer::Opened { id: "r-1".to_owned(), action: Some(action) }
 }
 
-fn order(patch: impl FnOnce(&mut FrontOrder)) -> FrontOrder {
+pub(crate) fn order(patch: impl FnOnce(&mut FrontOrder)) -> FrontOrder {
     let mut order = FrontOrder {
         id: "r-1".to_owned(),
         number: NUMBER.to_owned(),
         amount: Money::fen(1023),
         received: Some(Money::fen(1023)),
         discount: Money::fen(0),
+        refunded: Money::fen(0),
         method: "wechat.native".parse().unwrap(),
         memo: "bill WX_NATIVE WX".to_owned(),
         subject: "红茶 A".to_owned(),
@@ -207,6 +208,13 @@ fn records_have_every_field_that_an_sdk_reads() {
         (None, &json!("{}"), &json!(1023))
     );
     assert_eq!(answered(&list, FrontAnswer::Orders(Vec::new()))["bills"], json!([]));
+}
+
+#[test]
+fn a_refund_shows_in_the_orders_record() {
+    let refunded = order(|order| order.refunded = Money::fen(1));
+    let body = answered(&ask("/2/rest/bills", json!({})), FrontAnswer::Orders(vec![refunded]));
+    assert_eq!(body["bills"][0]["refund_result"], true, "true after any success");
 }
 
 #[test]

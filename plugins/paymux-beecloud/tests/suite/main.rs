@@ -6,8 +6,12 @@
 mod callback;
 mod codes;
 mod create;
+mod diagnosis;
 mod front;
 mod front_answers;
+mod front_refunds;
+mod lists;
 mod query;
+mod refunds;
 mod rig;
 mod round_trip;

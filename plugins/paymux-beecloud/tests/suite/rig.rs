@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use paymux_core::channel::{CancelAnswer, QueryAnswer};
+use paymux_core::channel::{CancelAnswer, OutflowAnswer, QueryAnswer, RefundOrder};
 use paymux_core::clock::Clock;
 use paymux_core::provider::ChannelSite;
 use paymux_core::transport::{Deadline, Outgoing, Undelivered};
@@ -20,6 +20,9 @@ pub(crate) const MASTER_SECRET: &str = "9e8d7c6b-5a49-4382-b1a0-0f1e2d3c4b5a";
 pub(crate) const TEST_SECRET: &str = "00112233-4455-4677-8899-aabbccddeeff";
 /// The number of the vectors' order.
 pub(crate) const NUMBER: &str = "PMX20240301000001";
+
+/// The number of vector bc-v2's refund.
+pub(crate) const REFUND_NO: &str = "20240301000017";
 
 pub(crate) struct Rig {
     pub channel: Arc<dyn Channel>,
@@ -113,6 +116,29 @@ impl Rig {
 
     pub(crate) async fn cancel(&self, method: &str) -> Result<CancelAnswer, ChannelError> {
         self.channel.cancel(&self.cx(), &self.order_ref(method)).await
+    }
+
+    /// A refund of the vectors' order, under the number of vector bc-v2.
+    pub(crate) fn refund_order(&self, method: &str) -> RefundOrder {
+        RefundOrder {
+            number: REFUND_NO.to_owned(),
+            order: self.order_ref(method),
+            trade_no: Some("4200".to_owned()),
+            received: Money::fen(1023),
+            amount: Money::fen(23),
+            reason: "too sweet".to_owned(),
+            reference: None,
+            notify_url: "https://pay.example/notify/bee-main".to_owned(),
+            created_at: self.clock.now(),
+        }
+    }
+
+    pub(crate) async fn refund(&self, method: &str) -> Result<OutflowAnswer, ChannelError> {
+        self.channel.refund(&self.cx(), &self.refund_order(method)).await
+    }
+
+    pub(crate) async fn query_refund(&self, method: &str) -> Result<OutflowAnswer, ChannelError> {
+        self.channel.query_refund(&self.cx(), &self.refund_order(method)).await
     }
 
     pub(crate) fn sent(&self) -> Vec<Outgoing> {

@@ -69,6 +69,7 @@ fn written_down(pay: &FrontPay, memo: &str, now: Timestamp) -> FrontOrder {
         amount: pay.amount,
         received: None,
         discount: Money::fen(0),
+        refunded: Money::fen(0),
         method: pay.method,
         memo: memo.to_owned(),
         subject: pay.subject.clone(),

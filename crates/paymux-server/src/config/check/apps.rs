@@ -1,15 +1,18 @@
-//! `[[apps]]`: who may call, and where their notices go.
+//! `[[apps]]`: who may call and what for, where their notices go, and what becomes of money that nobody
+//! expected.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use paymux_core::catalog::{DuplicatePaid, Late, LateSuccess, Scope};
 use paymux_core::ids::IdError;
+use paymux_core::money::AMOUNT_MAX;
 use paymux_core::wire::PlainHttp;
 use paymux_core::{App, AppId, Endpoint, Secret};
 use paymux_sign::WebhookSecret;
 use paymux_transport::Guard;
 
-use super::Check;
+use super::{Check, unknown, words};
 use crate::config::path::KeyPath;
 use crate::config::raw;
 
@@ -41,10 +44,19 @@ impl Check<'_, '_> {
         let keys = self.api_keys(path, raw, seen);
         let notify_url = self.notify_url(path, raw, notices);
         let notify_secrets = self.notify_secrets(path, raw);
+        let scopes = self.scopes(&path.key("scopes"), raw.scopes.as_deref());
+        let duplicate_paid = self.duplicate_paid(&path.key("duplicate_paid"), raw.duplicate_paid.as_deref());
+        let late_success = self.late_success(&path.key("late_success"), &raw.late_success);
+        let transfer_amount_max =
+            self.number(&path.key("transfer_amount_max"), raw.transfer_amount_max, 1..=AMOUNT_MAX);
         let mut app = App::new(id?, &keys);
         app.notify_url = notify_url;
         app.notify_secrets = notify_secrets;
         app.allow_http_notify = raw.allow_http_notify.unwrap_or_default() || notices.allow_private_addresses;
+        app.scopes = scopes.unwrap_or(app.scopes);
+        app.duplicate_paid = duplicate_paid.unwrap_or(app.duplicate_paid);
+        app.late_success = late_success;
+        app.transfer_amount_max = transfer_amount_max;
         Some(app)
     }
 
@@ -111,5 +123,44 @@ impl Check<'_, '_> {
             self.good(&path, WebhookSecret::parse(secret.expose()))
         };
         secrets.into_iter().filter_map(read).collect()
+    }
+
+    fn scopes(&mut self, path: &KeyPath, list: Option<&[String]>) -> Option<Vec<Scope>> {
+        let mut seen = Vec::new();
+        self.each(path, list, |word| {
+            let scope = Scope::from_word(word);
+            let scope = scope.ok_or_else(|| unknown("scope", word, words(Scope::ALL, Scope::word)))?;
+            if seen.contains(&scope) {
+                return Err(format!("`{word}` stands here twice"));
+            }
+            seen.push(scope);
+            Ok(scope)
+        })
+    }
+
+    fn duplicate_paid(&mut self, path: &KeyPath, word: Option<&str>) -> Option<DuplicatePaid> {
+        let word = word?;
+        let read = DuplicatePaid::from_word(word);
+        if read.is_none() {
+            self.wrong(path, unknown("word", word, words(DuplicatePaid::ALL, DuplicatePaid::word)));
+        }
+        read
+    }
+
+    fn late_success(&mut self, path: &KeyPath, raw: &raw::LateSuccess) -> LateSuccess {
+        let default = LateSuccess::default();
+        LateSuccess {
+            expired: self.late(&path.key("expired"), raw.expired.as_deref()).unwrap_or(default.expired),
+            canceled: self.late(&path.key("canceled"), raw.canceled.as_deref()).unwrap_or(default.canceled),
+        }
+    }
+
+    fn late(&mut self, path: &KeyPath, word: Option<&str>) -> Option<Late> {
+        let word = word?;
+        let read = Late::from_word(word);
+        if read.is_none() {
+            self.wrong(path, unknown("word", word, words(Late::ALL, Late::word)));
+        }
+        read
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use paymux_core::catalog::{ChannelEntry, FailoverUnknown, Lifecycle, Route, Strategy, When};
+use paymux_core::catalog::{ChannelEntry, FailoverUnknown, Lifecycle, Route, Scope, Strategy, When};
 use paymux_core::ids::RouteName;
 use paymux_core::{App, AppId, Currency, Method, MethodPattern};
 
@@ -171,6 +171,7 @@ pub(super) fn remarks(apps: &[App], channels: &[Checked], routes: &[Route]) -> V
     for (section, _) in empty.iter().filter(|(_, is_empty)| *is_empty) {
         remarks.push(format!("no [[{section}]]: no payment can be made"));
     }
+    remarks.extend(apps.iter().filter_map(remark_on_transfers));
     let entries = channels.iter().filter_map(|channel| channel.entry.as_ref());
     for (place, entry) in entries.enumerate() {
         let is_routed = routes.iter().any(|route| route.channels.contains(&place));
@@ -179,6 +180,18 @@ pub(super) fn remarks(apps: &[App], channels: &[Checked], routes: &[Route]) -> V
         }
     }
     remarks
+}
+
+/// Paying out needs both its scope and its limit.
+fn remark_on_transfers(app: &App) -> Option<String> {
+    let id = &app.id;
+    match (app.scopes.contains(&Scope::Transfers), app.transfer_amount_max) {
+        (true, None) => {
+            Some(format!("app `{id}` may use transfers and has no `transfer_amount_max`: each is refused"))
+        }
+        (false, Some(_)) => Some(format!("app `{id}` has a `transfer_amount_max` and no scope `transfers`")),
+        _ => None,
+    }
 }
 
 /// Places among the written channels as places in the catalog. The two differ only when a channel is

@@ -197,11 +197,7 @@ fn what_comes_later_is_refused_and_not_passed_over() {
         let key = line.split([' ', '=']).next().unwrap().replace("compat.beecloud", "compat");
         assert!(told.contains(&format!("f:2: {list}[0].{key}: {RULE}")), "{told}");
     };
-    inside("apps", "scopes = [\"payments\"]");
     inside("apps", "compat.beecloud = { app_id = \"x\" }");
-    inside("apps", "duplicate_paid = \"refund\"");
-    inside("apps", "late_success = { expired = \"accept\" }");
-    inside("apps", "transfer_amount_max = 1");
     inside("channels", "fee_bp = 60");
     inside("channels", "rules.hours = [\"06:00-23:30\"]");
     inside("channels", "rules.regions = [\"CN-31\"]");

@@ -1,5 +1,8 @@
 //! What is right in form and wrong in meaning: one row per rule, with its line and its words.
 
+use paymux_core::catalog::{DuplicatePaid, Late, LateSuccess, Scope};
+use paymux_core::money::AMOUNT_MAX;
+
 use super::*;
 
 #[test]
@@ -112,6 +115,66 @@ fn apps() {
     check(
         &app("api_key_previous = \"another key\""),
         &[&format!("f:4: apps[0].api_key_previous: {KEY_FORM}")],
+    );
+}
+
+#[test]
+fn what_an_app_may_do_and_what_becomes_of_unexpected_money() {
+    let good = app(
+        "scopes = [\"transfers\", \"payments\"]\nduplicate_paid = \"refund\"\ntransfer_amount_max = 9999999999999\n\
+         late_success = { expired = \"hold\", canceled = \"accept\" }",
+    );
+    let config = read_text(&good, &environment()).unwrap();
+    let shop = config.catalog.app_by_key("pmx_0123456789abcdefghijklmn").unwrap();
+    assert_eq!(shop.scopes, [Scope::Transfers, Scope::Payments]);
+    assert_eq!(shop.duplicate_paid, DuplicatePaid::Refund);
+    assert_eq!(shop.late_success, LateSuccess { expired: Late::Hold, canceled: Late::Accept });
+    assert_eq!(shop.transfer_amount_max, Some(AMOUNT_MAX));
+
+    let config = read_text(&app("late_success.canceled = \"accept\""), &environment()).unwrap();
+    let shop = config.catalog.app_by_key("pmx_0123456789abcdefghijklmn").unwrap();
+    assert_eq!(shop.scopes, [Scope::Payments, Scope::Refunds]);
+    assert_eq!((shop.duplicate_paid, shop.transfer_amount_max), (DuplicatePaid::Hold, None));
+    assert_eq!(shop.late_success, LateSuccess { expired: Late::Accept, canceled: Late::Accept });
+
+    for (line, rule) in [
+        ("scopes = []", "scopes: name at least one, or remove the key"),
+        ("scopes = \"payments\"", "scopes: write a list, not text"),
+        ("scopes = [\"refund\"]", "scopes[0]: unknown scope `refund`; known: payments, refunds, transfers"),
+        ("scopes = [\"refunds\", \"refunds\"]", "scopes[1]: `refunds` stands here twice"),
+        ("duplicate_paid = \"keep\"", "duplicate_paid: unknown word `keep`; known: hold, refund"),
+        ("late_success = \"hold\"", "late_success: write a table, not text"),
+        ("late_success.failed = \"hold\"", "late_success.failed: unknown key; known: expired, canceled"),
+        (
+            "late_success.expired = \"refund\"",
+            "late_success.expired: unknown word `refund`; known: accept, hold",
+        ),
+        ("late_success.canceled = 1", "late_success.canceled: write text, not a whole number"),
+        ("transfer_amount_max = 0", "transfer_amount_max: `0`: write a number from 1 to 9999999999999"),
+        (
+            "transfer_amount_max = 10000000000000",
+            "transfer_amount_max: `10000000000000`: write a number from 1 to 9999999999999",
+        ),
+    ] {
+        check(&app(line), &[&format!("f:4: apps[0].{rule}")]);
+    }
+}
+
+#[test]
+fn paying_out_needs_both_its_scope_and_its_limit() {
+    let remarks = |line: &str| {
+        let remarks = read_text(&app(line), &environment()).unwrap().remarks;
+        remarks.into_iter().filter(|remark| remark.contains("transfer")).collect::<Vec<_>>()
+    };
+    let scope = "scopes = [\"transfers\"]";
+    assert_eq!(remarks(&format!("{scope}\ntransfer_amount_max = 1")), [""; 0]);
+    assert_eq!(
+        remarks(scope),
+        ["app `shop` may use transfers and has no `transfer_amount_max`: each is refused"]
+    );
+    assert_eq!(
+        remarks("transfer_amount_max = 1"),
+        ["app `shop` has a `transfer_amount_max` and no scope `transfers`"]
     );
 }
 

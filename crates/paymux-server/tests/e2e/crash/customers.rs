@@ -1,7 +1,7 @@
-//! The customers: they create payments, repeat what was not answered, pay, and write down every
-//! answer.
+//! The customers: each orders one thing after the other, repeats what was not answered, runs its
+//! errands with it (see [`errands`](super::errands)), and writes down every answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,15 +10,15 @@ use paymux_core::{Verb, WireRequest};
 use paymux_sim::Bank;
 use serde_json::{Value, json};
 
-use crate::http::Http;
+use crate::http::{Answer, Http};
 use crate::world::SHOP;
 
 /// How many customers there are at once.
 const CUSTOMERS: u64 = 12;
-/// How many of ten orders are paid.
-const PAID_OF_TEN: u64 = 7;
-/// How often an order is tried while children come and go, and how far apart.
-const TRIES: u32 = 8;
+/// How many of ten orders can be closed at the provider before they are paid.
+const CLOSABLE_OF_TEN: u64 = 3;
+/// How often a request is tried while children come and go, and how far apart.
+pub(super) const TRIES: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(10);
 /// The amount of every order, in fen.
 pub(crate) const AMOUNT: i64 = 1999;
@@ -31,26 +31,58 @@ pub(crate) struct Acknowledged {
     pub(crate) number: String,
 }
 
+/// A refund that was acknowledged, by its number.
+#[derive(Debug, Clone)]
+pub(crate) struct AcknowledgedRefund {
+    pub(crate) id: String,
+    pub(crate) payment: String,
+    pub(crate) amount: i64,
+}
+
+/// All that was acknowledged.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Book {
+    pub(crate) payments: BTreeMap<String, Acknowledged>,
+    /// Orders whose payer was shown what to pay.
+    pub(crate) shown: BTreeSet<String>,
+    /// Orders whose payment is canceled.
+    pub(crate) canceled: BTreeMap<String, Acknowledged>,
+    pub(crate) refunds: BTreeMap<String, AcknowledgedRefund>,
+    /// What must not be, seen while working.
+    pub(crate) faults: Vec<String>,
+}
+
 pub(crate) struct Customers {
     http: Http,
-    bank: Bank,
+    pub(super) bank: Bank,
     seed: u64,
     stopping: AtomicBool,
-    acknowledged: Mutex<BTreeMap<String, Acknowledged>>,
-    /// What must not be, seen while working.
-    faults: Mutex<Vec<String>>,
+    book: Mutex<Book>,
+}
+
+/// An order as a customer places it.
+pub(super) struct Basket {
+    pub(super) order_no: String,
+    /// Whether the provider closes it at a word.
+    pub(super) is_closable: bool,
+}
+
+impl Basket {
+    fn new(order_no: String, dice: &mut fastrand::Rng) -> Self {
+        Self { order_no, is_closable: dice.u64(0..10) < CLOSABLE_OF_TEN }
+    }
+
+    pub(super) fn body(&self, amount: i64) -> Value {
+        let method = if self.is_closable { "alipay.native" } else { "wechat.native" };
+        json!({"order_no": self.order_no, "amount": amount, "currency": "CNY", "method": method,
+            "subject": "Tea", "expires_in": 7200})
+    }
 }
 
 impl Customers {
     pub(crate) fn new(base: &str, bank: Bank, seed: u64) -> Self {
-        Self {
-            http: Http::new(base),
-            bank,
-            seed,
-            stopping: AtomicBool::new(false),
-            acknowledged: Mutex::default(),
-            faults: Mutex::default(),
-        }
+        let (stopping, book) = (AtomicBool::new(false), Mutex::default());
+        Self { http: Http::new(base), bank, seed, stopping, book }
     }
 
     /// Works until it is told to stop; then each customer ends the order that it has begun.
@@ -69,15 +101,11 @@ impl Customers {
     }
 
     pub(crate) fn acknowledged(&self) -> usize {
-        self.acknowledged.lock().unwrap().len()
+        self.book.lock().unwrap().payments.len()
     }
 
-    pub(crate) fn book(&self) -> BTreeMap<String, Acknowledged> {
-        self.acknowledged.lock().unwrap().clone()
-    }
-
-    pub(crate) fn faults(&self) -> Vec<String> {
-        self.faults.lock().unwrap().clone()
+    pub(crate) fn book(&self) -> Book {
+        self.book.lock().unwrap().clone()
     }
 
     /// Orders one thing after the other. What was not answered after a few tries waits for the end:
@@ -88,45 +116,42 @@ impl Customers {
         let mut count = 0_u32;
         while !self.stopping.load(Ordering::Relaxed) {
             count += 1;
-            let order_no = format!("c{customer}-{count}");
-            match self.order(&order_no, TRIES).await {
-                Some(payment) => self.take(&order_no, &payment, &mut dice),
-                None => unanswered.push(order_no),
+            let basket = Basket::new(format!("c{customer}-{count}"), &mut dice);
+            match self.order(&basket, TRIES).await {
+                Some(payment) => self.run_errands(&basket, &payment, &mut dice).await,
+                None => unanswered.push(basket),
             }
         }
-        for order_no in unanswered {
-            match self.order(&order_no, u32::MAX).await {
-                Some(payment) => self.take(&order_no, &payment, &mut dice),
-                None => self.fault(format!("{order_no}: never answered")),
+        for basket in unanswered {
+            match self.order(&basket, u32::MAX).await {
+                Some(payment) => self.run_errands(&basket, &payment, &mut dice).await,
+                None => self.fault(format!("{}: never answered", basket.order_no)),
             }
-        }
-    }
-
-    /// Writes the answer down, and pays most of what can be paid.
-    fn take(&self, order_no: &str, payment: &Value, dice: &mut fastrand::Rng) {
-        self.note(order_no, payment);
-        let code = payment["next_action"]["qr"].as_str();
-        if dice.u64(0..10) < PAID_OF_TEN
-            && let Some(number) = code.and(payment["provider_order_no"].as_str())
-            && let Err(error) = self.bank.pay(number)
-        {
-            self.fault(format!("{order_no}: its code was shown but cannot be paid: {error}"));
         }
     }
 
     /// Orders until an answer comes, so often: the same body again and again, as a merchant should.
-    async fn order(&self, order_no: &str, tries: u32) -> Option<Value> {
-        let body = json!({"order_no": order_no, "amount": AMOUNT, "currency": "CNY",
-            "method": "wechat.native", "subject": "Tea", "expires_in": 7200});
+    async fn order(&self, basket: &Basket, tries: u32) -> Option<Value> {
+        let answer = self.post("/v1/payments", basket.body(AMOUNT), tries).await?;
+        if !matches!(answer.status, 200 | 201) {
+            self.fault(format!("{}: status {}: {}", basket.order_no, answer.status, answer.text));
+            return None;
+        }
+        let (acknowledged, is_shown) =
+            (Acknowledged::of(&answer.body), answer.body["next_action"].is_object());
+        self.note(|book| {
+            book.payments.insert(basket.order_no.clone(), acknowledged);
+            book.shown.extend(is_shown.then(|| basket.order_no.clone()));
+        });
+        Some(answer.body)
+    }
+
+    /// Posts until an answer comes that acknowledges or refuses something, so often.
+    pub(super) async fn post(&self, path: &str, body: impl ToString, tries: u32) -> Option<Answer> {
         for _ in 0..tries {
-            let request = WireRequest::new(Verb::Post, "/v1/payments");
-            let request = request.body("application/json", body.to_string());
+            let request = WireRequest::new(Verb::Post, path).body("application/json", body.to_string());
             match self.http.send(SHOP, request).await {
-                Ok(answer) if matches!(answer.status, 200 | 201) => return Some(answer.body),
-                Ok(answer) if answer.status != 503 => {
-                    self.fault(format!("{order_no}: status {}: {}", answer.status, answer.text));
-                    return None;
-                }
+                Ok(answer) if answer.status != 503 => return Some(answer),
                 // Nobody is there, or the ledger is closing; neither acknowledges anything.
                 Ok(_) | Err(_) => tokio::time::sleep(PAUSE).await,
             }
@@ -134,13 +159,18 @@ impl Customers {
         None
     }
 
-    fn note(&self, order_no: &str, payment: &Value) {
-        let text = |key: &str| payment[key].as_str().unwrap_or_default().to_owned();
-        let acknowledged = Acknowledged { id: text("id"), number: text("provider_order_no") };
-        self.acknowledged.lock().unwrap().insert(order_no.to_owned(), acknowledged);
+    pub(super) fn note<T>(&self, write: impl FnOnce(&mut Book) -> T) {
+        write(&mut self.book.lock().unwrap());
     }
 
-    fn fault(&self, what: String) {
-        self.faults.lock().unwrap().push(what);
+    pub(super) fn fault(&self, what: String) {
+        self.note(|book| book.faults.push(what));
+    }
+}
+
+impl Acknowledged {
+    pub(super) fn of(payment: &Value) -> Self {
+        let text = |key: &str| payment[key].as_str().unwrap_or_default().to_owned();
+        Self { id: text("id"), number: text("provider_order_no") }
     }
 }

@@ -4,36 +4,39 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use paymux_sim::{Bank, OrderView};
+use paymux_sim::{NoticeOutcome, OrderState, OrderView};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::merchant::Merchant;
 use crate::world::{SHOP, World};
 
-use super::customers::{AMOUNT, Customers};
+use super::customers::{AMOUNT, Book, Customers};
+use super::refunds::Refunds;
 
 /// What the merchant was told: by event, the body and how often it came.
-type Told = BTreeMap<String, (Value, u64)>;
+pub(super) type Told = BTreeMap<String, (Value, u64)>;
 
 /// What a run showed.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
     pub(crate) payments: u64,
     pub(crate) paid: u64,
+    pub(crate) canceled: u64,
+    pub(crate) refunds: u64,
+    pub(crate) callbacks: u64,
     pub(crate) notices: u64,
     pub(crate) repeats: u64,
     /// Everything that must not be.
     pub(crate) faults: Vec<String>,
 }
 
-/// Waits until every paid order is a success of which the merchant was told, then judges. What has
-/// not settled in time is a fault.
+/// Waits until all books agree, then judges. What has not settled in time is a fault.
 pub(crate) async fn settle(customers: &Customers, world: &World, span: Duration) -> Verdict {
     let until = Instant::now() + span;
     loop {
-        let ledger = ledger(world).await;
-        let verdict = judge(customers, world, &ledger);
+        let books = Books::read(customers, world).await;
+        let verdict = books.judge(&customers.book());
         if verdict.faults.is_empty() || Instant::now() >= until {
             return verdict;
         }
@@ -41,8 +44,189 @@ pub(crate) async fn settle(customers: &Customers, world: &World, span: Duration)
     }
 }
 
+/// All that is written down anywhere but by the customers.
+struct Books {
+    /// What the API shows of each payment, by its id.
+    payments: BTreeMap<String, Value>,
+    /// The provider's orders, by number.
+    orders: BTreeMap<String, OrderView>,
+    /// How often each of them was sent.
+    creates: BTreeMap<String, u64>,
+    /// How many callbacks are stored for each number.
+    callbacks: BTreeMap<String, i64>,
+    /// How many events of each kind each payment has: `id kind`.
+    events: BTreeMap<String, i64>,
+    /// How many events each payment says that it has.
+    counts: BTreeMap<String, i64>,
+    refunds: Refunds,
+    told: Told,
+    faults: Vec<String>,
+}
+
+impl Books {
+    async fn read(customers: &Customers, world: &World) -> Self {
+        let stats = world.bank().stats();
+        let orders = world.bank().orders().into_iter().map(|order| (order.number.clone(), order));
+        let orders: BTreeMap<String, OrderView> = orders.collect();
+        let creates = orders.keys().map(|number| (number.clone(), stats.creates(number))).collect();
+        let database = world.database();
+        // In this order: what is told was stored before, and what is stored later is not missed.
+        let mut faults = customers.book().faults;
+        let told = told(&world.merchant, &mut faults);
+        Self {
+            payments: payments(world).await,
+            callbacks: database.pairs(CALLBACKS).await.into_iter().collect(),
+            events: database.pairs(EVENTS).await.into_iter().collect(),
+            counts: database.pairs("SELECT id, events FROM payments").await.into_iter().collect(),
+            refunds: Refunds::read(world).await,
+            orders,
+            creates,
+            told,
+            faults,
+        }
+    }
+
+    fn judge(self, book: &Book) -> Verdict {
+        let mut faults = self.faults.clone();
+        faults.extend(self.lost_acknowledgements(book));
+        faults.extend(self.refunds.judge(book, &self.payments, &self.told));
+        faults.extend(self.wrong_orders());
+        for payment in self.payments.values() {
+            faults.extend(self.wrong_payment(payment, book));
+            faults.extend(self.wrong_events(payment));
+        }
+        let paid = self.orders.values().filter(|order| order.received.is_some()).count();
+        Verdict {
+            payments: book.payments.len() as u64,
+            paid: paid as u64,
+            canceled: book.canceled.len() as u64,
+            refunds: book.refunds.len() as u64,
+            callbacks: self.orders.values().map(acknowledged).sum(),
+            notices: self.told.len() as u64,
+            repeats: self.told.values().map(|(_, times)| times - 1).sum(),
+            faults,
+        }
+    }
+
+    /// What was acknowledged is in the ledger, under the same number, and as it was acknowledged.
+    fn lost_acknowledgements(&self, book: &Book) -> Vec<String> {
+        let mut faults = Vec::new();
+        for (order_no, acknowledged) in &book.payments {
+            match self.payments.get(&acknowledged.id) {
+                None => faults.push(format!("{order_no}: acknowledged as {} and lost", acknowledged.id)),
+                Some(payment) if payment["order_no"] != order_no.as_str() => {
+                    faults.push(format!("{order_no}: became {}", payment["order_no"]));
+                }
+                Some(payment) if payment["provider_order_no"] != acknowledged.number.as_str() => {
+                    faults.push(format!("{order_no}: its provider number changed"));
+                }
+                Some(_) => {}
+            }
+        }
+        for (order_no, canceled) in &book.canceled {
+            let status = self.payments.get(&canceled.id).map(|payment| &payment["status"]);
+            if status.is_none_or(|status| status != "canceled") {
+                faults.push(format!("{order_no}: acknowledged as canceled and is {status:?}"));
+            }
+        }
+        let numbers: BTreeSet<_> =
+            self.payments.values().map(|payment| payment["order_no"].as_str()).collect();
+        if numbers.len() != self.payments.len() {
+            faults.push("two payments have one order number".to_owned());
+        }
+        faults
+    }
+
+    /// Every order that the provider has was stored before it was sent, and sent once; every callback
+    /// that it was thanked for is stored.
+    fn wrong_orders(&self) -> Vec<String> {
+        let attempts: BTreeSet<&str> = self.payments.values().flat_map(numbers).collect();
+        let mut faults = Vec::new();
+        for (number, order) in &self.orders {
+            if !attempts.contains(number.as_str()) {
+                faults.push(format!("the provider has order {number}, which the ledger does not know"));
+            }
+            if self.creates[number] != 1 {
+                faults.push(format!("order {number} was sent {} times", self.creates[number]));
+            }
+            let (thanked, stored) = (acknowledged(order), self.callbacks.get(number).copied().unwrap_or(0));
+            if i64::try_from(thanked).unwrap() > stored {
+                faults.push(format!("order {number}: {thanked} callbacks acknowledged, {stored} stored"));
+            }
+        }
+        faults
+    }
+
+    /// A payment says what the provider's books say of its one order. One that nobody was shown may be
+    /// given up, whatever the provider has of it.
+    fn wrong_payment(&self, payment: &Value, book: &Book) -> Vec<String> {
+        let id = payment["id"].as_str().unwrap();
+        let own: Vec<&OrderView> = numbers(payment).filter_map(|number| self.orders.get(number)).collect();
+        let mut faults = Vec::new();
+        if own.len() > 1 {
+            faults.push(format!("{id} has {} orders at the provider", own.len()));
+        }
+        let status = payment["status"].as_str().unwrap();
+        let received = payment["amount_received"].as_i64().unwrap();
+        let is_shown = book.shown.contains(payment["order_no"].as_str().unwrap());
+        let order = own.first().map(|order| (order.received.is_some(), order.state));
+        let is_right = match (order, status) {
+            (Some((true, _)), _) => status == "succeeded",
+            (Some((false, OrderState::Closed)), "canceled") => true,
+            (Some((false, OrderState::Closed)), _) => status == "failed" && !is_shown,
+            (_, "pending" | "processing") => true,
+            (_, "failed" | "canceled") => !is_shown,
+            _ => false,
+        };
+        if !is_right || received != if status == "succeeded" { AMOUNT } else { 0 } {
+            let states: Vec<&Value> =
+                payment["attempts"].as_array().unwrap().iter().map(|attempt| &attempt["state"]).collect();
+            faults.push(format!(
+                "{id} is `{status}` with {received} received, {states:?}; shown: {is_shown}; at the provider: {order:?}"
+            ));
+        }
+        faults
+    }
+
+    /// A state and its event: none without the other, in the ledger and at the merchant.
+    fn wrong_events(&self, payment: &Value) -> Vec<String> {
+        let id = payment["id"].as_str().unwrap();
+        let status = payment["status"].as_str().unwrap();
+        let end = match status {
+            "succeeded" | "canceled" | "failed" | "expired" => Some(format!("payment.{status}")),
+            _ => None,
+        };
+        let want: BTreeMap<String, i64> = end.into_iter().map(|kind| (kind, 1)).collect();
+        let kind_of = |key: &String| key.strip_prefix(id).map(|kind| kind.trim_start().to_owned());
+        let own = self.events.iter().filter_map(|(key, count)| Some((kind_of(key)?, *count)));
+        let (refunds, stored): (BTreeMap<String, i64>, BTreeMap<String, i64>) =
+            own.partition(|(kind, _)| kind.starts_with("refund."));
+        let mut told = BTreeMap::new();
+        for (body, _) in self.told.values().filter(|(body, _)| body["data"]["id"] == id) {
+            *told.entry(body["type"].as_str().unwrap().to_owned()).or_default() += 1;
+        }
+        let mut faults = Vec::new();
+        for (where_to, kinds) in [("stored", &stored), ("told", &told)] {
+            if *kinds != want {
+                faults.push(format!("{id} is `{status}` and its events are {where_to} as {kinds:?}"));
+            }
+        }
+        let count = self.counts.get(id).copied().unwrap_or(-1);
+        if count != stored.values().chain(refunds.values()).sum::<i64>() {
+            faults.push(format!("{id} counts {count} events and has {stored:?} {refunds:?}"));
+        }
+        faults.extend(self.refunds.wrong_events(id, &refunds));
+        faults
+    }
+}
+
+const CALLBACKS: &str =
+    "SELECT a.number, count(*) FROM callbacks c JOIN attempts a ON a.payment = c.payment GROUP BY a.number";
+const EVENTS: &str =
+    "SELECT payment || ' ' || kind, count(*) FROM events WHERE payment IS NOT NULL GROUP BY payment, kind";
+
 /// Every payment that the ledger has, by its id.
-async fn ledger(world: &World) -> BTreeMap<String, Value> {
+async fn payments(world: &World) -> BTreeMap<String, Value> {
     let mut payments = BTreeMap::new();
     let mut path = "/v1/payments?limit=100".to_owned();
     loop {
@@ -59,28 +243,6 @@ async fn ledger(world: &World) -> BTreeMap<String, Value> {
     }
 }
 
-fn judge(customers: &Customers, world: &World, ledger: &BTreeMap<String, Value>) -> Verdict {
-    let bank = world.bank();
-    let orders: BTreeMap<String, OrderView> =
-        bank.orders().into_iter().map(|order| (order.number.clone(), order)).collect();
-    let mut verdict = Verdict {
-        payments: customers.book().len() as u64,
-        paid: orders.values().filter(|order| order.received.is_some()).count() as u64,
-        faults: customers.faults(),
-        ..Verdict::default()
-    };
-    let told = told(&world.merchant, &mut verdict.faults);
-    verdict.notices = told.len() as u64;
-    verdict.repeats = told.values().map(|(_, times)| times - 1).sum();
-    verdict.faults.extend(lost_acknowledgements(customers, ledger));
-    verdict.faults.extend(wrong_orders(bank, &orders, ledger));
-    for payment in ledger.values() {
-        verdict.faults.extend(wrong_payment(payment, &orders));
-        verdict.faults.extend(wrong_notices(payment, &told));
-    }
-    verdict
-}
-
 /// A notice keeps its body however often it comes.
 fn told(merchant: &Merchant, faults: &mut Vec<String>) -> Told {
     let mut told = Told::new();
@@ -94,81 +256,12 @@ fn told(merchant: &Merchant, faults: &mut Vec<String>) -> Told {
     told
 }
 
-/// What was acknowledged is in the ledger, under the same number.
-fn lost_acknowledgements(customers: &Customers, ledger: &BTreeMap<String, Value>) -> Vec<String> {
-    let mut faults = Vec::new();
-    for (order_no, acknowledged) in customers.book() {
-        match ledger.get(&acknowledged.id) {
-            None => faults.push(format!("{order_no}: acknowledged as {} and lost", acknowledged.id)),
-            Some(payment) if payment["order_no"] != order_no.as_str() => {
-                faults.push(format!("{order_no}: became {}", payment["order_no"]));
-            }
-            Some(payment) if payment["provider_order_no"] != acknowledged.number.as_str() => {
-                faults.push(format!("{order_no}: its provider number changed"));
-            }
-            Some(_) => {}
-        }
-    }
-    let numbers: BTreeSet<_> = ledger.values().map(|payment| payment["order_no"].as_str()).collect();
-    if numbers.len() != ledger.len() {
-        faults.push("two payments have one order number".to_owned());
-    }
-    faults
+/// The provider numbers of a payment's attempts.
+fn numbers(payment: &Value) -> impl Iterator<Item = &str> {
+    payment["attempts"].as_array().unwrap().iter().filter_map(|attempt| attempt["provider_order_no"].as_str())
 }
 
-/// Every order that the provider has was stored before it was sent, and sent once.
-fn wrong_orders(
-    bank: &Bank,
-    orders: &BTreeMap<String, OrderView>,
-    ledger: &BTreeMap<String, Value>,
-) -> Vec<String> {
-    let attempts: BTreeSet<&str> = ledger
-        .values()
-        .flat_map(|payment| payment["attempts"].as_array().unwrap())
-        .filter_map(|attempt| attempt["provider_order_no"].as_str())
-        .collect();
-    let mut faults = Vec::new();
-    for number in orders.keys() {
-        if !attempts.contains(number.as_str()) {
-            faults.push(format!("the provider has order {number}, which the ledger does not know"));
-        }
-        let creates = bank.stats().creates(number);
-        if creates != 1 {
-            faults.push(format!("order {number} was sent {creates} times"));
-        }
-    }
-    faults
-}
-
-/// A payment says what the provider's books say of its one order.
-fn wrong_payment(payment: &Value, orders: &BTreeMap<String, OrderView>) -> Vec<String> {
-    let id = payment["id"].as_str().unwrap();
-    let attempts = payment["attempts"].as_array().unwrap();
-    let numbers = attempts.iter().filter_map(|attempt| attempt["provider_order_no"].as_str());
-    let own: Vec<&OrderView> = numbers.filter_map(|number| orders.get(number)).collect();
-    let paid = own.iter().any(|order| order.received.is_some());
-    let mut faults = Vec::new();
-    if own.len() > 1 {
-        faults.push(format!("{id} has {} orders at the provider", own.len()));
-    }
-    let status = payment["status"].as_str().unwrap();
-    let received = payment["amount_received"].as_i64().unwrap();
-    let right = if paid {
-        status == "succeeded" && received == AMOUNT
-    } else {
-        matches!(status, "pending" | "processing") && received == 0
-    };
-    if !right {
-        faults.push(format!("{id} is `{status}` with {received} received; paid at the provider: {paid}"));
-    }
-    faults
-}
-
-/// A success was told, as one event.
-fn wrong_notices(payment: &Value, told: &Told) -> Option<String> {
-    let of_payment = |(body, _): &&(Value, u64)| body["data"]["id"] == payment["id"];
-    let kinds: Vec<&str> =
-        told.values().filter(of_payment).filter_map(|(body, _)| body["type"].as_str()).collect();
-    let want: &[&str] = if payment["status"] == "succeeded" { &["payment.succeeded"] } else { &[] };
-    (kinds != want).then(|| format!("{} is `{}` and was told as {kinds:?}", payment["id"], payment["status"]))
+/// How many of an order's callbacks were acknowledged.
+fn acknowledged(order: &OrderView) -> u64 {
+    order.notices.iter().filter(|one| one.outcome == NoticeOutcome::Acknowledged).count() as u64
 }

@@ -1,12 +1,17 @@
 //! Rows as a tool sees them, read with plain SQL so that no code of the store vouches for itself.
 
+use std::fmt::Debug;
+use std::str::FromStr;
+
 use async_trait::async_trait;
 use paymux_core::clock::Timestamp;
 use paymux_core::ids::{AppId, AttemptId, ChannelId};
-use paymux_core::store::{CallbackRow, CallbackVerdict, Event, EventKind};
+use paymux_core::money::{Currency, Money};
+use paymux_core::posting::{Cause, Posting, PostingKind};
+use paymux_core::store::{CallbackRow, CallbackVerdict, Event, EventKind, Subject};
 use paymux_core::wire::{Headers, Verb, WireRequest};
 use paymux_testkit::memory_store::{Delivery, DeliveryState};
-use paymux_testkit::store_contract::Look;
+use paymux_testkit::store_contract::{Ids, Look};
 use sqlx::{ColumnIndex, Database, Decode, Row, Type};
 
 pub(crate) enum RowLook {
@@ -16,9 +21,13 @@ pub(crate) enum RowLook {
 
 const CALLBACKS: &str = "SELECT id, channel, received_at, verb, path, query, headers, body, size, verdict, \
     event_key, payment, detail FROM callbacks ORDER BY received_at, id";
-const EVENTS: &str = "SELECT id, app, payment, kind, sequence, created_at, body, url FROM events ORDER BY id";
-const DELIVERIES: &str =
-    "SELECT event, app, state, next_at, tries, fence, delivered_at, detail FROM deliveries ORDER BY event";
+const EVENTS: &str =
+    "SELECT id, app, payment, transfer, kind, sequence, created_at, body, url FROM events ORDER BY id";
+const DELIVERIES: &str = "SELECT d.event, d.app, d.state, d.next_at, d.tries, d.fence, d.delivered_at, d.detail, \
+    d.created_at - e.created_at FROM deliveries d JOIN events e ON e.id = d.event ORDER BY d.event";
+const POSTINGS: &str = "SELECT id, at, kind, debit, credit, amount, currency, payment, attempt, refund, transfer \
+    FROM postings ORDER BY id";
+const ENDPOINTS: &str = "SELECT app, url FROM endpoints ORDER BY app, url";
 
 macro_rules! rows {
     ($look:expr, $sql:expr, $read:expr) => {
@@ -51,6 +60,31 @@ impl Look for RowLook {
         let sql = format!("SELECT decision FROM decisions WHERE attempt = '{attempt}'");
         let found: Vec<String> = rows!(self, sqlx::AssertSqlSafe(sql.clone()), |row| row.get(0));
         found.first().map(|text| serde_json::from_str(text).unwrap())
+    }
+
+    async fn postings(&self) -> Vec<Posting> {
+        rows!(self, POSTINGS, posting)
+    }
+
+    async fn gone(&self) -> Vec<(AppId, String)> {
+        let rows: Vec<(String, String)> = rows!(self, ENDPOINTS, |row| (row.get(0), row.get(1)));
+        rows.into_iter().map(|(app, url)| (AppId::new(app).unwrap(), url)).collect()
+    }
+
+    async fn ids(&self) -> Ids {
+        Ids {
+            payments: self.ids_of("payments").await,
+            refunds: self.ids_of("refunds").await,
+            transfers: self.ids_of("transfers").await,
+        }
+    }
+}
+
+impl RowLook {
+    async fn ids_of<T: FromStr<Err: Debug>>(&self, table: &str) -> Vec<T> {
+        let sql = format!("SELECT id FROM {table} ORDER BY id");
+        let ids: Vec<String> = rows!(self, sqlx::AssertSqlSafe(sql.clone()), |row| row.get(0));
+        ids.iter().map(|id| id.parse().unwrap()).collect()
     }
 }
 
@@ -100,15 +134,51 @@ where
     for<'r> i64: Decode<'r, R::Database> + Type<R::Database>,
 {
     let text = |place: usize| row.get::<String, _>(place);
+    let maybe = |place: usize| row.get::<Option<String>, _>(place);
+    let subject = match (maybe(2), maybe(3)) {
+        (Some(id), None) => Subject::Payment(id.parse().unwrap()),
+        (None, Some(id)) => Subject::Transfer(id.parse().unwrap()),
+        other => panic!("{other:?} is no subject"),
+    };
     Event {
         id: text(0).parse().unwrap(),
         app: AppId::new(text(1)).unwrap(),
-        payment: text(2).parse().unwrap(),
-        kind: word(EventKind::from_word, &text(3)),
-        sequence: row.get(4),
-        created_at: Timestamp::from_ms(row.get(5)),
-        body: text(6),
-        url: row.get(7),
+        subject,
+        kind: word(EventKind::from_word, &text(4)),
+        sequence: row.get(5),
+        created_at: Timestamp::from_ms(row.get(6)),
+        body: text(7),
+        url: row.get(8),
+    }
+}
+
+fn posting<R: Cells>(row: &R) -> Posting
+where
+    usize: ColumnIndex<R>,
+    for<'r> String: Decode<'r, R::Database> + Type<R::Database>,
+    for<'r> Option<String>: Decode<'r, R::Database> + Type<R::Database>,
+    for<'r> i64: Decode<'r, R::Database> + Type<R::Database>,
+{
+    let text = |place: usize| row.get::<String, _>(place);
+    let maybe = |place: usize| row.get::<Option<String>, _>(place);
+    let cause = match (maybe(7), maybe(8), maybe(9), maybe(10)) {
+        (Some(payment), Some(attempt), None, None) => {
+            Cause::Attempt(payment.parse().unwrap(), attempt.parse().unwrap())
+        }
+        (Some(payment), Some(attempt), Some(refund), None) => {
+            Cause::Refund(payment.parse().unwrap(), attempt.parse().unwrap(), refund.parse().unwrap())
+        }
+        (None, None, None, Some(transfer)) => Cause::Transfer(transfer.parse().unwrap()),
+        other => panic!("{other:?} is no cause"),
+    };
+    Posting {
+        id: text(0).parse().unwrap(),
+        at: Timestamp::from_ms(row.get(1)),
+        kind: word(PostingKind::from_word, &text(2)),
+        debit: text(3).parse().unwrap(),
+        credit: text(4).parse().unwrap(),
+        amount: Money::new(row.get(5), Currency::from_code(&text(6)).unwrap()),
+        cause,
     }
 }
 
@@ -122,11 +192,12 @@ where
 {
     let delivered_at = row.get::<Option<i64>, _>(6).map(Timestamp::from_ms);
     let state = match (row.get::<String, _>(2).as_str(), delivered_at) {
-        ("pending", None) => DeliveryState::Pending,
+        ("pending" | "parked", None) => DeliveryState::Pending,
         ("dead", None) => DeliveryState::Dead,
         ("delivered", Some(at)) => DeliveryState::Delivered(at),
         other => panic!("{other:?} is no state of a delivery"),
     };
+    assert_eq!(row.get::<i64, _>(8), 0, "a delivery begins with its event");
     Delivery {
         event: row.get::<String, _>(0).parse().unwrap(),
         app: AppId::new(row.get::<String, _>(1)).unwrap(),

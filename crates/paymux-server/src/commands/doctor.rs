@@ -1,0 +1,111 @@
+//! `paymux doctor`: proves on the ledger as it is that its money adds up.
+
+use std::path::Path;
+
+use paymux_core::{Clock as _, Timestamp};
+use paymux_store::doctor::{Outcome, checks};
+use paymux_store::{Ledger, Options as StoreOptions};
+use paymux_transport::SystemClock;
+use serde_json::json;
+
+use super::End;
+use super::check::Form;
+use super::console::{self, Console, Tone};
+use super::progress::Bar;
+use crate::config::{self, Config};
+use crate::environment::Environment;
+use crate::plugins;
+
+/// What its exit codes mean.
+pub(super) const CODES: &str = "\
+Exit codes:
+  0    every rule holds
+  1    something breaks a rule
+  2    it could not run: a mistake on the command line or in the configuration, or no ledger to look at";
+
+/// Examines the ledger that the file names.
+pub(super) async fn run(file: &Path, environment: &Environment, form: Form) -> End {
+    let config = match config::load(file, environment, &plugins::providers()) {
+        Ok(config) => config,
+        Err(mistakes) => {
+            console::error(&mistakes.to_string());
+            return End::NotRun;
+        }
+    };
+    let now = SystemClock::new().now();
+    match examine(&config, now).await {
+        Ok(outcomes) => {
+            match form {
+                Form::Json => console::line(&as_json(now, &outcomes).to_string()),
+                Form::Text => as_text(&outcomes, Console::of_process()),
+            }
+            if is_sound(&outcomes) { End::Done } else { End::Mistake }
+        }
+        Err(error) => {
+            console::error(&format!("{error:#}"));
+            End::NotRun
+        }
+    }
+}
+
+async fn examine(config: &Config, now: Timestamp) -> anyhow::Result<Vec<Outcome>> {
+    let url = config.settings.store_url.expose();
+    let ledger = Ledger::look(url, StoreOptions::default()).await?;
+    let bar = Bar::of(checks().len());
+    let begun = bar.clone();
+    let outcomes = ledger
+        .examine(now, &move |check| {
+            begun.doing(check.name);
+            begun.step();
+        })
+        .await;
+    bar.end();
+    ledger.close().await;
+    Ok(outcomes?)
+}
+
+fn is_sound(outcomes: &[Outcome]) -> bool {
+    outcomes.iter().all(|outcome| outcome.count == 0)
+}
+
+fn as_json(now: Timestamp, outcomes: &[Outcome]) -> serde_json::Value {
+    let checks = outcomes.iter().map(|Outcome { check, count, ids }| {
+        json!({
+            "name": check.name,
+            "rule": check.rule,
+            "why": check.why,
+            "todo": check.todo,
+            "found": count,
+            "ids": ids,
+        })
+    });
+    json!({ "ok": is_sound(outcomes), "at": now, "checks": checks.collect::<Vec<_>>() })
+}
+
+fn as_text(outcomes: &[Outcome], console: Console) {
+    for outcome in outcomes {
+        let Outcome { check, count, .. } = outcome;
+        if *count == 0 {
+            let name = console.tone(Tone::Good, check.name);
+            console::line(&format!("{name}: {}", console.tone(Tone::Faint, check.rule)));
+            continue;
+        }
+        let name = console.tone(Tone::Bad, check.name);
+        console::line(&format!("{name}: {count} found: {}", check.rule));
+        console::line(&format!("  {}", listed(outcome)));
+        console::line(&format!("  why: {}", check.why));
+        console::line(&format!("  do:  {}", check.todo));
+    }
+    let broken = outcomes.iter().filter(|outcome| outcome.count > 0).count();
+    let verdict = match broken {
+        0 => console.tone(Tone::Good, "the ledger is sound"),
+        _ => console.tone(Tone::Bad, &format!("{broken} of them do not hold")),
+    };
+    console::line(&format!("{} rules: {verdict}", outcomes.len()));
+}
+
+fn listed(outcome: &Outcome) -> String {
+    let rest = outcome.count.saturating_sub(outcome.ids.len() as u64);
+    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    outcome.ids.join(", ") + &more
+}

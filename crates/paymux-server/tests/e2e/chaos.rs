@@ -1,0 +1,6 @@
+//! Broken lines: between paymux and the provider, the database, the merchant stands a proxy that cuts,
+//! resets, stalls and refuses. What must hold is money's truth, not a fair answer.
+
+mod database;
+mod merchant;
+mod provider;

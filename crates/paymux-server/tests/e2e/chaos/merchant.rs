@@ -1,0 +1,52 @@
+//! The line to the merchant: an endpoint that hangs is told later, and delays nobody else.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use paymux_sim::SimConfig;
+use paymux_testkit::chaos::{Direction, Toxic};
+use tokio::time::{sleep, timeout};
+
+use crate::database::Kind;
+use crate::merchant::Merchant;
+use crate::process::PATIENCE;
+use crate::world::{NOTIFY_SECRET, OTHER, World, order};
+
+/// How many payments of the app whose endpoint hangs are told at once: more than one round takes.
+const HANGING: usize = 40;
+
+#[tokio::test]
+async fn a_hanging_endpoint_delays_nobody_else_and_is_told_in_the_end() {
+    let other = Merchant::open(NOTIFY_SECRET).await;
+    let own =
+        format!("id = \"other\"\nnotify_url = \"{}\"\nnotify_secret = \"{NOTIFY_SECRET}\"", other.url());
+    let shape = |text: &str| text.replace("id = \"other\"", &own);
+    let (world, lines) = World::start_frail(Kind::Sqlite, SimConfig::default(), shape).await;
+    lines.merchant.set(Direction::Up, Toxic::Stall { after: 0 });
+    for place in 0..HANGING {
+        let created = world.create(&order(&format!("A{place}"))).await.body;
+        world.bank().pay(created["provider_order_no"].as_str().unwrap()).unwrap();
+    }
+    // The first of them hangs by now.
+    while lines.merchant.struck() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let created = world.http.post(OTHER, "/v1/payments", order("B1")).await.body;
+    world.bank().pay(created["provider_order_no"].as_str().unwrap()).unwrap();
+    let told = other.notices_once(1).await;
+    assert_eq!(told[0].body["data"]["order_no"], "B1");
+    assert!(world.merchant.notices().is_empty(), "the other app was told while this one hangs");
+
+    lines.merchant.heal();
+    let told = || -> BTreeSet<String> {
+        let notices = world.merchant.notices();
+        notices.iter().map(|notice| notice.body["data"]["order_no"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = async {
+        while told().len() < HANGING {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, all).await.expect("each payment is told in the end");
+    world.end().await;
+}

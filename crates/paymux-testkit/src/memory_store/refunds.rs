@@ -1,0 +1,126 @@
+//! Refunds, and what of an attempt's money they set aside.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use paymux_core::clock::Timestamp;
+use paymux_core::ids::{AppId, ChannelId, PaymentId, RefundId, RefundNo};
+use paymux_core::money::Money;
+use paymux_core::payment::{Attempt, AttemptState};
+use paymux_core::refund::Refund;
+use paymux_core::store::{RefundLedger, RefundOpened, RefundWrite, StoreError};
+
+use super::plain::plain_refund;
+use super::{Books, MemoryStore, corrupt};
+
+#[async_trait]
+impl RefundLedger for MemoryStore {
+    async fn open_refund(&self, refund: Refund) -> Result<RefundOpened, StoreError> {
+        self.troubled(|books| books.open_refund(refund)).await
+    }
+
+    async fn refund(&self, id: RefundId) -> Result<Option<Refund>, StoreError> {
+        Ok(self.books()?.refunds.one(id).cloned())
+    }
+
+    async fn refund_by_no(&self, app: &AppId, refund_no: &RefundNo) -> Result<Option<Refund>, StoreError> {
+        Ok(self.books()?.refunds.by_no(app, refund_no).cloned())
+    }
+
+    async fn refund_by_number(
+        &self,
+        channel: &ChannelId,
+        number: &str,
+    ) -> Result<Option<Refund>, StoreError> {
+        Ok(self.books()?.refunds.by_number(channel, number).cloned())
+    }
+
+    async fn refunds_of(&self, payment: PaymentId) -> Result<Vec<Refund>, StoreError> {
+        Ok(self.books()?.refunds_of(payment))
+    }
+
+    async fn take_due_refunds(
+        &self,
+        now: Timestamp,
+        lease: Duration,
+        limit: u32,
+    ) -> Result<Vec<Refund>, StoreError> {
+        Ok(self.books()?.refunds.take_due(now, lease, limit))
+    }
+}
+
+impl Books {
+    fn open_refund(&mut self, mut refund: Refund) -> Result<RefundOpened, StoreError> {
+        plain_refund(&mut refund);
+        check_refund(&refund)?;
+        let stored = refund.refund_no.as_ref().and_then(|no| self.refunds.by_no(&refund.app, no));
+        if let Some(stored) = stored {
+            return Ok(RefundOpened::Exists(Box::new(stored.clone())));
+        }
+        self.refunds.check_new(&refund)?;
+        let Some(mut payment) = self.payments.get(&refund.payment).cloned() else {
+            return Ok(RefundOpened::TooLarge);
+        };
+        let is_paid = |a: &&mut Attempt| a.id == refund.attempt && a.state == AttemptState::Paid;
+        let attempt = payment.attempts.iter_mut().find(is_paid);
+        let shift = RefundWrite::Begin(refund.clone()).shift();
+        if !attempt.is_some_and(|attempt| move_money(attempt, refund.amount, shift)) {
+            return Ok(RefundOpened::TooLarge);
+        }
+        self.put(payment);
+        self.put_refund(refund);
+        Ok(RefundOpened::New)
+    }
+
+    /// Writes a refund, new or changed.
+    pub(super) fn put_refund(&mut self, refund: Refund) {
+        self.refunds_of.entry(refund.payment).or_default().insert((refund.created_at, refund.id));
+        self.refunds.put(refund);
+    }
+
+    fn refunds_of(&self, payment: PaymentId) -> Vec<Refund> {
+        let of_payment = self.refunds_of.get(&payment).into_iter().flatten();
+        of_payment.filter_map(|(_, id)| self.refunds.one(*id)).cloned().collect()
+    }
+}
+
+/// What the schema of a database checks.
+pub(super) fn check_refund(refund: &Refund) -> Result<(), StoreError> {
+    if refund.amount.minor() <= 0 || refund.fence < 0 || refund.checks < 0 {
+        return corrupt("a refund's number that cannot be");
+    }
+    Ok(())
+}
+
+/// Moves what an attempt has set aside and given back by `shift` times `amount`. `false`, and nothing
+/// is moved, where the attempt has not received so much in that currency.
+pub(super) fn move_money(attempt: &mut Attempt, amount: Money, shift: (i64, i64)) -> bool {
+    let Some(received) = attempt.received.filter(|money| money.currency() == amount.currency()) else {
+        return false;
+    };
+    let moved = |count: i64, by: i64| count.checked_add(amount.minor().checked_mul(by)?);
+    let (Some(refunding), Some(refunded)) =
+        (moved(attempt.refunding, shift.0), moved(attempt.refunded, shift.1))
+    else {
+        return false;
+    };
+    let fits = refunding.checked_add(refunded).is_some_and(|sum| sum <= received.minor());
+    if fits && refunding >= 0 && refunded >= 0 {
+        attempt.refunding = refunding;
+        attempt.refunded = refunded;
+        return true;
+    }
+    false
+}
+
+/// What a step may write of a refund. What was agreed at the start never changes.
+pub(super) fn write_refund(stored: &mut Refund, wanted: &Refund) {
+    stored.state = wanted.state;
+    stored.fence = wanted.fence;
+    stored.action_url.clone_from(&wanted.action_url);
+    stored.failure.clone_from(&wanted.failure);
+    stored.reference.clone_from(&wanted.reference);
+    stored.ended_at = wanted.ended_at;
+    stored.check_at = wanted.check_at;
+    stored.checks = wanted.checks;
+}

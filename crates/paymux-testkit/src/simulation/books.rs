@@ -1,0 +1,248 @@
+//! paymux's own books as plain rows of numbers and texts, for a judge that shares no type with it.
+
+use paymux_core::clock::Timestamp;
+use paymux_core::payment::{Attempt, Payment};
+use paymux_core::posting::{Account, Cause};
+use paymux_core::store::{CallbackVerdict, Desk, QueueFilter, Subject};
+
+use crate::MemoryStore;
+use crate::memory_store::DeliveryState;
+
+/// Everything that the ledger says.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ledger {
+    pub(super) payments: Vec<PaymentRow>,
+    pub(super) refunds: Vec<OutflowRow>,
+    pub(super) transfers: Vec<OutflowRow>,
+    pub(super) postings: Vec<PostingRow>,
+    pub(super) events: Vec<EventRow>,
+    pub(super) callbacks: Vec<CallbackRow>,
+    pub(super) queue: Vec<QueueRow>,
+}
+
+/// A payment.
+#[derive(Debug, Clone)]
+pub(super) struct PaymentRow {
+    pub(super) id: String,
+    pub(super) app: String,
+    pub(super) order_no: String,
+    pub(super) status: &'static str,
+    pub(super) held: Option<&'static str>,
+    pub(super) amount: i64,
+    pub(super) received: i64,
+    pub(super) refunded: i64,
+    pub(super) events: i64,
+    pub(super) attempts: Vec<AttemptRow>,
+}
+
+/// An attempt.
+#[derive(Debug, Clone)]
+pub(super) struct AttemptRow {
+    pub(super) id: String,
+    pub(super) channel: String,
+    pub(super) number: String,
+    pub(super) state: &'static str,
+    pub(super) received: i64,
+    /// Sums beside that one, and whether somebody has dealt with each.
+    pub(super) more: Vec<(i64, bool)>,
+    pub(super) refunding: i64,
+    pub(super) refunded: i64,
+}
+
+/// A refund or a transfer.
+#[derive(Debug, Clone)]
+pub(super) struct OutflowRow {
+    pub(super) id: String,
+    /// The merchant's number; empty where no merchant asked.
+    pub(super) own_no: String,
+    pub(super) app: String,
+    pub(super) channel: String,
+    pub(super) number: String,
+    /// The attempt that a refund is of.
+    pub(super) attempt: String,
+    pub(super) amount: i64,
+    pub(super) state: &'static str,
+    pub(super) origin: &'static str,
+}
+
+/// A movement of money.
+#[derive(Debug, Clone)]
+pub(super) struct PostingRow {
+    pub(super) kind: &'static str,
+    pub(super) debit: String,
+    pub(super) credit: String,
+    pub(super) amount: i64,
+    /// The attempt that it belongs to; empty for a payout.
+    pub(super) attempt: String,
+}
+
+/// An event and what became of it.
+#[derive(Debug, Clone)]
+pub(super) struct EventRow {
+    pub(super) id: String,
+    pub(super) app: String,
+    pub(super) subject: String,
+    pub(super) sequence: i64,
+    pub(super) kind: &'static str,
+    pub(super) body: String,
+    pub(super) delivery: &'static str,
+}
+
+/// A callback that was kept.
+#[derive(Debug, Clone)]
+pub(super) struct CallbackRow {
+    pub(super) id: String,
+    pub(super) channel: String,
+    pub(super) verdict: &'static str,
+    pub(super) body: String,
+}
+
+/// Something that waits for a person.
+#[derive(Debug, Clone)]
+pub(super) struct QueueRow {
+    pub(super) kind: &'static str,
+    pub(super) id: String,
+    pub(super) app: String,
+    pub(super) channel: String,
+    pub(super) payment: String,
+    pub(super) since_ms: i64,
+}
+
+/// Reads all of it; what is unknown counts as waiting if it is older than that moment.
+pub(super) async fn read(store: &MemoryStore, unknown_before: Timestamp) -> Ledger {
+    Ledger {
+        payments: store.payments().iter().map(payment).collect(),
+        refunds: store.refunds().iter().map(refund).collect(),
+        transfers: store.transfers().iter().map(transfer).collect(),
+        postings: postings(store),
+        events: events(store),
+        callbacks: callbacks(store),
+        queue: queue(store, unknown_before).await,
+    }
+}
+
+fn payment(payment: &Payment) -> PaymentRow {
+    PaymentRow {
+        id: payment.id.to_string(),
+        app: payment.app.to_string(),
+        order_no: payment.order_no.to_string(),
+        status: payment.status.word(),
+        held: payment.held.map(paymux_core::payment::Held::word),
+        amount: payment.amount.minor(),
+        received: payment.amount_received.minor(),
+        refunded: payment.amount_refunded.minor(),
+        events: payment.events,
+        attempts: payment.attempts.iter().map(attempt).collect(),
+    }
+}
+
+fn attempt(attempt: &Attempt) -> AttemptRow {
+    AttemptRow {
+        id: attempt.id.to_string(),
+        channel: attempt.channel.to_string(),
+        number: attempt.number.to_string(),
+        state: attempt.state.word(),
+        received: attempt.received.map_or(0, paymux_core::Money::minor),
+        more: attempt.more.iter().map(|sum| (sum.amount, sum.settled)).collect(),
+        refunding: attempt.refunding,
+        refunded: attempt.refunded,
+    }
+}
+
+fn refund(refund: &paymux_core::Refund) -> OutflowRow {
+    OutflowRow {
+        id: refund.id.to_string(),
+        own_no: refund.refund_no.as_ref().map(ToString::to_string).unwrap_or_default(),
+        app: refund.app.to_string(),
+        channel: refund.channel.to_string(),
+        number: refund.number.clone(),
+        attempt: refund.attempt.to_string(),
+        amount: refund.amount.minor(),
+        state: refund.state.word(),
+        origin: refund.origin.word(),
+    }
+}
+
+fn transfer(transfer: &paymux_core::Transfer) -> OutflowRow {
+    OutflowRow {
+        id: transfer.id.to_string(),
+        own_no: transfer.transfer_no.to_string(),
+        app: transfer.app.to_string(),
+        channel: transfer.channel.to_string(),
+        number: transfer.number.clone(),
+        attempt: String::new(),
+        amount: transfer.amount.minor(),
+        state: transfer.state.word(),
+        origin: "merchant",
+    }
+}
+
+fn postings(store: &MemoryStore) -> Vec<PostingRow> {
+    let row = |posting: &paymux_core::posting::Posting| PostingRow {
+        kind: posting.kind.word(),
+        debit: account(&posting.debit),
+        credit: account(&posting.credit),
+        amount: posting.amount.minor(),
+        attempt: match posting.cause {
+            Cause::Attempt(_, attempt) | Cause::Refund(_, attempt, _) => attempt.to_string(),
+            Cause::Transfer(_) => String::new(),
+        },
+    };
+    store.postings().iter().map(row).collect()
+}
+
+fn account(account: &Account) -> String {
+    account.to_string()
+}
+
+fn events(store: &MemoryStore) -> Vec<EventRow> {
+    let deliveries = store.deliveries();
+    let row = |event: &paymux_core::store::Event| EventRow {
+        id: event.id.to_string(),
+        app: event.app.to_string(),
+        subject: match event.subject {
+            Subject::Payment(id) => id.to_string(),
+            Subject::Transfer(id) => id.to_string(),
+        },
+        sequence: event.sequence,
+        kind: event.kind.word(),
+        body: event.body.clone(),
+        delivery: match deliveries.iter().find(|delivery| delivery.event == event.id).map(|d| d.state) {
+            Some(DeliveryState::Pending) => "pending",
+            Some(DeliveryState::Delivered(_)) => "delivered",
+            Some(DeliveryState::Dead) => "dead",
+            None => "none",
+        },
+    };
+    store.events().iter().map(row).collect()
+}
+
+fn callbacks(store: &MemoryStore) -> Vec<CallbackRow> {
+    let row = |row: &paymux_core::store::CallbackRow| CallbackRow {
+        id: row.id.to_string(),
+        channel: row.channel.to_string(),
+        verdict: verdict(row.verdict),
+        body: String::from_utf8_lossy(&row.request.body).into_owned(),
+    };
+    store.callbacks().iter().map(row).collect()
+}
+
+fn verdict(verdict: CallbackVerdict) -> &'static str {
+    verdict.word()
+}
+
+async fn queue(store: &MemoryStore, unknown_before: Timestamp) -> Vec<QueueRow> {
+    let filter = QueueFilter { kind: None, unknown_before, after: None, limit: u32::MAX };
+    // The store in memory always answers while nobody sends it away.
+    let items = store.queue(&filter).await.unwrap_or_default();
+    let text = |value: Option<String>| value.unwrap_or_default();
+    let row = |item: &paymux_core::store::QueueItem| QueueRow {
+        kind: item.kind.word(),
+        id: item.id.clone(),
+        app: text(item.app.as_ref().map(ToString::to_string)),
+        channel: text(item.channel.as_ref().map(ToString::to_string)),
+        payment: text(item.payment.as_ref().map(ToString::to_string)),
+        since_ms: item.since.ms(),
+    };
+    items.iter().map(row).collect()
+}

@@ -1,0 +1,278 @@
+//! Every call of the ledger as a value: it can wait in a queue, be written down, and be made again on
+//! another store.
+
+use std::time::Duration;
+
+use paymux_core::Store;
+use paymux_core::clock::Timestamp;
+use paymux_core::ids::{
+    AppId, AttemptId, AuditId, CallbackId, ChannelId, OrderNo, PaymentId, RefundId, RefundNo, TransferId,
+    TransferNo,
+};
+use paymux_core::payment::Payment;
+use paymux_core::refund::Refund;
+use paymux_core::store::{
+    Applied, AuditRow, CallbackFilter, CallbackRow, Change, Claim, Claimed, DayLimit, DeliveryReport,
+    DueAttempt, DueDelivery, EventFilter, ListedEvent, Opened, Opening, OrderLine, PaymentFilter,
+    QueueCounts, QueueFilter, QueueItem, Redelivery, RefundLine, RefundOpened, Ring, StoreError,
+    TransferChange, TransferOpened, Window,
+};
+use paymux_core::transfer::Transfer;
+
+/// One call with all that goes with it.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "each is the method of its name")]
+#[expect(clippy::large_enum_variant, reason = "a call is made once and then gone")]
+pub enum StoreCall {
+    Open(Opening),
+    Apply(Change),
+    Payment(PaymentId),
+    PaymentByOrder(AppId, OrderNo),
+    PaymentByNumber(ChannelId, String),
+    PaymentByAttempt(AttemptId),
+    Payments(PaymentFilter),
+    KeepCallback(CallbackRow, Ring),
+    TakeDueAttempts(Timestamp, Duration, u32),
+    Claim(Claim),
+    Ping,
+    OpenRefund(Refund),
+    Refund(RefundId),
+    RefundByNo(AppId, RefundNo),
+    RefundByNumber(ChannelId, String),
+    RefundsOf(PaymentId),
+    TakeDueRefunds(Timestamp, Duration, u32),
+    OpenTransfer(Transfer, DayLimit),
+    ApplyTransfer(TransferChange),
+    Transfer(TransferId),
+    TransferByNo(AppId, TransferNo),
+    TransferByNumber(ChannelId, String),
+    TakeDueTransfers(Timestamp, Duration, u32),
+    TakeDueDeliveries(Timestamp, Duration, u32, u32),
+    ReportDeliveries(Vec<DeliveryReport>),
+    Events(EventFilter),
+    Redeliver(AppId, Redelivery, Timestamp),
+    Queue(QueueFilter),
+    QueueCounts(Timestamp),
+    Callbacks(CallbackFilter),
+    SettleCallback(CallbackId, AuditRow),
+    Audit(Option<AuditId>, u32),
+    OrderLines(Window),
+    RefundLines(Window),
+}
+
+/// What a call is answered.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "each holds what the methods of that answer give")]
+pub enum StoreAnswer {
+    Opened(Opened),
+    Applied(Applied),
+    Payment(Option<Payment>),
+    Payments(Vec<Payment>),
+    Nothing(()),
+    DueAttempts(Vec<DueAttempt>),
+    Claimed(Claimed),
+    RefundOpened(RefundOpened),
+    Refund(Option<Refund>),
+    Refunds(Vec<Refund>),
+    TransferOpened(TransferOpened),
+    Transfer(Option<Transfer>),
+    Transfers(Vec<Transfer>),
+    DueDeliveries(Vec<DueDelivery>),
+    Events(Vec<ListedEvent>),
+    Count(u64),
+    Queue(Vec<QueueItem>),
+    QueueCounts(QueueCounts),
+    Callbacks(Vec<CallbackRow>),
+    Settled(bool),
+    Audit(Vec<AuditRow>),
+    OrderLines(Vec<OrderLine>),
+    RefundLines(Vec<RefundLine>),
+}
+
+/// What came of a call.
+pub type StoreOutcome = Result<StoreAnswer, StoreError>;
+
+/// A call and what it came to, in the order in which calls took effect.
+#[derive(Debug, Clone)]
+pub struct RecordedCall {
+    /// The call.
+    pub call: StoreCall,
+    /// What the store in memory answered, as [`told`] writes it.
+    pub answer: String,
+}
+
+/// An outcome as text: equal for equal answers, and of an error only its kind.
+pub fn told(outcome: &StoreOutcome) -> String {
+    match outcome {
+        Ok(answer) => format!("{answer:?}"),
+        Err(StoreError::Unavailable(_)) => "unavailable".to_owned(),
+        Err(StoreError::Unconfirmed(_)) => "unconfirmed".to_owned(),
+        Err(StoreError::Corrupt(_)) => "corrupt".to_owned(),
+    }
+}
+
+impl StoreCall {
+    /// A word for the trace and the counts.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Open(_) => "open",
+            Self::Apply(_) => "apply",
+            Self::KeepCallback(..) => "keep_callback",
+            Self::TakeDueAttempts(..) => "take_due_attempts",
+            Self::Claim(_) => "claim",
+            Self::OpenRefund(_) => "open_refund",
+            Self::TakeDueRefunds(..) => "take_due_refunds",
+            Self::OpenTransfer(..) => "open_transfer",
+            Self::ApplyTransfer(_) => "apply_transfer",
+            Self::TakeDueTransfers(..) => "take_due_transfers",
+            Self::TakeDueDeliveries(..) => "take_due_deliveries",
+            Self::ReportDeliveries(_) => "report_deliveries",
+            Self::Redeliver(..) => "redeliver",
+            Self::SettleCallback(..) => "settle_callback",
+            _ => "read",
+        }
+    }
+
+    /// Whether it can change what is stored.
+    pub fn is_write(&self) -> bool {
+        self.word() != "read"
+    }
+
+    /// Whether it is a worker's look for something to do, which mostly finds nothing.
+    pub(super) fn is_look(&self) -> bool {
+        self.word().starts_with("take_")
+    }
+
+    /// What it would write, in few words.
+    pub(super) fn gist(&self) -> String {
+        match self {
+            Self::Open(opening) => payment_gist(&opening.payment),
+            Self::Apply(change) => change_gist(change),
+            Self::KeepCallback(row, _) => format!("{} {}", row.channel, row.verdict),
+            Self::OpenRefund(refund) => format!("{} of {}: {}", refund.id, refund.attempt, refund.amount),
+            Self::OpenTransfer(transfer, _) => format!("{}: {}", transfer.id, transfer.amount),
+            Self::ApplyTransfer(change) => {
+                format!("{}: {} to {}", change.transfer.id, change.seen_state, change.transfer.state)
+            }
+            Self::ReportDeliveries(reports) => {
+                reports.iter().map(|r| format!("{}: {:?} ", r.event, r.outcome)).collect()
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// Makes the call.
+    pub async fn perform(self, store: &dyn Store) -> StoreOutcome {
+        use StoreAnswer as A;
+        Ok(match self {
+            Self::Open(opening) => A::Opened(store.open(opening).await?),
+            Self::Apply(change) => A::Applied(store.apply(change).await?),
+            Self::Payment(id) => A::Payment(store.payment(id).await?),
+            Self::PaymentByOrder(app, no) => A::Payment(store.payment_by_order(&app, &no).await?),
+            Self::PaymentByNumber(channel, number) => {
+                A::Payment(store.payment_by_number(&channel, &number).await?)
+            }
+            Self::PaymentByAttempt(id) => A::Payment(store.payment_by_attempt(id).await?),
+            Self::Payments(filter) => A::Payments(store.payments(&filter).await?),
+            Self::KeepCallback(row, ring) => A::Nothing(store.keep_callback(row, ring).await?),
+            Self::TakeDueAttempts(now, lease, limit) => {
+                A::DueAttempts(store.take_due_attempts(now, lease, limit).await?)
+            }
+            Self::Claim(claim) => A::Claimed(store.claim(claim).await?),
+            Self::Ping => A::Nothing(store.ping().await?),
+            Self::TakeDueDeliveries(now, lease, limit, per_app) => {
+                A::DueDeliveries(store.take_due_deliveries(now, lease, limit, per_app).await?)
+            }
+            Self::ReportDeliveries(reports) => A::Nothing(store.report_deliveries(reports).await?),
+            Self::Events(filter) => A::Events(store.events(&filter).await?),
+            Self::Redeliver(app, which, now) => A::Count(store.redeliver(&app, which, now).await?),
+            other => return other.perform_beside(store).await,
+        })
+    }
+
+    /// The calls about money on its way out, and those of the desk.
+    async fn perform_beside(self, store: &dyn Store) -> StoreOutcome {
+        use StoreAnswer as A;
+        Ok(match self {
+            Self::OpenRefund(refund) => A::RefundOpened(store.open_refund(refund).await?),
+            Self::Refund(id) => A::Refund(store.refund(id).await?),
+            Self::RefundByNo(app, no) => A::Refund(store.refund_by_no(&app, &no).await?),
+            Self::RefundByNumber(channel, number) => {
+                A::Refund(store.refund_by_number(&channel, &number).await?)
+            }
+            Self::RefundsOf(payment) => A::Refunds(store.refunds_of(payment).await?),
+            Self::TakeDueRefunds(now, lease, limit) => {
+                A::Refunds(store.take_due_refunds(now, lease, limit).await?)
+            }
+            Self::OpenTransfer(transfer, limit) => {
+                A::TransferOpened(store.open_transfer(transfer, limit).await?)
+            }
+            Self::ApplyTransfer(change) => A::Applied(store.apply_transfer(change).await?),
+            Self::Transfer(id) => A::Transfer(store.transfer(id).await?),
+            Self::TransferByNo(app, no) => A::Transfer(store.transfer_by_no(&app, &no).await?),
+            Self::TransferByNumber(channel, number) => {
+                A::Transfer(store.transfer_by_number(&channel, &number).await?)
+            }
+            Self::TakeDueTransfers(now, lease, limit) => {
+                A::Transfers(store.take_due_transfers(now, lease, limit).await?)
+            }
+            Self::Queue(filter) => A::Queue(store.queue(&filter).await?),
+            Self::QueueCounts(before) => A::QueueCounts(store.queue_counts(before).await?),
+            Self::Callbacks(filter) => A::Callbacks(store.callbacks(&filter).await?),
+            Self::SettleCallback(id, audit) => A::Settled(store.settle_callback(id, audit).await?),
+            Self::Audit(before, limit) => A::Audit(store.audit(before, limit).await?),
+            Self::OrderLines(window) => A::OrderLines(store.order_lines(&window).await?),
+            Self::RefundLines(window) => A::RefundLines(store.refund_lines(&window).await?),
+            _ => return Err(StoreError::Corrupt("a call that is made nowhere".to_owned())),
+        })
+    }
+}
+
+fn payment_gist(payment: &Payment) -> String {
+    let attempts = payment.attempts.iter().map(|a| {
+        let received = a.received.map_or_else(String::new, |received| format!(" {received}"));
+        let look = a.check_at.map_or_else(String::new, |at| format!(" look {at}"));
+        format!("{} {} {}{received} fence {}{look}", a.id, a.channel, a.state, a.fence)
+    });
+    let attempts: Vec<String> = attempts.collect();
+    let held = payment.held.map_or_else(String::new, |held| format!(" held {held}"));
+    let (id, no, status, version) = (payment.id, &payment.order_no, payment.status, payment.version);
+    format!("{id} {} {no} v{version} {status}{held} [{}]", payment.app, attempts.join("; "))
+}
+
+fn change_gist(change: &Change) -> String {
+    let mut text = payment_gist(&change.payment);
+    if let Some(write) = &change.refund {
+        let refund = write.refund();
+        text.push_str(&format!(" refund {} {} {}", refund.id, refund.amount, refund.state));
+    }
+    for event in &change.events {
+        text.push_str(&format!(" event {}", event.kind));
+    }
+    for posting in &change.postings {
+        text.push_str(&format!(" posting {} {}", posting.kind, posting.amount));
+    }
+    if let Some(callback) = &change.callback {
+        text.push_str(&format!(" by callback {}", callback.id));
+    }
+    text
+}
+
+/// How many things a look found, or what a write came to.
+pub(super) fn brief(outcome: &StoreOutcome) -> String {
+    let ids = |ids: Vec<String>| format!("{} {}", ids.len(), ids.join(" "));
+    match outcome {
+        Ok(StoreAnswer::Opened(Opened::New)) => "new".to_owned(),
+        Ok(StoreAnswer::Opened(Opened::Exists(stored))) => format!("exists: {}", stored.id),
+        Ok(StoreAnswer::Applied(applied)) => format!("{applied:?}"),
+        Ok(StoreAnswer::RefundOpened(RefundOpened::Exists(stored))) => format!("exists: {}", stored.id),
+        Ok(StoreAnswer::TransferOpened(TransferOpened::Exists(stored))) => format!("exists: {}", stored.id),
+        Ok(StoreAnswer::DueAttempts(due)) => {
+            ids(due.iter().map(|due| format!("{} {}", due.attempt, due.payment.order_no)).collect())
+        }
+        Ok(StoreAnswer::Refunds(due)) => ids(due.iter().map(|due| due.id.to_string()).collect()),
+        Ok(StoreAnswer::Transfers(due)) => ids(due.iter().map(|due| due.id.to_string()).collect()),
+        Ok(StoreAnswer::DueDeliveries(due)) => ids(due.iter().map(|due| due.event.id.to_string()).collect()),
+        outcome => told(outcome),
+    }
+}

@@ -1,0 +1,181 @@
+//! What a bank tells of its own accord: callbacks, their repeats, and those that somebody else sends in
+//! its name.
+
+use std::sync::Arc;
+
+use super::accounts::{End, Form, Sign};
+use super::bank::{Bank, OutgoKind, Take, signed_callback};
+use super::faults::Fault;
+use super::world::World;
+
+/// How long after one try the next one comes, in milliseconds. What nobody else would find out is told
+/// each day after that.
+const TRIES_MS: [i64; 8] = [1_500, 15_000, 60_000, 300_000, 1_800_000, 7_200_000, 21_600_000, 54_000_000];
+const DAY_MS: i64 = 86_400_000;
+/// How many tries there are at the most.
+const TRIES_MAX: usize = 14;
+
+/// A thing to tell.
+#[derive(Debug, Clone)]
+struct Message {
+    kind: &'static str,
+    number: String,
+    amount: i64,
+    trade_no: String,
+    /// Whether nothing but this tells of it.
+    must: bool,
+}
+
+/// An order took money: its last sum.
+pub(super) fn tell_paid(world: &Arc<World>, bank: &Arc<Bank>, number: &str) {
+    let books = bank.books();
+    let Some(order) = books.orders.get(number) else { return };
+    let Some(take) = order.takes.last() else { return };
+    let message = Message {
+        kind: "paid",
+        number: number.to_owned(),
+        amount: take.amount,
+        trade_no: take.trade_no.clone(),
+        must: !is_found_by_query(world, bank, take),
+    };
+    drop(books);
+    tell(world, bank, message);
+}
+
+/// Whether a query of a live order shows that sum. Not where the bank takes money on what it called ended,
+/// or may take it twice: then its callbacks are all there is.
+fn is_found_by_query(world: &World, bank: &Bank, take: &Take) -> bool {
+    let may_come_twice = bank.account.sign == Sign::All && world.faults.is_on(Fault::PaysTwice);
+    // A node whose clock is ahead takes the bank's timer for over while the order still takes money.
+    let wrong_clocks =
+        [Fault::Skew, Fault::Jump, Fault::Freeze].iter().any(|fault| world.faults.is_on(*fault));
+    let may_end_early = matches!(bank.account.end, End::Timer { .. }) && wrong_clocks;
+    let is_qr = bank.account.form == Form::Qr;
+    bank.account.query && is_qr && !take.late && !may_come_twice && !may_end_early
+}
+
+/// Money on its way out has ended.
+pub(super) fn tell_outgo(world: &Arc<World>, bank: &Arc<Bank>, of: OutgoKind, number: &str) {
+    let habit = match of {
+        OutgoKind::Back => bank.account.refund,
+        OutgoKind::Payout => bank.account.payout,
+    };
+    let outgo = bank.books().outgoes(of).get(number).cloned();
+    let (Some(habit), Some(outgo)) = (habit.filter(|habit| habit.told), outgo) else { return };
+    let kind = match (of, outgo.state) {
+        (OutgoKind::Back, "done") => "back",
+        (OutgoKind::Back, _) => "back_failed",
+        (OutgoKind::Payout, "done") => "payout",
+        (OutgoKind::Payout, _) => "payout_failed",
+    };
+    let trade_no = format!("o-{}", &number[number.len().saturating_sub(8)..]);
+    let must = !habit.query;
+    tell(world, bank, Message { kind, number: number.to_owned(), amount: outgo.amount, trade_no, must });
+}
+
+fn tell(world: &Arc<World>, bank: &Arc<Bank>, message: Message) {
+    let text = written(bank, &message);
+    forge_beside(world, bank, &message);
+    if !message.must && world.faults.strikes(Fault::CallbackForgotten) {
+        return;
+    }
+    if world.faults.strikes(Fault::CallbackTwice) {
+        let (world, bank, text) = (world.clone(), bank.clone(), text.clone());
+        world.clone().spawn(async move {
+            world.nap(50, 3_000).await;
+            world.hand_callback(&bank, text).await;
+        });
+    }
+    let (world, bank) = (world.clone(), bank.clone());
+    world.clone().spawn(async move { repeat(&world, &bank, &text, message.must).await });
+}
+
+/// Tells it until it is acknowledged, or nobody is to be told any more.
+async fn repeat(world: &Arc<World>, bank: &Arc<Bank>, text: &str, must: bool) {
+    if world.faults.strikes(Fault::CallbackLate) {
+        let most = world.dice.one_of(&[5_000, 120_000, 3_600_000, 6 * 3_600_000]);
+        world.nap(1_000, most).await;
+    } else {
+        world.nap(20, TRIES_MS[0]).await;
+    }
+    for place in 0..TRIES_MAX {
+        if place >= TRIES_MS.len() && !must {
+            return;
+        }
+        let lost = world.faults.strikes(Fault::CallbackLost);
+        if !lost && world.hand_callback(bank, text.to_owned()).await == Some(true) {
+            if bank.account.sign == Sign::NotTrade {
+                forge_trade(world, bank, text);
+            }
+            return;
+        }
+        let pause = TRIES_MS.get(place).copied().unwrap_or(DAY_MS);
+        world.nap(pause, pause + pause / 4).await;
+    }
+}
+
+fn written(bank: &Bank, message: &Message) -> String {
+    let pairs = [
+        ("kind", message.kind.to_owned()),
+        ("number", message.number.clone()),
+        ("amount", message.amount.to_string()),
+        ("trade_no", message.trade_no.clone()),
+    ];
+    signed_callback(&pairs, bank.account.sign, &bank.secret)
+}
+
+/// Somebody who has seen a true callback alters it, and does not know the secret.
+fn forge_beside(world: &Arc<World>, bank: &Arc<Bank>, message: &Message) {
+    let text = written(bank, message);
+    if world.faults.strikes(Fault::CallbackForged) {
+        send_later(world, bank, text.replace("sign=", "sign=0"));
+    }
+    if world.faults.strikes(Fault::CallbackAmount) {
+        let other = world.dice.one_of(&[1, message.amount * 100, message.amount + 1]);
+        send_later(world, bank, replaced(&text, "amount", &other.to_string()));
+    }
+    if bank.account.sign != Sign::NotTrade {
+        forge_trade(world, bank, &text);
+    }
+}
+
+/// Where the number is not signed, only who has seen the true one arrive alters it: of two such numbers
+/// the first that comes is booked, and nobody could tell which is true.
+fn forge_trade(world: &Arc<World>, bank: &Arc<Bank>, text: &str) {
+    if world.faults.strikes(Fault::CallbackTrade) {
+        let other = format!("x{}", world.dice.between(1, 99_999));
+        send_later(world, bank, replaced(text, "trade_no", &other));
+    }
+}
+
+/// Somebody who wants goods without paying sends what a payment would look like.
+pub(super) fn forge_paid(world: &Arc<World>, bank: &Arc<Bank>, number: &str) {
+    if !world.faults.strikes(Fault::CallbackForged) {
+        return;
+    }
+    let amount = bank.books().orders.get(number).map_or(1, |order| order.amount);
+    let pairs = [
+        ("kind", "paid".to_owned()),
+        ("number", number.to_owned()),
+        ("amount", amount.to_string()),
+        ("trade_no", "x1".to_owned()),
+    ];
+    send_later(world, bank, signed_callback(&pairs, bank.account.sign, "0000000000000000"));
+}
+
+fn replaced(text: &str, name: &str, value: &str) -> String {
+    let pairs = text.split('&').map(|pair| match pair.split_once('=') {
+        Some((known, _)) if known == name => format!("{name}={value}"),
+        _ => pair.to_owned(),
+    });
+    pairs.collect::<Vec<_>>().join("&")
+}
+
+fn send_later(world: &Arc<World>, bank: &Arc<Bank>, text: String) {
+    let (world, bank) = (world.clone(), bank.clone());
+    world.clone().spawn(async move {
+        let most = world.dice.one_of(&[2_000, 60_000, 3_600_000]);
+        world.nap(10, most).await;
+        world.hand_callback(&bank, text).await;
+    });
+}

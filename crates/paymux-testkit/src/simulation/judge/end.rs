@@ -1,0 +1,177 @@
+//! What must hold once nothing goes wrong any more: every promise has come to an end, everything that
+//! moved is booked, and everybody knows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::sums;
+use super::{Kind, Notes};
+use crate::simulation::books::{EventRow, Ledger, OutflowRow, PaymentRow};
+use crate::simulation::world::World;
+
+/// When the judge looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::simulation) enum Hour {
+    /// After days of calm, before any operator has looked: what is not at its end waits for one.
+    Calm,
+    /// After operators have dealt with all that waited: nothing does.
+    Resolved,
+}
+
+/// Looks at everything; each broken promise is written down.
+pub(in crate::simulation) fn check_end(world: &World, ledger: &Ledger, hour: Hour) {
+    let mut found = Vec::new();
+    {
+        let notes = world.judge.notes();
+        promises(&notes, ledger, &mut found);
+        notices(&notes, ledger, hour, &mut found);
+    }
+    endings(ledger, hour, &mut found);
+    one_of_each(ledger, &mut found);
+    sums::check(world, ledger, hour, &mut found);
+    for what in found {
+        world.judge.object(world, format!("{what} ({hour:?})"));
+    }
+}
+
+/// J2: what was acknowledged is there, as it was acknowledged.
+fn promises(notes: &Notes, ledger: &Ledger, found: &mut Vec<String>) {
+    for ((kind, app, number), promise) in &notes.promised {
+        let outflow = |rows: &[OutflowRow]| {
+            let mut rows = rows.iter();
+            rows.any(|row| {
+                row.id == promise.id
+                    && row.app == *app
+                    && row.own_no == *number
+                    && row.amount == promise.amount
+            })
+        };
+        let is_there = match kind {
+            Kind::Payment => ledger.payments.iter().any(|row| {
+                row.id == promise.id
+                    && row.app == *app
+                    && row.order_no == *number
+                    && row.amount == promise.amount
+            }),
+            Kind::Refund => outflow(&ledger.refunds),
+            Kind::Transfer => outflow(&ledger.transfers),
+        };
+        if !is_there {
+            found.push(format!("J2: {kind:?} {app} {number} was acknowledged and is not there: {promise:?}"));
+        }
+    }
+}
+
+/// J2, J6: everything has ended, or waits for a person.
+fn endings(ledger: &Ledger, hour: Hour, found: &mut Vec<String>) {
+    let waits: BTreeSet<&str> =
+        ledger.queue.iter().flat_map(|row| [row.id.as_str(), row.payment.as_str()]).collect();
+    let parked = |id: &str| hour == Hour::Resolved || !waits.contains(id);
+    for payment in &ledger.payments {
+        let is_over = matches!(payment.status, "succeeded" | "failed" | "canceled" | "expired");
+        if !is_over && parked(&payment.id) {
+            found.push(format!("J6: {} {} is {} for ever", payment.app, payment.order_no, payment.status));
+        }
+        for attempt in &payment.attempts {
+            let is_over = !matches!(attempt.state, "sending" | "open" | "unknown");
+            if !is_over && parked(&attempt.id) && parked(&payment.id) {
+                found.push(format!("J6: attempt {} is {} for ever", attempt.id, attempt.state));
+            }
+        }
+        if payment.held.is_some() && hour == Hour::Resolved {
+            found.push(format!("J6: {} still holds money: {:?}", payment.id, payment.held));
+        }
+    }
+    for outflow in ledger.refunds.iter().chain(&ledger.transfers) {
+        if !matches!(outflow.state, "succeeded" | "failed") && parked(&outflow.id) {
+            found.push(format!("J6: {} of {} is {} for ever", outflow.id, outflow.channel, outflow.state));
+        }
+    }
+    if hour == Hour::Resolved {
+        for row in &ledger.queue {
+            found.push(format!("J6: {} {} still waits for a person", row.kind, row.id));
+        }
+    }
+}
+
+/// J7: one number of a merchant made one thing.
+fn one_of_each(ledger: &Ledger, found: &mut Vec<String>) {
+    let mut seen = BTreeSet::new();
+    for payment in &ledger.payments {
+        if !seen.insert((&payment.app, &payment.order_no)) {
+            found.push(format!("J7: {} {} is two payments", payment.app, payment.order_no));
+        }
+    }
+    for outflows in [&ledger.refunds, &ledger.transfers] {
+        let mut seen = BTreeSet::new();
+        for outflow in outflows.iter().filter(|outflow| !outflow.own_no.is_empty()) {
+            if !seen.insert((&outflow.app, &outflow.own_no)) {
+                found.push(format!("J7: {} {} is there twice", outflow.app, outflow.own_no));
+            }
+        }
+    }
+}
+
+/// J5: every event was taken by its merchant, in sequences without a gap, and the last of them tells how
+/// things stand.
+fn notices(notes: &Notes, ledger: &Ledger, hour: Hour, found: &mut Vec<String>) {
+    let mut sequences: BTreeMap<&str, Vec<&EventRow>> = BTreeMap::new();
+    for event in &ledger.events {
+        sequences.entry(&event.subject).or_default().push(event);
+        let told = notes.told.get(&event.id);
+        if told.is_some_and(|told| told.body != event.body || told.app != event.app) {
+            found.push(format!("J5: {} was told otherwise than it stands", event.id));
+        }
+        let is_settled = event.delivery == "delivered" || (hour == Hour::Calm && event.delivery == "dead");
+        if !is_settled || (event.delivery == "delivered" && told.is_none()) {
+            found.push(format!("J5: {} {} is {} and was not told", event.kind, event.id, event.delivery));
+        }
+    }
+    for id in notes.told.keys() {
+        if !ledger.events.iter().any(|event| event.id == *id) {
+            found.push(format!("J5: {id} was told and is not there"));
+        }
+    }
+    for (subject, events) in &mut sequences {
+        events.sort_by_key(|event| event.sequence);
+        let is_gapless = (1..).zip(events.iter()).all(|(place, event)| event.sequence == place);
+        if !is_gapless {
+            found.push(format!("J5: the events of {subject} have gaps"));
+        }
+    }
+    for payment in &ledger.payments {
+        last_word(payment, sequences.get(payment.id.as_str()), found);
+    }
+    for outflow in ledger.refunds.iter().chain(&ledger.transfers) {
+        outflow_told(outflow, ledger, found);
+    }
+}
+
+/// The last event about the payment's status tells the status that it has.
+fn last_word(payment: &PaymentRow, events: Option<&Vec<&EventRow>>, found: &mut Vec<String>) {
+    let none = Vec::new();
+    let events = events.unwrap_or(&none);
+    if i64::try_from(events.len()) != Ok(payment.events) {
+        found.push(format!("J5: {} has {} events, not {}", payment.id, events.len(), payment.events));
+    }
+    let ends = ["payment.succeeded", "payment.failed", "payment.canceled", "payment.expired"];
+    let last = events.iter().rev().find(|event| ends.contains(&event.kind));
+    let want = format!("payment.{}", payment.status);
+    let is_over = ends.contains(&want.as_str());
+    if is_over && last.is_none_or(|event| event.kind != want) {
+        found.push(format!("J5: {} is {} and the last word was {last:?}", payment.id, payment.status));
+    }
+}
+
+/// A merchant's refund or transfer that has ended was told so.
+fn outflow_told(outflow: &OutflowRow, ledger: &Ledger, found: &mut Vec<String>) {
+    if outflow.origin != "merchant" || !matches!(outflow.state, "succeeded" | "failed") {
+        return;
+    }
+    let what = if outflow.attempt.is_empty() { "transfer" } else { "refund" };
+    let want = format!("{what}.{}", outflow.state);
+    let of_it = |event: &&EventRow| event.body.contains(&format!("\"id\":\"{}\"", outflow.id));
+    let last = ledger.events.iter().filter(of_it).max_by_key(|event| event.sequence);
+    if last.is_none_or(|event| event.kind != want) {
+        found.push(format!("J5: {} is {} and the last word was {last:?}", outflow.id, outflow.state));
+    }
+}

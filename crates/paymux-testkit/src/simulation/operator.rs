@@ -1,0 +1,187 @@
+//! Operators: they look at what waits for a person, look at the bank's own console, and say what is so.
+
+use std::sync::Arc;
+
+use paymux_core::Payments;
+use paymux_core::clock::Timestamp;
+use paymux_core::error::PaymentError;
+use paymux_core::payments::desk::{Operator, Outcome, Resolution};
+
+use super::bank::{Bank, Outgo, OutgoKind};
+use super::books::{self, AttemptRow, Ledger, OutflowRow, PaymentRow, QueueRow};
+use super::front::Ask;
+use super::world::World;
+use crate::clock::START;
+
+/// How old something must be before an operator touches it while nodes still work on it.
+const AGE_MS_MIN: i64 = 1_500_000;
+
+/// An operator's word.
+#[derive(Debug, Clone)]
+pub(super) enum Word {
+    /// On an attempt: what became of it, how much, and under which trade number.
+    Attempt(String, Outcome, Option<i64>, Option<String>),
+    /// On a refund: whether it is done.
+    Refund(String, bool),
+    /// On a transfer: whether it is done.
+    Transfer(String, bool),
+    /// A callback was looked at.
+    Callback(String),
+}
+
+/// Gives the word to a node.
+pub(super) async fn resolve(payments: &Payments, by: Operator, word: Word) -> Result<(), PaymentError> {
+    let resolution = |outcome, amount, provider_trade_no| Resolution {
+        outcome,
+        amount,
+        provider_trade_no,
+        note: "looked at the bank's console".to_owned(),
+    };
+    let done = |is_done| if is_done { Outcome::Paid } else { Outcome::NotPaid };
+    match word {
+        Word::Attempt(id, outcome, amount, trade_no) => {
+            payments.resolve_attempt(by, id_of(&id)?, resolution(outcome, amount, trade_no)).await.map(drop)
+        }
+        Word::Refund(id, is_done) => {
+            payments.resolve_refund(by, id_of(&id)?, resolution(done(is_done), None, None)).await.map(drop)
+        }
+        Word::Transfer(id, is_done) => {
+            payments.resolve_transfer(by, id_of(&id)?, resolution(done(is_done), None, None)).await.map(drop)
+        }
+        Word::Callback(id) => payments.settle_callback(by, id_of(&id)?, "seen to".to_owned()).await,
+    }
+}
+
+fn id_of<T: std::str::FromStr>(text: &str) -> Result<T, PaymentError> {
+    text.parse().map_err(|_| PaymentError::NotFound("object"))
+}
+
+/// One round: every item that waits is looked at once. Returns how many there were.
+pub(super) async fn round(world: &Arc<World>) -> usize {
+    let now = Timestamp::from_ms(START.ms() + world.ms());
+    let ledger = books::read(&world.disk.store, now).await;
+    let mut count = 0;
+    for row in &ledger.queue {
+        let is_young = now.ms() - row.since_ms < AGE_MS_MIN;
+        if is_young && !world.faults.is_calm() {
+            continue;
+        }
+        count += 1;
+        work_on(world, &ledger, row).await;
+    }
+    count
+}
+
+async fn work_on(world: &Arc<World>, ledger: &Ledger, row: &QueueRow) {
+    world.count(&format!("queue: {}", row.kind));
+    match row.kind {
+        "attempt_unknown" | "money_held" => {
+            let found = ledger.payments.iter().find_map(|payment| {
+                let attempt = payment.attempts.iter().find(|attempt| attempt.id == row.id)?;
+                Some((payment, attempt))
+            });
+            let Some((payment, attempt)) = found else { return };
+            let Some(bank) = world.bank(&attempt.channel) else { return };
+            if row.kind == "attempt_unknown" {
+                unknown_attempt(world, &bank, payment, attempt).await;
+            } else {
+                held_money(world, &bank, payment, attempt).await;
+            }
+        }
+        "refund_unknown" | "refund_needs_action" => {
+            outflow(world, &ledger.refunds, OutgoKind::Back, &row.id).await;
+        }
+        "transfer_unknown" | "transfer_needs_action" => {
+            outflow(world, &ledger.transfers, OutgoKind::Payout, &row.id).await;
+        }
+        "callback_unmatched" => second_payment(world, ledger, row).await,
+        // The merchant asks for it again once its endpoint is well.
+        _ => {}
+    }
+}
+
+/// Says it to some node; whether that was taken.
+async fn say(world: &Arc<World>, word: Word) -> bool {
+    let clerk = world.merchants[0].clone();
+    let answer = world.ask(&clerk, Ask::Resolve(word)).await;
+    let is_taken = answer.is_some_and(|answer| answer.status == 200);
+    world.count(if is_taken { "state: operator's word taken" } else { "state: operator's word refused" });
+    is_taken
+}
+
+/// What the console shows of an order is so; what it shows as unpaid is closed there first, so that it
+/// stays so.
+async fn unknown_attempt(world: &Arc<World>, bank: &Arc<Bank>, payment: &PaymentRow, attempt: &AttemptRow) {
+    bank.close_at_console(&attempt.number, world.ms());
+    let order = bank.books().orders.get(&attempt.number).cloned();
+    let take = order.as_ref().and_then(|order| order.takes.iter().find(|take| take.reversed_at.is_none()));
+    let word = match take {
+        Some(take) if take.amount + take.discount >= payment.amount && attempt.received == 0 => {
+            Word::Attempt(
+                attempt.id.clone(),
+                Outcome::Paid,
+                Some(payment.amount),
+                Some(take.trade_no.clone()),
+            )
+        }
+        Some(_) => return held_money(world, bank, payment, attempt).await,
+        None => Word::Attempt(attempt.id.clone(), Outcome::NotPaid, None, None),
+    };
+    say(world, word).await;
+}
+
+/// Money that is not its payment's success: taken for enough, sent back by the bank, or past it.
+async fn held_money(world: &Arc<World>, bank: &Arc<Bank>, payment: &PaymentRow, attempt: &AttemptRow) {
+    let is_alone = attempt.more.iter().all(|(_, settled)| *settled);
+    let is_short = payment.held == Some("underpaid") && payment.status != "succeeded";
+    let can_return = bank.account.refund.is_some() && is_alone;
+    let id = attempt.id.clone();
+    if is_short && is_alone && world.dice.chance(500_000) {
+        world.judge.note_accepted(&payment.id);
+        say(world, Word::Attempt(id, Outcome::AcceptUnderpaid, None, None)).await;
+    } else if payment.held == Some("late") && is_alone && world.dice.chance(300_000) {
+        let amount = Some(attempt.received);
+        say(world, Word::Attempt(id, Outcome::Paid, amount, None)).await;
+    } else if can_return && attempt.state != "paid" && world.dice.chance(500_000) {
+        say(world, Word::Attempt(id, Outcome::Refund, None, None)).await;
+    } else {
+        return_outside(world, bank, attempt).await;
+    }
+}
+
+async fn return_outside(world: &Arc<World>, bank: &Arc<Bank>, attempt: &AttemptRow) {
+    let beside: i64 = attempt.more.iter().filter(|(_, settled)| !settled).map(|(amount, _)| amount).sum();
+    let own = if attempt.state == "paid" { 0 } else { attempt.received - attempt.refunded };
+    let word = Word::Attempt(attempt.id.clone(), Outcome::ReturnedOutside, None, None);
+    if say(world, word).await {
+        bank.books().outside += beside + own;
+    }
+}
+
+/// What the console shows of an outflow is so; what waits there for a person is opened first.
+async fn outflow(world: &Arc<World>, rows: &[OutflowRow], of: OutgoKind, id: &str) {
+    let Some(row) = rows.iter().find(|row| row.id == id) else { return };
+    let Some(bank) = world.bank(&row.channel) else { return };
+    let fails = world.dice.chance(300_000);
+    bank.settle(of, &row.number, fails, world.ms());
+    let outgo = bank.books().outgoes(of).get(&row.number).cloned();
+    let is_done = outgo.is_some_and(|outgo: Outgo| !outgo.left_at.is_empty());
+    let id = row.id.clone();
+    let word = match of {
+        OutgoKind::Back => Word::Refund(id, is_done),
+        OutgoKind::Payout => Word::Transfer(id, is_done),
+    };
+    say(world, word).await;
+}
+
+/// A callback that fits nothing: where it tells of a second sum, that goes back past paymux.
+async fn second_payment(world: &Arc<World>, ledger: &Ledger, row: &QueueRow) {
+    if !say(world, Word::Callback(row.id.clone())).await {
+        return;
+    }
+    let Some(bank) = world.bank(&row.channel) else { return };
+    let Some(callback) = ledger.callbacks.iter().find(|callback| callback.id == row.id) else { return };
+    world
+        .trace
+        .line(world.ms(), || format!("operator: {} at {}: {}", row.id, bank.account.id, callback.body));
+}

@@ -1,0 +1,175 @@
+//! One run from its seed to its verdict.
+
+use std::sync::Arc;
+
+use paymux_core::clock::Timestamp;
+
+use super::books::{self, Ledger};
+use super::calls::RecordedCall;
+use super::faults::Fault;
+use super::front::Ask;
+use super::judge::{Hour, check_end};
+use super::merchant::ask_once;
+use super::operator;
+use super::stats::Stats;
+use super::stories;
+use super::world::{Keep, World};
+use crate::clock::START;
+
+const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
+/// How long everything may take to come to its end once nothing goes wrong any more.
+const CALM_MS_MAX: i64 = 8 * 24 * HOUR_MS;
+/// How long operators may take.
+const OPERATORS_MS_MAX: i64 = 5 * 24 * HOUR_MS;
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Run {
+    /// Its seed.
+    pub seed: u64,
+    /// Every promise that was broken.
+    pub violations: Vec<String>,
+    /// What was hit how often.
+    pub stats: Stats,
+    /// What happened, if it was kept.
+    pub trace: Option<String>,
+    /// The calls that the store took, if they were kept.
+    pub calls: Vec<RecordedCall>,
+}
+
+/// Runs that seed on a runtime of its own.
+///
+/// # Panics
+/// When no runtime can be made.
+#[expect(clippy::expect_used, reason = "a runtime without a driver asks nothing of the machine")]
+pub fn run(seed: u64, keep: Keep) -> Run {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_time().start_paused(true).build().expect("a runtime");
+    runtime.block_on(async move {
+        let world = World::new(seed, keep);
+        world.trace.line(0, || format!("seed {seed}, {} nodes: {}", world.nodes.len(), world.faults.told()));
+        play(&world).await;
+        let outcome = Run {
+            seed,
+            violations: world.judge.violations(),
+            stats: world.counted(),
+            trace: world.trace.text(),
+            calls: world.disk.recorded(),
+        };
+        world.close();
+        outcome
+    })
+}
+
+async fn play(world: &Arc<World>) {
+    world.start();
+    stories::begin(world);
+    begin_operator(world);
+    let active = world.dice.one_of(&[10 * MINUTE_MS, 30 * MINUTE_MS, 90 * MINUTE_MS]);
+    world.nap(active, active).await;
+    world.trace.line(world.ms(), || "nothing goes wrong any more".to_owned());
+    world.calm();
+    let mut ledger = settle(world, CALM_MS_MAX, false).await;
+    check_end(world, &ledger, Hour::Calm);
+    census(world, &ledger);
+    if !ledger.queue.is_empty() {
+        ledger = settle(world, OPERATORS_MS_MAX, true).await;
+    }
+    check_end(world, &ledger, Hour::Resolved);
+}
+
+/// An operator who works while everything else goes on.
+fn begin_operator(world: &Arc<World>) {
+    if !world.faults.is_on(Fault::OperatorActs) {
+        return;
+    }
+    let world = world.clone();
+    tokio::spawn(async move {
+        while !world.faults.is_calm() {
+            world.nap(MINUTE_MS, 10 * MINUTE_MS).await;
+            if world.faults.strikes(Fault::OperatorActs) {
+                operator::round(&world).await;
+            }
+        }
+    });
+}
+
+/// Lets time pass until nothing moves any more; with operators, until nothing waits for them either.
+async fn settle(world: &Arc<World>, most_ms: i64, operators: bool) -> Ledger {
+    let until = world.ms() + most_ms;
+    let mut pause = HOUR_MS;
+    loop {
+        world.nap(pause, pause).await;
+        if operators {
+            operator::round(world).await;
+            world.nap(30 * MINUTE_MS, 30 * MINUTE_MS).await;
+        }
+        redeliver(world).await;
+        let ledger = ledger(world).await;
+        let waits = operators && !ledger.queue.is_empty();
+        if (world.pending() == 0 && is_still(&ledger) && !waits) || world.ms() >= until {
+            return ledger;
+        }
+        pause = (pause * 3 / 2).min(12 * HOUR_MS);
+    }
+}
+
+/// Whether nothing moves by itself any more, as far as the ledger tells.
+fn is_still(ledger: &Ledger) -> bool {
+    let waits = |id: &str| ledger.queue.iter().any(|row| row.id == id || row.payment == id);
+    let is_over = |status: &str| matches!(status, "succeeded" | "failed" | "canceled" | "expired");
+    ledger.payments.iter().all(|payment| is_over(payment.status) || waits(&payment.id))
+        && ledger.refunds.iter().chain(&ledger.transfers).all(|row| is_over(row.state) || waits(&row.id))
+        && ledger.events.iter().all(|event| event.delivery != "pending")
+}
+
+/// Merchants whose endpoint was not well ask again for what they missed.
+async fn redeliver(world: &Arc<World>) {
+    for merchant in &world.merchants {
+        let gone = world.disk.store.gone_endpoints().iter().any(|(app, _)| *app == merchant.app);
+        let dead = |d: &crate::memory_store::Delivery| d.state == crate::memory_store::DeliveryState::Dead;
+        if gone || world.disk.store.deliveries().iter().any(dead) {
+            world.count("state: merchant asks for what it missed");
+            ask_once(world, merchant, Ask::Redeliver).await;
+            world.nap(MINUTE_MS, MINUTE_MS).await;
+        }
+    }
+}
+
+async fn ledger(world: &World) -> Ledger {
+    let now = Timestamp::from_ms(START.ms() + world.ms());
+    books::read(&world.disk.store, Timestamp::from_ms(now.ms() - 5 * MINUTE_MS)).await
+}
+
+/// Counts the states that things ended in.
+fn census(world: &World, ledger: &Ledger) {
+    for payment in &ledger.payments {
+        world.count(&format!("payment: {}", payment.status));
+        if let Some(held) = payment.held {
+            world.count(&format!("held: {held}"));
+        }
+        if payment.attempts.len() > 1 {
+            world.count("state: failover");
+        }
+        for attempt in &payment.attempts {
+            world.count(&format!("attempt: {}", attempt.state));
+        }
+    }
+    for refund in &ledger.refunds {
+        world.count(&format!("refund: {} ({})", refund.state, refund.origin));
+    }
+    for transfer in &ledger.transfers {
+        world.count(&format!("transfer: {}", transfer.state));
+    }
+    for row in &ledger.queue {
+        world.count(&format!("waits: {}", row.kind));
+    }
+    for callback in &ledger.callbacks {
+        world.count(&format!("callback: {}", callback.verdict));
+    }
+    for event in &ledger.events {
+        let late = if event.body.contains("\"late\":true") { " (late)" } else { "" };
+        world.count(&format!("event: {}{late}", event.kind));
+    }
+}

@@ -1,0 +1,286 @@
+//! Between BeeCloud's words and ours for money that goes back, and for its lists.
+//!
+//! How the calls travel lives in `channel`.
+
+use std::time::Duration;
+
+use paymux_core::channel::{ListedOrder, ListedRefund, OutflowAnswer, RefundOrder};
+use paymux_core::ids::RefundId;
+use paymux_core::{ChannelError, Currency, Money, Timestamp};
+use serde_json::Value;
+
+use super::codes::{Code, Family};
+use super::extra::is_web_address;
+use super::{address, unsendable};
+use crate::wire::Reply;
+use crate::wire::refunds::{self as wire, ListedBill, Made, OnlineRefund, RefundRow, TillRefund};
+
+/// China's clocks are 8 h ahead of UTC all year.
+const CHINA: Duration = Duration::from_hours(8);
+/// How close to China's midnight nothing is sent: the day in the number would be another one there.
+const MIDNIGHT_MARGIN: Duration = Duration::from_mins(1);
+const DAY: Duration = Duration::from_hours(24);
+/// The groups of which no webhook tells that a refund is done, and whose state BeeCloud asks for only
+/// when it is asked itself.
+///
+/// Source: BeeCloud V2 document, `refund/status`.
+const PULLED: [&str; 4] = ["WX", "YEE", "KUAIQIAN", "BD"];
+
+/// Whether the state of refunds has to be pulled for orders of that code.
+pub(crate) fn is_pulled(code: &Code) -> bool {
+    PULLED.contains(&code.group)
+}
+
+/// The calendar day in China as it begins a refund's number: `20240301`.
+pub(crate) fn china_day(at: Timestamp) -> String {
+    at.plus(CHINA).to_string().chars().filter(char::is_ascii_digit).take(8).collect()
+}
+
+/// How far the nearest midnight in China is.
+fn to_midnight(at: Timestamp) -> Duration {
+    let day_ms = i64::try_from(DAY.as_millis()).unwrap_or(i64::MAX);
+    let since = at.plus(CHINA).ms().rem_euclid(day_ms);
+    Duration::from_millis(since.min(day_ms - since).unsigned_abs())
+}
+
+/// `refund_no`: the day in China, then the last 24 digits of the refund's id, which are the most that
+/// BeeCloud takes and hold all that is random in it.
+///
+/// Source: BeeCloud V2 document, `refund_no`.
+pub(crate) fn number(id: RefundId, at: Timestamp) -> String {
+    let digits = id.digits();
+    format!("{}{}", china_day(at), &digits[digits.len() - 24..])
+}
+
+/// `^\d{8}[0-9A-Za-z]{3,24}$`, and the serial is not `000`.
+pub(crate) fn is_refund_no(text: &str) -> bool {
+    let Some((day, serial)) = text.split_at_checked(8) else { return false };
+    day.bytes().all(|b| b.is_ascii_digit())
+        && (3..=24).contains(&serial.len())
+        && serial.bytes().all(|b| b.is_ascii_alphanumeric())
+        && serial != "000"
+}
+
+/// Refuses a refund whose number could not be of today at BeeCloud: nothing is sent then.
+pub(crate) fn check_day(refund: &RefundOrder, now: Timestamp) -> Result<(), ChannelError> {
+    if !is_refund_no(&refund.number) {
+        return Err(unsendable(
+            "the refund's number: BeeCloud takes 8 digits of a day and 3 to 24 letters and digits",
+        ));
+    }
+    if !refund.number.starts_with(&china_day(now)) {
+        return Err(unsendable("the day in the refund's number has passed in China; ask for a new refund"));
+    }
+    if to_midnight(now) < MIDNIGHT_MARGIN {
+        return Err(unsendable(
+            "less than a minute from midnight in China, whose day is part of the refund's number; ask for a new refund in two minutes",
+        ));
+    }
+    Ok(())
+}
+
+/// A refund of an online order.
+pub(crate) fn online(refund: &RefundOrder) -> Result<OnlineRefund<'_>, ChannelError> {
+    Ok(OnlineRefund {
+        refund_no: &refund.number,
+        bill_no: refund.order.number.as_str(),
+        refund_fee: fee(refund)?,
+        notify_url: address("notify_url", &refund.notify_url)?,
+    })
+}
+
+/// A refund of an order of the till, which has no address of its own for webhooks.
+pub(crate) fn at_till(refund: &RefundOrder) -> Result<TillRefund<'_>, ChannelError> {
+    Ok(TillRefund {
+        refund_no: &refund.number,
+        bill_no: refund.order.number.as_str(),
+        refund_fee: fee(refund)?,
+        refund_reason: refund.reason.trim(),
+    })
+}
+
+fn fee(refund: &RefundOrder) -> Result<i64, ChannelError> {
+    let (amount, received) = (refund.amount, refund.received);
+    let is_cny = amount.currency() == Currency::CNY && received.currency() == Currency::CNY;
+    if !is_cny || !(1..=received.minor()).contains(&amount.minor()) {
+        return Err(unsendable(
+            "the amount: BeeCloud takes fen of CNY, more than zero, at most what was paid",
+        ));
+    }
+    Ok(amount.minor())
+}
+
+/// What code 0 means. It never says by itself that an online refund is done.
+pub(crate) fn accepted(family: Family, reply: &Reply) -> Result<OutflowAnswer, ChannelError> {
+    let reference = reply.id();
+    match (family, reply.text("url")) {
+        (Family::Bill, Some(url)) => Ok(OutflowAnswer::NeedsAction {
+            url: is_web_address(url).then(|| url.to_owned()),
+            message: "Alipay's password must be typed on the page at this address, or the money stays"
+                .to_owned(),
+        }),
+        (Family::Bill, None) => Ok(OutflowAnswer::Pending { reference }),
+        (Family::Till, _) => match reply.flag("refund_result") {
+            Some(true) => Ok(OutflowAnswer::Done { reference }),
+            Some(false) => Ok(OutflowAnswer::Pending { reference }),
+            None => Err(ChannelError::unknown("code 0 without a Boolean `refund_result`")),
+        },
+    }
+}
+
+/// The records in an answer to `refunds`.
+pub(crate) fn rows(reply: &Reply) -> Result<Vec<RefundRow>, ChannelError> {
+    let list = reply.fields.get("refunds").and_then(Value::as_array);
+    let list = list.ok_or_else(|| ChannelError::unknown("code 0 without the list `refunds`"))?;
+    let mut rows: Vec<RefundRow> = Vec::new();
+    for value in list {
+        let row: RefundRow = wire::row(value)?;
+        if row.id.is_none() || rows.iter().all(|other| other.id != row.id) {
+            rows.push(row);
+        }
+    }
+    Ok(rows)
+}
+
+/// What the records say of a refund: that of another number tells nothing.
+pub(crate) fn found(refund: &RefundOrder, rows: &[RefundRow]) -> Result<OutflowAnswer, ChannelError> {
+    let mut answer = OutflowAnswer::NotFound;
+    for row in rows.iter().filter(|row| row.refund_no == refund.number) {
+        if row.bill_no != refund.order.number.as_str() || row.refund_fee != refund.amount.minor() {
+            return Err(ChannelError::unknown(
+                "BeeCloud's record of that number has another order or amount; a person must look",
+            ));
+        }
+        answer = match (answer, state(row)?) {
+            (OutflowAnswer::Done { .. }, OutflowAnswer::Done { .. }) => {
+                return Err(ChannelError::unknown(
+                    "BeeCloud has done two refunds under that number; a person must look",
+                ));
+            }
+            // While one record is open, its money can still go.
+            (pending @ OutflowAnswer::Pending { .. }, _) | (_, pending @ OutflowAnswer::Pending { .. }) => {
+                pending
+            }
+            (done @ OutflowAnswer::Done { .. }, _) => done,
+            (_, other) => other,
+        };
+    }
+    Ok(answer)
+}
+
+fn state(row: &RefundRow) -> Result<OutflowAnswer, ChannelError> {
+    let reference = row.id.clone();
+    match (row.finish, row.result) {
+        (false, _) => Ok(OutflowAnswer::Pending { reference }),
+        (true, Some(true)) => Ok(OutflowAnswer::Done { reference }),
+        (true, Some(false)) => Ok(failed("finished", "BeeCloud's record says finished, without success")),
+        (true, None) => Err(ChannelError::unknown("the refund's record is finished and has no `result`")),
+    }
+}
+
+fn failed(code: &str, message: &str) -> OutflowAnswer {
+    OutflowAnswer::Failed { code: code.to_owned(), message: message.to_owned() }
+}
+
+/// What the wallet's own word says; `None` for every word that is not surely an end.
+pub(crate) fn pulled(reply: &Reply) -> Option<OutflowAnswer> {
+    match reply.text("refund_status")? {
+        "SUCCESS" => Some(OutflowAnswer::Done { reference: None }),
+        "FAIL" => Some(failed("FAIL", "the wallet or bank says that the refund has failed")),
+        _ => None,
+    }
+}
+
+/// Whether an order has a refund under way that is another one.
+pub(crate) fn another_is_under_way(refund: &RefundOrder, rows: &[RefundRow]) -> bool {
+    let of_order = |row: &&RefundRow| row.bill_no == refund.order.number.as_str();
+    rows.iter().filter(of_order).any(|row| row.refund_no != refund.number && !row.finish)
+}
+
+/// When a row of a list was made.
+pub(crate) fn made_at(value: &Value) -> Result<Timestamp, ChannelError> {
+    wire::row::<Made>(value).map(|made| made.at())
+}
+
+/// An order as a list tells it. Only a paid one says what came in.
+pub(crate) fn listed_order(value: &Value) -> Result<ListedOrder, ChannelError> {
+    let row: ListedBill = wire::row(value)?;
+    let asked = row.bill_fee.or_else(|| row.total_fee.checked_add(row.discount.unwrap_or(0)));
+    Ok(ListedOrder {
+        number: row.bill_no,
+        amount: asked.map(Money::fen),
+        received: row.spay_result.then(|| Money::fen(row.total_fee)),
+        created_at: Timestamp::from_ms(row.create_time),
+    })
+}
+
+/// A refund as a list tells it.
+pub(crate) fn listed_refund(value: &Value) -> Result<ListedRefund, ChannelError> {
+    let row: RefundRow = wire::row(value)?;
+    Ok(ListedRefund {
+        created_at: made_at(value)?,
+        amount: Money::fen(row.refund_fee),
+        done: if row.finish { row.result } else { None },
+        number: row.refund_no,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_day_is_chinas() {
+        check("2024-03-01T00:00:00Z", "20240301");
+        check("2024-02-29T15:59:59.999Z", "20240229");
+        check("2024-02-29T16:00:00Z", "20240301");
+        check("2024-12-31T16:00:00Z", "20250101");
+        check("1970-01-01T00:00:00Z", "19700101");
+
+        #[track_caller]
+        fn check(utc: &str, want: &str) {
+            assert_eq!(china_day(at(utc)), want, "{utc}");
+        }
+    }
+
+    #[test]
+    fn midnight_is_as_far_before_as_behind() {
+        check("2024-02-29T15:59:00Z", 60_000);
+        check("2024-02-29T15:59:59.999Z", 1);
+        check("2024-02-29T16:00:00Z", 0);
+        check("2024-02-29T16:00:59Z", 59_000);
+        check("2024-02-29T04:00:00Z", 43_200_000);
+
+        #[track_caller]
+        fn check(utc: &str, ms: u64) {
+            assert_eq!(to_midnight(at(utc)), Duration::from_millis(ms), "{utc}");
+        }
+    }
+
+    #[test]
+    fn numbers_have_beeclouds_form() {
+        let id: RefundId = "rfd_018df74f840070008000000000000007".parse().unwrap();
+        assert_eq!(number(id, at("2024-02-29T16:00:00Z")), "20240301840070008000000000000007");
+        assert!(is_refund_no(&number(id, at("2024-02-29T16:00:00Z"))));
+        for good in ["20240301017", "20240301000017", &format!("20240301{}", "z".repeat(24)), "20240301A00"] {
+            assert!(is_refund_no(good), "{good}");
+        }
+        for bad in [
+            "",
+            "20240301",
+            "2024030117",
+            "20240301000",
+            "2024030a017",
+            "20240301-17",
+            "20240301 17",
+            "2024030１017",
+            &format!("20240301{}", "z".repeat(25)),
+        ] {
+            assert!(!is_refund_no(bad), "{bad}");
+        }
+    }
+}

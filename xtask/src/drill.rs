@@ -1,0 +1,273 @@
+//! `cargo xtask drill`: plants one bug after the other in a copy of the workspace and sees whether a harness
+//! catches it. A bug that nothing catches is the harness's fault.
+//!
+//! The bugs stand in `xtask/drill/bugs.toml`, each as a text that must stand exactly once in a file and what
+//! takes its place; nothing of them is in the code itself.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use toml_edit::{DocumentMut, Table};
+
+use crate::ci::steps::{cargo, succeed};
+
+/// Where the bugs stand, from the workspace's folder.
+pub(crate) const BUGS: &str = "xtask/drill/bugs.toml";
+/// The copy and its build, from the workspace's folder: kept, so that a second drill compiles little.
+const COPY: &str = "target/drill/tree";
+const BUILD: &str = "target/drill/build";
+
+/// Which bugs, and how hard they are looked for.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Options {
+    /// Only the bugs whose name has this in it.
+    #[arg(long)]
+    only: Option<String>,
+    /// How many seeds the simulation may take for each.
+    #[arg(long, default_value_t = 10_000)]
+    seeds: u32,
+    /// How many kills the crash harness may take for each.
+    #[arg(long, default_value_t = 40)]
+    kills: u32,
+    /// Only looks whether each bug can still be planted.
+    #[arg(long)]
+    check: bool,
+}
+
+/// One bug.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Bug {
+    pub(crate) name: String,
+    /// What is wrong with it, in one sentence.
+    pub(crate) what: String,
+    pub(crate) harness: Harness,
+    pub(crate) file: String,
+    /// Stands exactly once in `file`.
+    pub(crate) find: String,
+    /// What stands there instead.
+    pub(crate) put: String,
+}
+
+/// What is to catch a bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Harness {
+    Simulation,
+    Crash,
+}
+
+impl Harness {
+    const ALL: [(Self, &'static str); 2] = [(Self::Simulation, "simulation"), (Self::Crash, "crash")];
+
+    fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(harness, _)| *harness == self).map_or("", |(_, word)| word)
+    }
+}
+
+/// Plants and looks.
+///
+/// # Errors
+/// When a bug cannot be planted, does not compile, or is not caught.
+#[expect(clippy::print_stdout, reason = "the table is this command's output")]
+pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
+    let text = fs::read_to_string(root.join(BUGS)).with_context(|| format!("read {BUGS}"))?;
+    let wanted = |bug: &Bug| options.only.as_ref().is_none_or(|part| bug.name.contains(part.as_str()));
+    let bugs: Vec<Bug> = read(&text)?.into_iter().filter(wanted).collect();
+    for bug in &bugs {
+        let source =
+            fs::read_to_string(root.join(&bug.file)).with_context(|| format!("read {}", bug.file))?;
+        planted(bug, &source)?;
+    }
+    if options.check {
+        println!("drill: each of {} bugs can be planted", bugs.len());
+        return Ok(());
+    }
+    let copy = Copy::make(root)?;
+    copy.stands(options)?;
+    let mut missed = Vec::new();
+    for bug in &bugs {
+        let found = copy.drill(bug, options)?;
+        let word = if found.is_some() { "caught" } else { "MISSED" };
+        println!("{word:7} {:36} {:10}  {}", bug.name, bug.harness.word(), bug.what);
+        match found {
+            Some(line) => println!("        {line}"),
+            None => missed.push(bug.name.as_str()),
+        }
+    }
+    ensure!(
+        missed.is_empty(),
+        "{} of {} bugs were not caught: {}",
+        missed.len(),
+        bugs.len(),
+        missed.join(", ")
+    );
+    println!("drill: {} of {} bugs were caught", bugs.len(), bugs.len());
+    Ok(())
+}
+
+/// The bugs of a text.
+///
+/// # Errors
+/// When the text is no list of bugs.
+pub(crate) fn read(text: &str) -> Result<Vec<Bug>> {
+    let document: DocumentMut = text.parse().context("the list of bugs is no TOML")?;
+    let tables = document.get("bug").and_then(|item| item.as_array_of_tables()).context("no [[bug]]")?;
+    tables.iter().map(bug).collect()
+}
+
+fn bug(table: &Table) -> Result<Bug> {
+    let field = |key: &str| {
+        let text = table.get(key).and_then(|item| item.as_str());
+        text.map(str::to_owned).with_context(|| format!("a bug without `{key}`: {table}"))
+    };
+    let word = field("harness")?;
+    let harness = Harness::ALL.iter().find(|(_, known)| *known == word);
+    let (harness, _) = harness.with_context(|| format!("`{word}`: a harness is simulation or crash"))?;
+    Ok(Bug {
+        name: field("name")?,
+        what: field("what")?,
+        harness: *harness,
+        file: field("file")?,
+        find: field("find")?,
+        put: field("put")?,
+    })
+}
+
+/// The source with the bug in it.
+///
+/// # Errors
+/// When its place is not there, or not once.
+pub(crate) fn planted(bug: &Bug, source: &str) -> Result<String> {
+    let places = source.matches(bug.find.as_str()).count();
+    ensure!(places == 1, "{}: its place stands {places} times in {}, not once", bug.name, bug.file);
+    Ok(source.replace(bug.find.as_str(), &bug.put))
+}
+
+/// A copy of the workspace, with a build of its own.
+struct Copy {
+    tree: PathBuf,
+    build: PathBuf,
+}
+
+impl Copy {
+    /// Of what git tracks, as it is now.
+    fn make(root: &Path) -> Result<Self> {
+        let (tree, build) = (root.join(COPY), root.join(BUILD));
+        if tree.exists() {
+            fs::remove_dir_all(&tree).context("remove the old copy")?;
+        }
+        let mut list = Command::new("git");
+        let list = list.current_dir(root).args(["ls-files", "-z"]).output().context("start `git`")?;
+        ensure!(list.status.success(), "`git ls-files` failed");
+        let names = String::from_utf8(list.stdout).context("a file's name is not UTF-8")?;
+        for name in names.split('\0').filter(|name| !name.is_empty()) {
+            let to = tree.join(name);
+            fs::create_dir_all(to.parent().unwrap_or(&tree))?;
+            fs::copy(root.join(name), &to).with_context(|| format!("copy {name}"))?;
+        }
+        Ok(Self { tree, build })
+    }
+
+    /// The copy as it is must pass, or a failure later would prove nothing.
+    fn stands(&self, options: &Options) -> Result<()> {
+        let sound = Options { seeds: options.seeds.min(500), kills: 2, ..options.clone() };
+        for harness in [Harness::Simulation, Harness::Crash] {
+            if let Some(line) = self.look(harness, &sound)? {
+                bail!("without any bug the {} fails: {line}", harness.word());
+            }
+        }
+        Ok(())
+    }
+
+    /// Plants a bug, looks for it, and takes it out again. What was told of it, if it was caught.
+    fn drill(&self, bug: &Bug, options: &Options) -> Result<Option<String>> {
+        let path = self.tree.join(&bug.file);
+        let source = fs::read_to_string(&path)?;
+        fs::write(&path, planted(bug, &source)?)?;
+        let found = self.compiles(bug).and_then(|()| self.look(bug.harness, options));
+        fs::write(&path, source)?;
+        found
+    }
+
+    /// A bug that does not compile is not caught by a harness.
+    fn compiles(&self, bug: &Bug) -> Result<()> {
+        let package = bug.file.split('/').nth(1).unwrap_or_default();
+        let mut build = self.cargo(&["build", "-q", "--profile", "ci", "-p", package]);
+        build.env("RUSTFLAGS", "--cap-lints warn");
+        succeed(build).with_context(|| format!("{}: the bug must compile", bug.name))
+    }
+
+    /// The line that tells of a failure; `None` when the harness found nothing.
+    fn look(&self, harness: Harness, options: &Options) -> Result<Option<String>> {
+        let (seeds, kills) = (options.seeds.to_string(), options.kills.to_string());
+        let mut command = match harness {
+            Harness::Simulation => self.cargo(&["xtask", "simulate", "--seeds", &seeds]),
+            Harness::Crash => self.cargo(&["xtask", "crash", "--kills", &kills]),
+        };
+        command.env("RUSTFLAGS", "--cap-lints warn");
+        let output = command.output().context("start the harness")?;
+        if output.status.success() {
+            return Ok(None);
+        }
+        let told = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        Ok(Some(telling(&told).unwrap_or("it failed without a word of why").to_owned()))
+    }
+
+    fn cargo(&self, arguments: &[&str]) -> Command {
+        let mut command = cargo(&self.tree, arguments.iter().copied());
+        command.env("CARGO_TARGET_DIR", &self.build);
+        command
+    }
+}
+
+/// The line that says what was violated, or else the last one that says anything.
+fn telling(told: &str) -> Option<&str> {
+    let lines = || told.lines().map(str::trim).filter(|line| !line.is_empty());
+    let named = |line: &&str| line.contains("violat") || line.contains("panicked");
+    lines().find(named).or_else(|| lines().next_back())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bug_is_read_and_planted_once() {
+        let text = "[[bug]]\nname = \"n\"\nwhat = \"w\"\nharness = \"crash\"\nfile = \"crates/a/b.rs\"\n\
+                    find = \"x < 1\"\nput = \"x < 2\"\n";
+        let bugs = read(text).unwrap();
+        assert_eq!((bugs.len(), bugs[0].harness), (1, Harness::Crash));
+        assert_eq!(planted(&bugs[0], "if x < 1 {").unwrap(), "if x < 2 {");
+        assert!(planted(&bugs[0], "").unwrap_err().to_string().contains("0 times"));
+        assert!(planted(&bugs[0], "x < 1 x < 1").unwrap_err().to_string().contains("2 times"));
+        assert!(read(&text.replace("crash", "luck")).is_err());
+        assert!(read(&text.replace("find", "seek")).is_err());
+    }
+
+    /// The code moves on; a bug that has lost its place would be drilled no more.
+    #[test]
+    fn every_bug_can_still_be_planted() {
+        let root = crate::root();
+        let bugs = read(&fs::read_to_string(root.join(BUGS)).unwrap()).unwrap();
+        assert!(bugs.len() >= 20, "{} bugs", bugs.len());
+        for bug in &bugs {
+            let source = fs::read_to_string(root.join(&bug.file)).unwrap();
+            assert_ne!(planted(bug, &source).unwrap(), source, "{}", bug.name);
+        }
+        let mut names: Vec<&str> = bugs.iter().map(|bug| bug.name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), bugs.len(), "each has its own name");
+    }
+
+    #[test]
+    fn the_telling_line_is_the_violation() {
+        assert_eq!(telling("a\nseed 7: violated J3: x\nlast\n"), Some("seed 7: violated J3: x"));
+        assert_eq!(telling("a\nlast\n\n"), Some("last"));
+        assert_eq!(telling(""), None);
+    }
+}

@@ -1,0 +1,62 @@
+//! `cargo xtask simulate`: the seeded simulation of paymux-testkit, over many seeds or one. What it does and
+//! proves stands in its own module.
+
+use std::path::Path;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::{
+    ci::steps::{cargo, nextest_is_installed, succeed},
+    crash,
+};
+
+/// How many seeds each commit must survive.
+const COMMIT_TIER: u64 = 10_000;
+
+/// Which seeds and how.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Options {
+    /// How many seeds.
+    #[arg(long, default_value_t = COMMIT_TIER)]
+    seeds: u64,
+    /// The first of them.
+    #[arg(long, default_value_t = 1)]
+    from: u64,
+    /// Runs this seed alone.
+    #[arg(long, conflicts_with_all = ["seeds", "from"])]
+    seed: Option<u64>,
+    /// Prints all that happens in it.
+    #[arg(long, requires = "seed")]
+    trace: bool,
+}
+
+/// Runs the seeds; prints how often each fault and each state was hit.
+///
+/// # Errors
+/// When a seed breaks a promise (the output names it and how to replay it), when something is hit too seldom
+/// to prove anything, or when the simulation cannot be built.
+pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
+    nextest_is_installed(root)?;
+    let test = if options.seed.is_some() { "one_seed" } else { "seeds" };
+    let filter = format!("binary_id(paymux-testkit::simulation) and test(/^{test}$/)");
+    // With the whole workspace, so that its crates have the features that the other tests built them with.
+    let build = ["nextest", "run", "--workspace", "--test", "simulation"];
+    let how = ["--cargo-profile", "ci", "--profile", "ci", "--no-capture", "-E", &filter];
+    let mut command = cargo(root, build.into_iter().chain(crash::FEATURES).chain(how));
+    command.env("PAYMUX_SIM_SEEDS", options.seeds.to_string());
+    command.env("PAYMUX_SIM_FROM", options.from.to_string());
+    if let Some(seed) = options.seed {
+        command.env("PAYMUX_SIM_SEED", seed.to_string());
+        command.env("PAYMUX_SIM_TRACE", u8::from(options.trace).to_string());
+    }
+    succeed(command)
+}
+
+/// What each commit must survive.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn commit_tier(root: &Path) -> Result<()> {
+    run(root, &Options { seeds: COMMIT_TIER, from: 1, seed: None, trace: false })
+}
