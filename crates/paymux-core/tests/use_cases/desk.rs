@@ -119,7 +119,8 @@ async fn nobody_can_say_not_paid_while_money_may_be_on_its_way() {
     let resolved = resolve(&world, &payment, says(Outcome::NotPaid)).await.unwrap();
     assert_eq!((resolved.status, resolved.attempts[0].state), (Status::Failed, S::Closed));
     assert_eq!(resolve(&world, &payment, says(Outcome::NotPaid)).await.unwrap_err().code(), "not_resolvable");
-    // It stays reversible: money that comes all the same is booked.
+    // It stays reversible: money that comes all the same, and that the provider still has, is booked.
+    world.a.on_query(Ok(QueryAnswer::Paid(Receipt::of(Money::fen(1999)))));
     let text = callback(payment.attempts[0].number.as_str(), Money::fen(1999), "T1");
     world.payments.take_callback(channel("a"), text).await.unwrap();
     assert_eq!(world.stored(&payment).await.status, Status::Succeeded);
