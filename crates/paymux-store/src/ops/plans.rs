@@ -87,7 +87,8 @@ impl ConnectionTrait for Explained<'_> {
 }
 
 /// Copies of one payment with its attempt, callback, event, delivery, refund and posting, of a transfer
-/// and of an operator's line. One in a hundred is due, one in a thousand waits for a person.
+/// and of an operator's line. One in a hundred is due, one in a thousand waits for a person. A remainder
+/// stands in brackets: SQLite joins texts before it divides, PostgreSQL after.
 const SEED: [&str; 12] = [
     "INSERT INTO payments SELECT 'pay_' || {id}, app, 'seed-' || n, status, amount, currency, amount_received, \
      amount_discount, amount_refunded, method, subject, livemode, held, next_action, created_at - 200001 + n, \
@@ -99,12 +100,12 @@ const SEED: [&str; 12] = [
      failure, created_at - 200001 + n, ends_at, CASE WHEN n % 100 = 0 THEN n END, checks, more, 0, 0 \
      FROM attempts CROSS JOIN {numbers}",
     "INSERT INTO decisions SELECT 'att_' || {id}, decision FROM decisions CROSS JOIN {numbers}",
-    "INSERT INTO callbacks SELECT 'cbk_' || {id}, 'main' || n % 20, received_at - 200001 + n, verb, path, query, \
+    "INSERT INTO callbacks SELECT 'cbk_' || {id}, 'main' || (n % 20), received_at - 200001 + n, verb, path, query, \
      headers, body, size, CASE n % 1000 WHEN 1 THEN 'orphan' WHEN 2 THEN 'duplicate' ELSE 'applied' END, \
      'seed' || n, 'pay_' || {id}, detail, NULL FROM callbacks CROSS JOIN {numbers}",
-    "INSERT INTO events SELECT 'evt_' || {id}, 'app' || n % 50, 'pay_' || {id}, kind, sequence, \
-     created_at - 200001 + n, body, 'https://' || n % 50 || '.example/', NULL FROM events CROSS JOIN {numbers}",
-    "INSERT INTO deliveries SELECT 'evt_' || {id}, 'app' || n % 50, \
+    "INSERT INTO events SELECT 'evt_' || {id}, 'app' || (n % 50), 'pay_' || {id}, kind, sequence, \
+     created_at - 200001 + n, body, 'https://' || (n % 50) || '.example/', NULL FROM events CROSS JOIN {numbers}",
+    "INSERT INTO deliveries SELECT 'evt_' || {id}, 'app' || (n % 50), \
      CASE WHEN n % 100 = 0 THEN 'pending' WHEN n % 1000 = 1 THEN 'dead' WHEN n % 1000 = 2 THEN 'parked' \
      ELSE 'delivered' END, n, tries, fence, delivered_at, detail, created_at - 200001 + n \
      FROM deliveries CROSS JOIN {numbers}",
@@ -112,7 +113,7 @@ const SEED: [&str; 12] = [
      {id}, amount, currency, reason, CASE n % 1000 WHEN 1 THEN 'unknown' WHEN 2 THEN 'needs_action' \
      ELSE 'succeeded' END, fence, action_url, failure, reference, fingerprint, created_at - 200001 + n, ended_at, \
      CASE WHEN n % 100 = 0 THEN n END, checks FROM refunds CROSS JOIN {numbers}",
-    "INSERT INTO transfers SELECT 'trf_' || {id}, 'app' || n % 50, 'seed-' || n, channel, provider, {id}, amount, \
+    "INSERT INTO transfers SELECT 'trf_' || {id}, 'app' || (n % 50), 'seed-' || n, channel, provider, {id}, amount, \
      currency, product, payee_masked, reason, livemode, CASE n % 1000 WHEN 1 THEN 'unknown' \
      WHEN 2 THEN 'needs_action' ELSE 'succeeded' END, fence, action_url, failure, reference, fingerprint, events, \
      created_at - 200001 + n, ended_at, CASE WHEN n % 100 = 0 THEN n END, checks \
@@ -122,7 +123,7 @@ const SEED: [&str; 12] = [
     "INSERT INTO audit SELECT 'aud_' || {id}, at, operator, action, target, before, after, note, request_id \
      FROM audit CROSS JOIN {numbers}",
     "INSERT INTO claims SELECT scope, 'seed-' || n, digest, at, n FROM claims CROSS JOIN {numbers}",
-    "INSERT INTO endpoints SELECT 'app' || n % 50, 'https://seed-' || n || '.example/', n, 'gone' FROM {numbers}",
+    "INSERT INTO endpoints SELECT 'app' || (n % 50), 'https://seed-' || n || '.example/', n, 'gone' FROM {numbers}",
 ];
 
 /// Fills a ledger with one of each kind of its own and 200,000 copies of it.

@@ -26,9 +26,10 @@ async fn broken(url: &str, now: Timestamp) -> Vec<doctor::Outcome> {
     outcomes.into_iter().filter(|outcome| outcome.count > 0).collect()
 }
 
-/// Drives a ledger at random, and looks at it now and then, while it is open.
+/// Drives a ledger through what is rare, then at random, and looks at it now and then, while it is open.
 async fn drive(ledger: Arc<Ledger>, url: &str, seed: u64, rounds: u32) -> Timestamp {
     let mut drive = Drive::over(ledger, seed);
+    drive.rare().await;
     for round in 0..rounds {
         drive.steps(200).await;
         drive.settle().await;

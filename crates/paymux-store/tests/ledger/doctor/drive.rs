@@ -1,6 +1,8 @@
 //! The core itself, driven at random over a ledger: payments, callbacks, queries, refunds, transfers,
 //! notices and operators, with providers that do every wrong thing. The seed replays a run.
 
+mod rare;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
