@@ -114,11 +114,12 @@ async fn strike_points(_: Kind, _: &mut World, _: &mut fastrand::Rng) -> u32 {
 fn report(kind: Kind, seed: u64, [kills, points]: [u32; 2], verdict: &Verdict) {
     println!(
         "crash harness, {kind:?}, seed {seed}: {kills} kills and {points} crash points, {} payments acknowledged, \
-         {} paid, {} canceled, {} refunds acknowledged, {} callbacks acknowledged, {} notices taken, {} repeats of them, {} lost or doubled",
+         {} paid, {} canceled, {} refunds acknowledged, {} of all refunds unknown, {} callbacks acknowledged, {} notices taken, {} repeats of them, {} lost or doubled",
         verdict.payments,
         verdict.paid,
         verdict.canceled,
         verdict.refunds,
+        verdict.refunds_unknown,
         verdict.callbacks,
         verdict.notices,
         verdict.repeats,

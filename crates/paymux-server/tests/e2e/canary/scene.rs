@@ -1,0 +1,195 @@
+//! A running paymux whose every secret is a canary, with a provider and a merchant beside it, and with all that
+//! it prints kept.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use paymux_core::{Verb, WireRequest};
+use paymux_server::plugins::Simulated;
+use paymux_sim::{SimAccount, SimConfig};
+use tokio::process::Child;
+use tokio::time::{sleep, timeout};
+
+use super::{Canary, Haystack, base64_of};
+use crate::http::Http;
+use crate::merchant::Merchant;
+use crate::process::{PATIENCE, paymux};
+use crate::world::{free_address, settings};
+
+/// Every so manieth notice is refused, so that the log tells of it.
+const REFUSED_EACH: usize = 2;
+
+pub(super) struct Scene {
+    pub(super) http: Http,
+    pub(super) admin: Http,
+    pub(super) sim: paymux_sim::Running,
+    pub(super) merchant: Merchant,
+    pub(super) secrets: Secrets,
+    pub(super) folder: tempfile::TempDir,
+    process: Child,
+}
+
+pub(super) struct Secrets {
+    pub(super) key: Canary,
+    pub(super) old_key: Canary,
+    pub(super) admin: Canary,
+    pub(super) wrong_key: Canary,
+    pub(super) barcode: Canary,
+    /// The merchant's own, without its prefix.
+    notify: Canary,
+    /// The provider's account's.
+    account: Vec<Canary>,
+}
+
+impl Secrets {
+    fn of(account: &SimAccount) -> Self {
+        let secrets = account.settings.iter().filter(|(key, _)| key.contains("secret"));
+        let text = |value: &serde_json::Value| value.as_str().expect("a secret is text").to_owned();
+        let account: Vec<Canary> =
+            secrets.map(|(_, value)| Canary { name: "a provider's secret", text: text(value) }).collect();
+        assert!(account.len() >= 2, "the account has secrets");
+        let bytes: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(30).collect();
+        Self {
+            key: Canary::new("api_key", "pmx_"),
+            old_key: Canary::new("api_key_previous", "pmx_"),
+            admin: Canary::new("admin_token", "adm_"),
+            wrong_key: Canary::new("a key that is not ours", "pmx_"),
+            barcode: Canary::digits("auth_code", "13"),
+            notify: Canary { name: "notify_secret", text: base64_of(&bytes) },
+            account,
+        }
+    }
+
+    fn all(self) -> Vec<Canary> {
+        let Self { key, old_key, admin, wrong_key, barcode, notify, account } = self;
+        [key, old_key, admin, wrong_key, barcode, notify].into_iter().chain(account).collect()
+    }
+}
+
+impl Scene {
+    pub(super) async fn open() -> Self {
+        let account = Simulated::BeeCloud.account("bee", fastrand::u64(..), None);
+        let config = SimConfig {
+            accounts: vec![account.clone()],
+            time_scale: 100.try_into().unwrap(),
+            ..SimConfig::default()
+        };
+        let sim = Simulated::BeeCloud.start(config).await.unwrap();
+        let secrets = Secrets::of(&account);
+        let merchant = Merchant::open(&format!("whsec_{}", secrets.notify.text)).await;
+        merchant.refuse_each(REFUSED_EACH);
+        let folder = tempfile::tempdir().unwrap();
+        let (address, admin) = (free_address().await, free_address().await);
+        let place =
+            Place { folder: folder.path(), address, admin, hook: merchant.url(), bank: sim.base_url() };
+        std::fs::write(file(&folder), place.file(&secrets, &settings(&account))).unwrap();
+        let mut process = loud(&folder);
+        let http = Http::new(&format!("http://{address}"));
+        ready(&mut process, &http).await;
+        let admin = Http::new(&format!("http://{admin}"));
+        Self { http, admin, sim, merchant, secrets, folder, process }
+    }
+
+    /// Where its file stands.
+    pub(super) fn file(&self) -> PathBuf {
+        file(&self.folder)
+    }
+
+    /// Stops it and adds all that it wrote; returns its log, and what must not stand anywhere.
+    pub(super) async fn close(self, hay: &mut Haystack) -> (String, Vec<Canary>) {
+        let Self { mut process, folder, sim, secrets, .. } = self;
+        let pid = process.id().unwrap().to_string();
+        assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        timeout(PATIENCE, process.wait()).await.expect("an end in time").unwrap();
+        sim.stop().await;
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if !path.extension().is_some_and(|end| end == "toml") {
+                hay.add_file(&path);
+            }
+        }
+        let log = std::fs::read_to_string(folder.path().join("err.log")).unwrap();
+        (log, secrets.all())
+    }
+}
+
+/// Where all stands.
+struct Place<'a> {
+    folder: &'a Path,
+    address: SocketAddr,
+    admin: SocketAddr,
+    hook: String,
+    bank: String,
+}
+
+impl Place<'_> {
+    fn file(&self, secrets: &Secrets, settings: &str) -> String {
+        let Self { folder, address, admin, hook, bank } = self;
+        let folder = folder.display();
+        let [token, key, old_key] = [&secrets.admin, &secrets.key, &secrets.old_key].map(|s| &s.text);
+        let notify = &secrets.notify.text;
+        format!(
+            r#"
+[server]
+http = "{address}"
+admin = "{admin}"
+admin_token = "{token}"
+[store]
+url = "sqlite://{folder}/books.db"
+[outbound]
+allow_private_addresses = true
+[sweeper]
+interval_ms = 100
+[timeouts]
+request_ms = 1000
+answer_ms = 4000
+[[apps]]
+id = "shop"
+api_key = "{key}"
+api_key_previous = "{old_key}"
+notify_url = "{hook}"
+notify_secret = "whsec_{notify}"
+[[channels]]
+id = "bee"
+provider = "beecloud"
+[channels.settings]
+base_url = "{bank}"
+{settings}
+[[routes]]
+name = "default"
+strategy = "priority"
+channels = ["bee"]
+"#
+        )
+    }
+}
+
+fn file(folder: &tempfile::TempDir) -> PathBuf {
+    folder.path().join("paymux.toml")
+}
+
+/// A paymux that logs all it can.
+fn loud(folder: &tempfile::TempDir) -> Child {
+    let mut command = paymux(["serve", "-c", file(folder).to_str().unwrap()]);
+    command.env("PAYMUX_LOG", "trace");
+    let kept = |name: &str| Stdio::from(File::create(folder.path().join(name)).unwrap());
+    command.stdout(kept("out.log")).stderr(kept("err.log"));
+    command.spawn().unwrap()
+}
+
+async fn ready(process: &mut Child, http: &Http) {
+    let asking = async {
+        loop {
+            assert_eq!(process.try_wait().unwrap(), None, "paymux ended before it was ready");
+            let request = WireRequest::new(Verb::Get, "/readyz");
+            if http.send("", request).await.is_ok_and(|answer| answer.status == 200) {
+                return;
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, asking).await.expect("ready in time");
+}
