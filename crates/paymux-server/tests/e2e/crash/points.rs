@@ -18,9 +18,7 @@ pub(super) fn on(kind: Kind) -> Vec<&'static str> {
         Kind::Sqlite => "postgres.",
         Kind::Postgres => "sqlite.",
     };
-    let is_met = |name: &&str| {
-        !name.starts_with(other) && !name.starts_with("migrate.") && !name.starts_with("refund")
-    };
+    let is_met = |name: &&str| !name.starts_with(other) && !name.starts_with("migrate.");
     POINTS.iter().map(|(name, _)| *name).filter(is_met).collect()
 }
 
