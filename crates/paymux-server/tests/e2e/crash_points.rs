@@ -8,13 +8,13 @@ mod armed {
     use std::os::unix::process::ExitStatusExt as _;
     use std::time::Duration;
 
-    use paymux_sim::{NoticeOutcome, SimConfig};
+    use paymux_sim::{NoticeFault, NoticeOutcome, OrderView, Rule, SimConfig};
     use serde_json::{Value, json};
-    use tokio::time::sleep;
+    use tokio::time::{sleep, timeout};
 
     use crate::database::Kind;
     use crate::merchant::Notice;
-    use crate::process::{Ended, paymux};
+    use crate::process::{Ended, PATIENCE, paymux};
     use crate::world::{World, order};
 
     #[tokio::test]
@@ -37,33 +37,67 @@ mod armed {
         }
     }
 
+    /// Where a callback can break between its coming and its acknowledgement, and how often it is then
+    /// stored as known when it comes again, by what happens there: an error, or a delay beyond the
+    /// provider's patience. That the process dies there is the crash harness's work.
+    const CALLBACK_POINTS: [(&str, [i64; 2]); 4] = [
+        ("callback.before_apply", [0, 1]),
+        ("callback.after_apply", [1, 1]),
+        ("callback.before_keep", [1, 2]),
+        ("callback.after_keep", [2, 2]),
+    ];
+    /// How long the provider waits for an acknowledgement; half as long as the delay.
+    const NOTICE_TIMEOUT: Duration = Duration::from_secs(1);
+
     #[tokio::test]
-    async fn a_callback_that_is_stored_but_not_acknowledged_changes_nothing_twice() {
-        for point in ["callback.before_apply:error:1", "callback.after_apply:error:1"] {
-            let sim = SimConfig { time_scale: 100.try_into().unwrap(), ..SimConfig::default() };
-            let mut world = World::start_hasty(Kind::Sqlite, sim).await;
-            world.down().await;
-            world.up_armed(point).await;
-            let created = world.create(&order("A1001")).await.body;
-            let number = created["provider_order_no"].as_str().unwrap();
-            world.bank().pay(number).unwrap();
-            let paid = world.bank().order_when(number, paymux_sim::OrderView::is_acknowledged).await;
-            assert_ne!(paid.notices[0].outcome, NoticeOutcome::Acknowledged, "{point}: {:?}", paid.notices);
-            let id = created["id"].as_str().unwrap();
-            let payment = world.payment_once(id, |payment| payment["status"] == "succeeded").await;
-            assert_eq!(payment["amount_received"], 1999, "{point}");
-            let verdicts =
-                world.database().pairs("SELECT verdict, count(*) FROM callbacks GROUP BY verdict").await;
-            let again = if point.contains("after") { vec![("duplicate", 1)] } else { vec![] };
-            let want: Vec<(&str, i64)> = [("applied", 1)].into_iter().chain(again).collect();
-            assert_eq!(
-                verdicts.iter().map(|(verdict, count)| (verdict.as_str(), *count)).collect::<Vec<_>>(),
-                want
-            );
-            assert_eq!(world.notices_once(1).await.len(), 1, "{point}");
-            world.end().await;
-        }
+    async fn a_callback_that_breaks_before_its_acknowledgement_comes_again_and_changes_nothing_twice() {
+        let cases = CALLBACK_POINTS.into_iter().flat_map(|(point, known)| {
+            ["error", "delay-2000"].into_iter().zip(known).map(move |(action, known)| (point, action, known))
+        });
+        futures_util::future::join_all(cases.map(|(point, action, known)| broken(point, action, known)))
+            .await;
     }
+
+    /// One payment whose callback comes twice, of which one breaks there.
+    async fn broken(point: &str, action: &str, known: i64) {
+        let case = format!("{point}:{action}:1");
+        let sim = SimConfig {
+            time_scale: 100.try_into().unwrap(),
+            notice_timeout: NOTICE_TIMEOUT,
+            ..SimConfig::default()
+        };
+        let mut world = World::start_hasty(Kind::Sqlite, sim).await;
+        world.down().await;
+        world.up_armed(&case).await;
+        world.bank().strike_notice(Rule::once(NoticeFault::Duplicate)).unwrap();
+        let created = world.create(&order("A1001")).await.body;
+        let number = created["provider_order_no"].as_str().unwrap();
+        world.bank().pay(number).unwrap();
+        let is_over = |order: &OrderView| {
+            order.notices.len() > 1
+                && order.notices.last().is_some_and(|one| one.outcome == NoticeOutcome::Acknowledged)
+        };
+        let paid = world.bank().order_when(number, is_over).await;
+        let broken = paid.notices.iter().filter(|one| one.outcome != NoticeOutcome::Acknowledged);
+        assert_eq!(broken.count(), 1, "{case}: {:?}", paid.notices);
+        let id = created["id"].as_str().unwrap();
+        let payment = world.payment_once(id, |payment| payment["status"] == "succeeded").await;
+        assert_eq!(payment["amount_received"], 1999, "{case}");
+        let known = (known > 0).then(|| ("duplicate".to_owned(), known));
+        let want: Vec<_> = [("applied".to_owned(), 1)].into_iter().chain(known).collect();
+        let stored = async {
+            while world.database().pairs(VERDICTS).await != want {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if timeout(PATIENCE, stored).await.is_err() {
+            panic!("{case}: {:?} are stored, not {want:?}", world.database().pairs(VERDICTS).await);
+        }
+        assert_eq!(world.notices_once(1).await.len(), 1, "{case}");
+        world.end().await;
+    }
+
+    const VERDICTS: &str = "SELECT verdict, count(*) FROM callbacks GROUP BY verdict ORDER BY verdict";
 
     #[tokio::test]
     async fn a_commit_that_sqlite_does_not_confirm_ends_the_process_and_nothing_else() {

@@ -47,7 +47,7 @@ async fn a_node_that_stood_still_sends_nothing_twice() {
     working.await.unwrap();
     let verdict = judge::settle(&customers, &world, SETTLE_MAX).await;
     assert!(verdict.faults.is_empty(), "seed {seed}: {:#?}", verdict.faults);
-    assert!(verdict.payments > 100 && verdict.paid > 0, "too little work: {verdict:?}");
+    assert!(verdict.payments > 40 && verdict.paid > 0, "too little work: {verdict:?}");
     assert_eq!(other.signal("TERM").await, Some(0), "an orderly end");
     world.end().await;
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use paymux_core::{Verb, WireRequest};
 use paymux_sim::SimConfig;
 use paymux_testkit::chaos::{Direction, End, Toxic};
 use tokio::time::{sleep, timeout};
@@ -15,8 +16,11 @@ use crate::lines::Lines;
 use crate::process::PATIENCE;
 use crate::world::{SHOP, World, order};
 
-/// How often the line breaks while customers order and pay.
+/// How often the line breaks while customers order and pay, at the least; it goes on until so many of their
+/// payments were acknowledged, however slow the machine is, but not for ever.
 const BREAKS: u64 = 40;
+const BREAKS_MAX: u64 = 600;
+const PAYMENTS_MIN: usize = 40;
 /// How far apart, at the most.
 const PAUSE_MS_MAX: u64 = 80;
 /// How long the database is away at a stretch.
@@ -33,7 +37,10 @@ async fn a_line_that_breaks_in_the_middle_of_writes_loses_nothing() {
     let base = format!("http://{}", world.address());
     let customers = Arc::new(Customers::new(&base, world.bank().clone(), dice.u64(..)));
     let working = tokio::spawn(customers.clone().work());
-    for turn in 0..BREAKS {
+    for turn in 0..BREAKS_MAX {
+        if turn >= BREAKS && customers.acknowledged() >= PAYMENTS_MIN {
+            break;
+        }
         sleep(Duration::from_millis(dice.u64(0..=PAUSE_MS_MAX))).await;
         let (line, after) = (lines.database(), dice.u64(0..4000));
         match turn % 4 {
@@ -50,7 +57,7 @@ async fn a_line_that_breaks_in_the_middle_of_writes_loses_nothing() {
     working.await.unwrap();
     let verdict = judge::settle(&customers, &world, SETTLE_MAX).await;
     assert!(verdict.faults.is_empty(), "seed {seed}: {:#?}", verdict.faults);
-    assert!(verdict.payments >= BREAKS && verdict.paid > 0, "too little work: {verdict:?}");
+    assert!(verdict.payments >= PAYMENTS_MIN as u64 && verdict.paid > 0, "too little work: {verdict:?}");
     world.end().await;
 }
 
@@ -61,6 +68,9 @@ async fn away(world: &World, lines: &mut Lines) {
     ready_once(world, 503).await;
     let refused = world.create(&order("while-away")).await;
     assert_eq!(refused.status, 503, "{}", refused.text);
+    let callback = WireRequest::new(Verb::Post, "/notify/bee").body("application/json", "{}");
+    let kept = world.http.send("", callback).await.unwrap();
+    assert_ne!((kept.status, kept.text.as_str()), (200, "success"), "what is not stored is not acknowledged");
     sleep(AWAY).await;
     lines.database().welcome().await.unwrap();
     ready_once(world, 200).await;
@@ -85,8 +95,11 @@ async fn a_line_that_falls_silent_for_seconds_goes_on() {
     let base = format!("http://{}", world.address());
     let waiting = tokio::spawn(async move { Http::new(&base).post(SHOP, "/v1/payments", order("B1")).await });
     ready_once(&world, 503).await;
-    world.bank().pay(before["provider_order_no"].as_str().unwrap()).unwrap();
+    let paid = before["provider_order_no"].as_str().unwrap();
+    world.bank().pay(paid).unwrap();
     sleep(AWAY).await;
+    let told = world.bank().order(paid).unwrap();
+    assert!(!told.is_acknowledged(), "nothing can be stored, and yet: {:?}", told.notices);
     lines.database().heal();
 
     ready_once(&world, 200).await;
