@@ -219,6 +219,18 @@ impl MemoryStore {
         self.locked().attempts.get(&attempt).map(|home| home.decision.clone())
     }
 
+    /// Whether an attempt, a refund or a transfer is to be looked at by then.
+    pub fn has_due_looks(&self, now: Timestamp) -> bool {
+        let books = self.locked();
+        let attempt = books.due_attempts.by(now).next().is_some();
+        attempt || books.refunds.has_due(now) || books.transfers.has_due(now)
+    }
+
+    /// Whether a notice is to be sent by then.
+    pub fn has_due_notices(&self, now: Timestamp) -> bool {
+        self.locked().due_deliveries.by(now).next().is_some()
+    }
+
     /// A panic inside a write is a bug of this file; the books before it are as good as any.
     fn locked(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)

@@ -144,6 +144,11 @@ impl<T: Row> Register<T> {
         self.due.moves(id, before.and_then(|before| before.check_at()), due);
     }
 
+    /// Whether one is due.
+    pub(super) fn has_due(&self, now: Timestamp) -> bool {
+        self.due.by(now).next().is_some()
+    }
+
     /// Those that are due, earliest first, each under a lease.
     pub(super) fn take_due(&mut self, now: Timestamp, lease: Duration, limit: u32) -> Vec<T> {
         let mut taken = Vec::new();

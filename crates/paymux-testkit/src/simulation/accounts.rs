@@ -12,8 +12,8 @@ pub(super) struct Account {
     pub(super) end: End,
     /// Whether orders can be asked about.
     pub(super) query: bool,
-    /// Whether orders can be closed.
-    pub(super) close: bool,
+    /// What a call to close an order does.
+    pub(super) close: Close,
     /// How money goes back, if it can.
     pub(super) refund: Option<Outflow>,
     /// How money is paid out, if it can.
@@ -22,10 +22,6 @@ pub(super) struct Account {
     pub(super) sign: Sign,
     /// After how long "no such order" is final.
     pub(super) absent_after_ms: Option<i64>,
-    /// Whether a close of a number that it does not know kills the number.
-    pub(super) buries_unknown: bool,
-    /// Whether a close of a fresh paid order sends the money back.
-    pub(super) close_reverses: bool,
 }
 
 /// What an order is.
@@ -46,6 +42,19 @@ pub(super) enum End {
     Timer { min_ms: i64, max_ms: i64, step_ms: i64, margin_ms: i64 },
     /// Never.
     Never,
+}
+
+/// What a call to close an order does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Close {
+    /// There is no such call.
+    Never,
+    /// It ends an unpaid order.
+    Ends,
+    /// And kills a number that the bank does not know.
+    EndsOrBuries,
+    /// And sends the money of a fresh paid order back.
+    EndsOrReverses,
 }
 
 /// How money leaves.
@@ -90,8 +99,8 @@ const MINUTE: i64 = 60 * SECOND;
 /// an order: together with the time to dispatch less than what it promises.
 pub(super) const PROMISE_MS_MAX: i64 = 25 * SECOND;
 
-const fn outflow(pace: Pace, query: bool, told: bool, idempotent: bool) -> Option<Outflow> {
-    Some(Outflow { pace, query, told, idempotent })
+const fn outflow(pace: Pace, query: bool, told: bool, idempotent: bool) -> Outflow {
+    Outflow { pace, query, told, idempotent }
 }
 
 /// A code with everything: query, close, refunds that end later.
@@ -100,13 +109,11 @@ const PLAIN: Account = Account {
     form: Form::Qr,
     end: End::Call { not_before_ms: 0 },
     query: true,
-    close: true,
-    refund: outflow(Pace::Later, true, true, true),
+    close: Close::Ends,
+    refund: Some(outflow(Pace::Later, true, true, true)),
     payout: None,
     sign: Sign::All,
     absent_after_ms: None,
-    buries_unknown: false,
-    close_reverses: false,
 };
 
 /// All of them, in the order of their numbers.
@@ -116,29 +123,29 @@ pub(super) static ACCOUNTS: [Account; 6] = [
     Account {
         id: "qr-b",
         end: End::Call { not_before_ms: 15 * SECOND },
-        refund: outflow(Pace::AtOnce, true, false, true),
-        payout: outflow(Pace::Later, true, false, true),
+        refund: Some(outflow(Pace::AtOnce, true, false, true)),
+        payout: Some(outflow(Pace::Later, true, false, true)),
         sign: Sign::NotAmount,
-        buries_unknown: true,
+        close: Close::EndsOrBuries,
         ..PLAIN
     },
     // Its orders end by its own timer, and refunds cannot be asked about: their end is told.
     Account {
         id: "timed",
         end: End::Timer { min_ms: MINUTE, max_ms: 120 * MINUTE, step_ms: MINUTE, margin_ms: 2 * MINUTE },
-        close: false,
-        refund: outflow(Pace::Later, false, true, false),
+        close: Close::Never,
+        refund: Some(outflow(Pace::Later, false, true, false)),
         sign: Sign::NotTrade,
         ..PLAIN
     },
     // Nothing can be asked, closed or given back: only its callbacks tell.
-    Account { id: "silent", end: End::Never, query: false, close: false, refund: None, ..PLAIN },
+    Account { id: "silent", end: End::Never, query: false, close: Close::Never, refund: None, ..PLAIN },
     // A till: the call moves money, and absence is final after a while.
     Account {
         id: "till-a",
         form: Form::Barcode,
-        refund: outflow(Pace::AtOnce, true, true, false),
-        payout: outflow(Pace::AtOnce, true, true, false),
+        refund: Some(outflow(Pace::AtOnce, true, true, false)),
+        payout: Some(outflow(Pace::AtOnce, true, true, false)),
         absent_after_ms: Some(90 * SECOND),
         ..PLAIN
     },
@@ -146,9 +153,9 @@ pub(super) static ACCOUNTS: [Account; 6] = [
     Account {
         id: "till-b",
         form: Form::Barcode,
-        refund: outflow(Pace::ByPerson, true, false, true),
-        payout: outflow(Pace::ByPerson, false, true, false),
-        close_reverses: true,
+        refund: Some(outflow(Pace::ByPerson, true, false, true)),
+        payout: Some(outflow(Pace::ByPerson, false, true, false)),
+        close: Close::EndsOrReverses,
         ..PLAIN
     },
 ];
@@ -161,7 +168,7 @@ mod tests {
     fn every_sort_is_there() {
         let any = |holds: fn(&Account) -> bool| ACCOUNTS.iter().filter(|a| holds(a)).count();
         assert!(any(|a| a.form == Form::Barcode) >= 2 && any(|a| a.form == Form::Qr) >= 3);
-        assert!(any(|a| !a.query && !a.close) > 0, "one that says nothing");
+        assert!(any(|a| !a.query && a.close == Close::Never) > 0, "one that says nothing");
         assert!(any(|a| matches!(a.end, End::Timer { .. })) > 0);
         for pace in [Pace::AtOnce, Pace::Later, Pace::ByPerson] {
             assert!(ACCOUNTS.iter().any(|a| a.refund.is_some_and(|r| r.pace == pace)), "{pace:?}");

@@ -60,6 +60,8 @@ pub(super) struct Order {
     pub(super) ended_at: Option<i64>,
     /// Since when a merchant has its code.
     pub(super) seen_at: Option<i64>,
+    /// Whether the bank has said that it is paid, to somebody who asked or by a callback.
+    pub(super) is_told: bool,
     /// Whether a payer has it too.
     pub(super) is_invited: bool,
     /// Money that came in.
@@ -75,8 +77,6 @@ pub(super) struct Take {
     pub(super) amount: i64,
     /// How much the bank paid for the payer beside it.
     pub(super) discount: i64,
-    /// When.
-    pub(super) at: i64,
     /// Whether the order had ended before: the bank broke its word.
     pub(super) late: bool,
     /// When a close sent it back.
@@ -109,11 +109,16 @@ impl Order {
     /// Whether it would take money now: open, and its timer not over for longer than a payment under way
     /// may last.
     pub(super) fn is_payable(&self, account: &Account, now: i64) -> bool {
+        !self.has_ended(account, now) && !self.is_paid()
+    }
+
+    /// Whether it takes no money any more, by the bank's own word.
+    fn has_ended(&self, account: &Account, now: i64) -> bool {
         let grace = match account.end {
             End::Timer { margin_ms, .. } => margin_ms / 2,
             End::Call { .. } | End::Never => 0,
         };
-        self.ended_at.is_none() && !self.is_paid() && self.ends_at.is_none_or(|end| now <= end + grace)
+        self.ended_at.is_some() || self.ends_at.is_some_and(|end| now > end + grace)
     }
 
     /// Whether it holds money.
@@ -174,6 +179,14 @@ impl Bank {
         })
     }
 
+    /// A callback goes out: what it says of an order, others may act on.
+    pub(super) fn note_told(&self, text: &str) {
+        let number = text.split('&').find_map(|pair| pair.strip_prefix("number=")).unwrap_or_default();
+        if let Some(order) = self.books().orders.get_mut(number) {
+            order.is_told = true;
+        }
+    }
+
     /// A payer has that order's code now. True the first time.
     pub(super) fn invite(&self, number: &str) -> bool {
         let mut books = self.books();
@@ -189,7 +202,7 @@ impl Bank {
             return Paid::Refused;
         }
         let discount = self.discount(order.amount, amount);
-        books.take(number, amount - discount, discount, now);
+        books.take(self.account, number, amount - discount, discount, now);
         Paid::Taken
     }
 
@@ -203,8 +216,14 @@ impl Bank {
         if is_reversed || (order.is_paid() && !allows) {
             return Paid::Refused;
         }
-        books.take(number, amount, 0, now);
+        books.take(self.account, number, amount, 0, now);
         Paid::Taken
+    }
+
+    /// A payer pays an order that may have ended, but not one that is paid.
+    pub(super) fn pay_unless_paid(&self, number: &str, amount: i64, now: i64) -> Paid {
+        let is_free = self.books().orders.get(number).is_some_and(|order| order.takes.is_empty());
+        if is_free { self.pay_anyway(number, amount, now) } else { Paid::Refused }
     }
 
     /// Ends an unpaid order of its own accord: the payer at the till gave up.
@@ -238,6 +257,15 @@ impl Bank {
         Some(outgo.clone())
     }
 
+    /// Blocks an outflow at the bank's own console, if nothing has left: a request that is still under way
+    /// finds its number used up.
+    pub(super) fn block_at_console(&self, of: OutgoKind, number: &str) {
+        let mut books = self.books();
+        if !books.outgoes(of).contains_key(number) {
+            books.buried.insert(number.to_owned());
+        }
+    }
+
     /// Sometimes the bank pays a part for the payer, where its queries say so.
     fn discount(&self, asked: i64, amount: i64) -> i64 {
         let gives = self.account.sign == Sign::NotAmount && asked == amount && amount > 100;
@@ -263,12 +291,12 @@ impl Books {
         }
     }
 
-    fn take(&mut self, number: &str, amount: i64, discount: i64, now: i64) {
+    fn take(&mut self, account: &Account, number: &str, amount: i64, discount: i64, now: i64) {
         self.trades += 1;
         let trade_no = format!("t{}-{}", self.trades, number.get(26..).unwrap_or_default());
         if let Some(order) = self.orders.get_mut(number) {
-            let late = order.ended_at.is_some();
-            order.takes.push(Take { trade_no, amount, discount, at: now, late, reversed_at: None });
+            let late = order.has_ended(account, now);
+            order.takes.push(Take { trade_no, amount, discount, late, reversed_at: None });
         }
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Ledger {
     pub(super) events: Vec<EventRow>,
     pub(super) callbacks: Vec<CallbackRow>,
     pub(super) queue: Vec<QueueRow>,
+    /// How many wait by kind, as the metric has it.
+    pub(super) waiting: Vec<(&'static str, u64)>,
 }
 
 /// A payment.
@@ -118,6 +120,7 @@ pub(super) async fn read(store: &MemoryStore, unknown_before: Timestamp) -> Ledg
         events: events(store),
         callbacks: callbacks(store),
         queue: queue(store, unknown_before).await,
+        waiting: waiting(store, unknown_before).await,
     }
 }
 
@@ -229,6 +232,11 @@ fn callbacks(store: &MemoryStore) -> Vec<CallbackRow> {
 
 fn verdict(verdict: CallbackVerdict) -> &'static str {
     verdict.word()
+}
+
+async fn waiting(store: &MemoryStore, unknown_before: Timestamp) -> Vec<(&'static str, u64)> {
+    let counts = store.queue_counts(unknown_before).await.unwrap_or_default();
+    counts.into_iter().filter(|(_, count)| *count > 0).map(|(kind, count)| (kind.word(), count)).collect()
 }
 
 async fn queue(store: &MemoryStore, unknown_before: Timestamp) -> Vec<QueueRow> {

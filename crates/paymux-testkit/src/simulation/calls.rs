@@ -155,7 +155,8 @@ impl StoreCall {
                 format!("{}: {} to {}", change.transfer.id, change.seen_state, change.transfer.state)
             }
             Self::ReportDeliveries(reports) => {
-                reports.iter().map(|r| format!("{}: {:?} ", r.event, r.outcome)).collect()
+                let lines = reports.iter().map(|r| format!("{}: {:?}", r.event, r.outcome));
+                lines.collect::<Vec<_>>().join(" ")
             }
             _ => String::new(),
         }
@@ -241,21 +242,15 @@ fn payment_gist(payment: &Payment) -> String {
 }
 
 fn change_gist(change: &Change) -> String {
-    let mut text = payment_gist(&change.payment);
-    if let Some(write) = &change.refund {
+    let refund = change.refund.iter().map(|write| {
         let refund = write.refund();
-        text.push_str(&format!(" refund {} {} {}", refund.id, refund.amount, refund.state));
-    }
-    for event in &change.events {
-        text.push_str(&format!(" event {}", event.kind));
-    }
-    for posting in &change.postings {
-        text.push_str(&format!(" posting {} {}", posting.kind, posting.amount));
-    }
-    if let Some(callback) = &change.callback {
-        text.push_str(&format!(" by callback {}", callback.id));
-    }
-    text
+        format!("refund {} {} {}", refund.id, refund.amount, refund.state)
+    });
+    let events = change.events.iter().map(|event| format!("event {}", event.kind));
+    let postings = change.postings.iter().map(|line| format!("posting {} {}", line.kind, line.amount));
+    let callback = change.callback.iter().map(|callback| format!("by callback {}", callback.id));
+    let parts = std::iter::once(payment_gist(&change.payment));
+    parts.chain(refund).chain(events).chain(postings).chain(callback).collect::<Vec<_>>().join(" ")
 }
 
 /// How many things a look found, or what a write came to.

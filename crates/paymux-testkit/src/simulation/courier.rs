@@ -39,7 +39,7 @@ pub(super) fn tell_paid(world: &Arc<World>, bank: &Arc<Bank>, number: &str) {
         must: !is_found_by_query(world, bank, take),
     };
     drop(books);
-    tell(world, bank, message);
+    tell(world, bank, &message);
 }
 
 /// Whether a query of a live order shows that sum. Not where the bank takes money on what it called ended,
@@ -70,12 +70,12 @@ pub(super) fn tell_outgo(world: &Arc<World>, bank: &Arc<Bank>, of: OutgoKind, nu
     };
     let trade_no = format!("o-{}", &number[number.len().saturating_sub(8)..]);
     let must = !habit.query;
-    tell(world, bank, Message { kind, number: number.to_owned(), amount: outgo.amount, trade_no, must });
+    tell(world, bank, &Message { kind, number: number.to_owned(), amount: outgo.amount, trade_no, must });
 }
 
-fn tell(world: &Arc<World>, bank: &Arc<Bank>, message: Message) {
-    let text = written(bank, &message);
-    forge_beside(world, bank, &message);
+fn tell(world: &Arc<World>, bank: &Arc<Bank>, message: &Message) {
+    let text = written(bank, message);
+    forge_beside(world, bank, message);
     if !message.must && world.faults.strikes(Fault::CallbackForgotten) {
         return;
     }
@@ -86,8 +86,8 @@ fn tell(world: &Arc<World>, bank: &Arc<Bank>, message: Message) {
             world.hand_callback(&bank, text).await;
         });
     }
-    let (world, bank) = (world.clone(), bank.clone());
-    world.clone().spawn(async move { repeat(&world, &bank, &text, message.must).await });
+    let (world, bank, must) = (world.clone(), bank.clone(), message.must);
+    world.clone().spawn(async move { repeat(&world, &bank, &text, must).await });
 }
 
 /// Tells it until it is acknowledged, or nobody is to be told any more.

@@ -13,14 +13,25 @@ enum Pace {
     Common,
     /// At each of very many small steps.
     Rare,
+    /// Once in a purchase or a payout, if at all: what leads to states that are seldom seen.
+    Story,
 }
 
 impl Pace {
+    /// Which share of the seeds has it, of those where that share of all faults is on.
+    const fn share(self, of_all: u32) -> u32 {
+        match self {
+            Self::Common | Self::Rare => of_all,
+            Self::Story => of_all * 2,
+        }
+    }
+
     /// The rates that a seed picks from, in parts of a million.
     const fn rates(self) -> [u32; 4] {
         match self {
             Self::Common => [20_000, 60_000, 150_000, 400_000],
             Self::Rare => [1_000, 3_000, 8_000, 20_000],
+            Self::Story => [150_000, 300_000, 600_000, 900_000],
         }
     }
 }
@@ -68,7 +79,7 @@ faults! {
     AnswerSlow = "answers reordered", Common;
     /// The answer is cut or altered on its way.
     AnswerGarbled = "answer truncated or garbled", Common;
-    /// The answer to another request.
+    /// The answer to a request about another order.
     AnswerCrossed = "answer of another request", Common;
     /// The bank refuses a new order.
     OrderRefused = "bank refuses an order", Common;
@@ -77,9 +88,9 @@ faults! {
     /// The bank refuses to close.
     CloseRefused = "bank refuses to close", Common;
     /// The bank refuses to give back or pay out.
-    OutflowRefused = "bank refuses an outflow", Common;
+    OutflowRefused = "bank refuses an outflow", Story;
     /// An outflow that was taken in fails later.
-    OutflowFails = "outflow fails after it was taken in", Common;
+    OutflowFails = "outflow fails after it was taken in", Story;
     /// A callback never arrives at this try.
     CallbackLost = "callback lost", Common;
     /// The bank gives up telling after its first tries.
@@ -95,9 +106,11 @@ faults! {
     /// Somebody sends a callback again under another trade number.
     CallbackTrade = "callback replayed with another trade number", Common;
     /// The payer pays after the payment's end, where the bank allows it.
-    PaysLate = "payer pays after the end", Common;
+    PaysLate = "payer pays after the end", Story;
     /// The payer finds an order in the wallet's own list, although nobody showed it.
     PaysUnseen = "payer pays an order that nobody showed", Common;
+    /// The payer pays another order of a purchase that is paid, where the bank allows it.
+    PaysBeside = "payer pays a superseded order", Story;
     /// The payer pays one order twice.
     PaysTwice = "payer pays an order twice", Common;
     /// The payer pays less than was asked.
@@ -112,6 +125,8 @@ faults! {
     EndpointGone = "merchant endpoint says 410", Rare;
     /// The merchant's endpoint says 429 with `Retry-After`.
     EndpointBusy = "merchant endpoint says 429", Common;
+    /// The merchant's endpoint answers nobody for days.
+    EndpointDown = "merchant endpoint down for days", Common;
     /// A client gives up waiting and repeats.
     ClientGivesUp = "client gives up and repeats", Common;
     /// A client repeats with another body.
@@ -123,13 +138,13 @@ faults! {
     /// The merchant asks to look at the provider.
     Syncs = "merchant syncs", Common;
     /// The merchant gives money back.
-    Refunds = "merchant refunds", Common;
+    Refunds = "merchant refunds", Story;
     /// The merchant gives money back by several calls at once.
-    RefundsAtOnce = "concurrent refunds", Common;
+    RefundsAtOnce = "concurrent refunds", Story;
     /// The merchant pays out.
-    Transfers = "merchant transfers", Common;
+    Transfers = "merchant transfers", Story;
     /// An operator resolves while everything else goes on.
-    OperatorActs = "operator resolves under way", Common;
+    OperatorActs = "operator resolves under way", Story;
     /// A node dies between two of its steps.
     Crash = "node crash", Rare;
     /// A node is not run for a while, and its clock goes on.
@@ -164,7 +179,7 @@ impl Faults {
         // Some seeds are nearly calm, some nearly all at once.
         let share = choice.one_of(&[150_000, 300_000, 500_000]);
         let rate = |fault: &Fault| {
-            let (on, rate) = (choice.chance(share), choice.one_of(&fault.pace().rates()));
+            let (on, rate) = (choice.chance(fault.pace().share(share)), choice.one_of(&fault.pace().rates()));
             if on { rate } else { 0 }
         };
         Self {

@@ -2,6 +2,7 @@
 //! JSON texts with its own code and knows no type of paymux.
 
 mod end;
+mod entries;
 mod seal;
 mod sums;
 
@@ -118,11 +119,21 @@ impl Judge {
             let body: Value = serde_json::from_str(body).unwrap_or_default();
             self.weigh(world, merchant, kind, &body, status, &view);
         }
+        Self::count_refusal(world, &view);
         if status == 500 {
             self.object(world, format!("J2: a broken invariant was answered: {text}"));
         }
         if matches!(status, 200 | 201) && view["object"] == "payment" {
             self.saw_payment(world, &view);
+        }
+    }
+
+    /// Counts the refusals that matter to money.
+    fn count_refusal(world: &World, view: &Value) {
+        if let Some(code @ ("refund_too_large" | "not_refundable" | "transfer_too_large" | "already_paid")) =
+            view["code"].as_str()
+        {
+            world.count(&format!("refused: {code}"));
         }
     }
 

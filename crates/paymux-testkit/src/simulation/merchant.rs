@@ -2,7 +2,7 @@
 //! always wait.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -30,6 +30,7 @@ pub(super) struct Merchant {
     /// What its notices are signed with.
     pub(super) key: [u8; 32],
     is_gone: AtomicBool,
+    down_until: AtomicI64,
 }
 
 impl Merchant {
@@ -40,7 +41,7 @@ impl Merchant {
         for part in key.chunks_mut(8) {
             part.copy_from_slice(&dice.bits().to_be_bytes());
         }
-        Self { app: app_id(name), key, is_gone: AtomicBool::new(false) }
+        Self { app: app_id(name), key, is_gone: AtomicBool::new(false), down_until: AtomicI64::new(0) }
     }
 
     /// The host of its endpoint.
@@ -51,6 +52,16 @@ impl Merchant {
     /// Its secret as it is configured.
     pub(super) fn secret_text(&self) -> String {
         format!("whsec_{}", STANDARD.encode(self.key))
+    }
+
+    /// Its endpoint answers nobody until then.
+    pub(super) fn go_down(&self, until: i64) {
+        self.down_until.store(until, Ordering::Relaxed);
+    }
+
+    /// Whether its endpoint answers nobody now.
+    pub(super) fn is_down(&self, now: i64) -> bool {
+        now < self.down_until.load(Ordering::Relaxed)
     }
 
     /// Its endpoint is there again.
@@ -66,6 +77,9 @@ pub(super) async fn receive(
     request: &WireRequest,
 ) -> Option<WireResponse> {
     let answer = |status| Some(WireResponse::with_status(status, "text/plain", ""));
+    if merchant.is_down(world.ms()) {
+        return None;
+    }
     if world.faults.strikes(Fault::EndpointGone) {
         merchant.is_gone.store(true, Ordering::Relaxed);
     }

@@ -18,6 +18,8 @@ use super::world::World;
 
 /// How many rounds of one worker run at once, as in the service.
 const ROUNDS_MAX: usize = 8;
+/// Of rounds that would find nothing, how many are made all the same, in a million: the others only cost time.
+const IDLE_ROUNDS_PPM: u32 = 50_000;
 /// How long a worker rests after a round that found something, in milliseconds.
 const REST_MS: i64 = 1_000;
 /// How long it may rest after idle rounds.
@@ -178,6 +180,17 @@ enum Worker {
     Notices,
 }
 
+impl Worker {
+    /// Whether a round would find something to do now.
+    fn finds_work(self, world: &World, live: &Live) -> bool {
+        let now = world.nodes[live.life.node].clock.now();
+        match self {
+            Self::Sweeper => world.disk.store.has_due_looks(now),
+            Self::Notices => world.disk.store.has_due_notices(now),
+        }
+    }
+}
+
 /// Rounds of one worker for as long as its process lives, several at once, since one lasts as long as its
 /// slowest call.
 async fn work(world: Arc<World>, live: Live, worker: Worker) {
@@ -189,7 +202,9 @@ async fn work(world: Arc<World>, live: Live, worker: Worker) {
             return;
         }
         let mut busy = true;
-        if Arc::strong_count(&running) <= ROUNDS_MAX {
+        if !worker.finds_work(&world, &live) && !world.dice.chance(IDLE_ROUNDS_PPM) {
+            busy = false;
+        } else if Arc::strong_count(&running) <= ROUNDS_MAX {
             let (round, token) = (live.payments.clone(), running.clone());
             let found = tokio::spawn(async move {
                 let found = match worker {

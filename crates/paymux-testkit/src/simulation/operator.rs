@@ -29,6 +29,19 @@ pub(super) enum Word {
     Callback(String),
 }
 
+impl Word {
+    /// Its kind, for the counts.
+    fn told(&self) -> String {
+        let end = |is_done: &bool| if *is_done { "done" } else { "not done" };
+        match self {
+            Self::Attempt(_, outcome, ..) => format!("attempt {outcome}"),
+            Self::Refund(_, is_done) => format!("refund {}", end(is_done)),
+            Self::Transfer(_, is_done) => format!("transfer {}", end(is_done)),
+            Self::Callback(_) => "callback seen to".to_owned(),
+        }
+    }
+}
+
 /// Gives the word to a node.
 pub(super) async fn resolve(payments: &Payments, by: Operator, word: Word) -> Result<(), PaymentError> {
     let resolution = |outcome, amount, provider_trade_no| Resolution {
@@ -103,8 +116,10 @@ async fn work_on(world: &Arc<World>, ledger: &Ledger, row: &QueueRow) {
 /// Says it to some node; whether that was taken.
 async fn say(world: &Arc<World>, word: Word) -> bool {
     let clerk = world.merchants[0].clone();
+    let told = word.told();
     let answer = world.ask(&clerk, Ask::Resolve(word)).await;
     let is_taken = answer.is_some_and(|answer| answer.status == 200);
+    world.count(&format!("operator: {told}"));
     world.count(if is_taken { "state: operator's word taken" } else { "state: operator's word refused" });
     is_taken
 }
@@ -164,6 +179,7 @@ async fn outflow(world: &Arc<World>, rows: &[OutflowRow], of: OutgoKind, id: &st
     let Some(bank) = world.bank(&row.channel) else { return };
     let fails = world.dice.chance(300_000);
     bank.settle(of, &row.number, fails, world.ms());
+    bank.block_at_console(of, &row.number);
     let outgo = bank.books().outgoes(of).get(&row.number).cloned();
     let is_done = outgo.is_some_and(|outgo: Outgo| !outgo.left_at.is_empty());
     let id = row.id.clone();

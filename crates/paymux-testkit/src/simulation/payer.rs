@@ -92,6 +92,43 @@ pub(super) fn find_unseen(world: &Arc<World>, bank: &Arc<Bank>, number: &str) {
     });
 }
 
+/// A payer has two orders of one purchase in the wallet's own list, and pays both: the second one is money
+/// that nobody asked for.
+pub(super) fn pay_beside(world: &Arc<World>, bank: &Arc<Bank>, number: &str) {
+    for (bank, number) in superseded(world, bank, number) {
+        if !world.faults.strikes(Fault::PaysBeside) {
+            continue;
+        }
+        let world = world.clone();
+        world.clone().spawn(async move {
+            let most = world.dice.one_of(&[2_000, 60_000, 1_200_000, 10 * 3_600_000]);
+            world.nap(100, most).await;
+            let amount = bank.books().orders.get(&number).map_or(0, |order| order.amount);
+            let paid = bank.pay_unless_paid(&number, amount, world.ms());
+            world.trace.line(world.ms(), || format!("payer: pays {number} beside: {paid:?}"));
+            if paid == Paid::Taken {
+                world.follow_up(&bank, Followup::Took(number));
+            }
+        });
+    }
+}
+
+/// Of the purchase of that order: every code without money on it, if money is on another one.
+fn superseded(world: &World, bank: &Bank, number: &str) -> Vec<(Arc<Bank>, String)> {
+    let subject = bank.books().orders.get(number).map(|order| order.subject.clone());
+    let Some(subject) = subject else { return Vec::new() };
+    let (mut is_paid, mut unpaid) = (false, Vec::new());
+    for bank in &world.banks {
+        for (number, order) in bank.books().orders.iter().filter(|(_, order)| order.subject == subject) {
+            is_paid |= order.is_paid();
+            if bank.account.form == Form::Qr && order.takes.is_empty() {
+                unpaid.push((bank.clone(), number.clone()));
+            }
+        }
+    }
+    if is_paid { unpaid } else { Vec::new() }
+}
+
 /// The payer at the till types a password, or gives up.
 pub(super) fn type_at_till(world: &Arc<World>, bank: &Arc<Bank>, number: String) {
     let (world, bank) = (world.clone(), bank.clone());

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use paymux_core::clock::Timestamp;
 
-use super::books::{self, Ledger};
+use super::bank::Order;
+use super::books::{self, Ledger, PaymentRow};
 use super::calls::RecordedCall;
 use super::faults::Fault;
 use super::front::Ask;
@@ -15,6 +16,7 @@ use super::stats::Stats;
 use super::stories;
 use super::world::{Keep, World};
 use crate::clock::START;
+use crate::memory_store::{Delivery, DeliveryState};
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
@@ -128,8 +130,9 @@ fn is_still(ledger: &Ledger) -> bool {
 async fn redeliver(world: &Arc<World>) {
     for merchant in &world.merchants {
         let gone = world.disk.store.gone_endpoints().iter().any(|(app, _)| *app == merchant.app);
-        let dead = |d: &crate::memory_store::Delivery| d.state == crate::memory_store::DeliveryState::Dead;
-        if gone || world.disk.store.deliveries().iter().any(dead) {
+        let is_dead = |delivery: &Delivery| delivery.state == DeliveryState::Dead;
+        let misses = gone || world.disk.store.deliveries().iter().any(is_dead);
+        if misses && !merchant.is_down(world.ms()) {
             world.count("state: merchant asks for what it missed");
             ask_once(world, merchant, Ask::Redeliver).await;
             world.nap(MINUTE_MS, MINUTE_MS).await;
@@ -142,9 +145,20 @@ async fn ledger(world: &World) -> Ledger {
     books::read(&world.disk.store, Timestamp::from_ms(now.ms() - 5 * MINUTE_MS)).await
 }
 
+/// Counts the payments that were over, and have succeeded all the same.
+fn count_reversal(world: &World, ledger: &Ledger, payment: &PaymentRow) {
+    let of_it = |kind: &str| ledger.events.iter().any(|e| e.subject == payment.id && e.kind == kind);
+    for end in ["expired", "canceled", "failed"] {
+        if payment.status == "succeeded" && of_it(&format!("payment.{end}")) {
+            world.count(&format!("state: succeeded after it was {end}"));
+        }
+    }
+}
+
 /// Counts the states that things ended in.
 fn census(world: &World, ledger: &Ledger) {
     for payment in &ledger.payments {
+        count_reversal(world, ledger, payment);
         world.count(&format!("payment: {}", payment.status));
         if let Some(held) = payment.held {
             world.count(&format!("held: {held}"));
@@ -155,6 +169,11 @@ fn census(world: &World, ledger: &Ledger) {
         for attempt in &payment.attempts {
             world.count(&format!("attempt: {}", attempt.state));
         }
+    }
+    let is_reversed = |order: &Order| order.takes.iter().any(|take| take.reversed_at.is_some());
+    for bank in &world.banks {
+        let count = bank.books().orders.values().filter(|order| is_reversed(order)).count();
+        world.count_many("state: close sent money back", count);
     }
     for refund in &ledger.refunds {
         world.count(&format!("refund: {} ({})", refund.state, refund.origin));

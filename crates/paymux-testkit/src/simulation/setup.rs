@@ -36,8 +36,8 @@ pub(super) fn catalog(dice: &Dice, banks: &[Arc<Bank>], merchants: &[Arc<Merchan
     };
     let channels = banks.iter().map(channel).collect();
     let routes = vec![
-        route(dice, "codes", "wechat.native", Form::Qr, 3),
-        route(dice, "tills", "wechat.barcode", Form::Barcode, 1),
+        route(dice, "codes", "wechat.native", Form::Qr, &[0, 1, 2, 3, 3]),
+        route(dice, "tills", "wechat.barcode", Form::Barcode, &[0, 1]),
     ];
     let public = Endpoint::parse("https://pay.example", PlainHttp::LoopbackOnly).expect("an address");
     let mut catalog = Catalog::new(apps, channels, routes, public);
@@ -63,7 +63,7 @@ fn app(dice: &Dice, merchant: &Merchant) -> App {
 
 /// A route over some of the accounts of that form, in some order.
 #[expect(clippy::expect_used, reason = "each text stands in this module, and a run of any seed reads all")]
-fn route(dice: &Dice, name: &str, methods: &str, form: Form, failover_max: i64) -> Route {
+fn route(dice: &Dice, name: &str, methods: &str, form: Form, failovers: &[u32]) -> Route {
     let places: Vec<usize> = ACCOUNTS
         .iter()
         .enumerate()
@@ -81,7 +81,7 @@ fn route(dice: &Dice, name: &str, methods: &str, form: Form, failover_max: i64) 
         },
         strategy: dice.one_of(&[Strategy::Random, Strategy::Priority]),
         channels,
-        failover: u32::try_from(dice.between(0, failover_max)).unwrap_or(0),
+        failover: dice.one_of(failovers),
         failover_unknown: dice.one_of(&unknown),
     }
 }

@@ -14,6 +14,8 @@ use super::world::World;
 /// When a merchant looks at a payment, in milliseconds after its create.
 const LOOKS_MS: [i64; 8] = [1_000, 4_000, 15_000, 60_000, 180_000, 600_000, 1_200_000, 1_900_000];
 
+const DAY_MS: i64 = 86_400_000;
+
 /// One purchase.
 #[derive(Debug, Clone)]
 struct Purchase {
@@ -28,6 +30,9 @@ struct Purchase {
 pub(super) fn begin(world: &Arc<World>) {
     let spread = world.dice.one_of(&[5_000, 60_000, 600_000]);
     for (place, merchant) in world.merchants.iter().enumerate() {
+        if world.faults.strikes(Fault::EndpointDown) {
+            merchant.go_down(world.dice.between(DAY_MS, 4 * DAY_MS));
+        }
         let most = if place == 0 { 6 } else { 3 };
         for number in 0..world.dice.between(1, most) {
             let purchase = purchase(world, number);

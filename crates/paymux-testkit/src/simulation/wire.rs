@@ -13,7 +13,7 @@ use paymux_core::money::{Currency, Money};
 use paymux_core::payment::NextAction;
 use paymux_core::wire::{Endpoint, PlainHttp, Verb, WireRequest, WireResponse};
 
-use super::accounts::{Account, End, Form, Sign};
+use super::accounts::{Account, Close, End, Form, Sign};
 
 /// `wechat.native`: the payer scans a code.
 pub(super) const QR: Method = Method::new(Wallet::Wechat, Product::Native);
@@ -160,9 +160,9 @@ fn fields_of(text: &str) -> Option<Fields<'_>> {
 
 /// FNV-1a over secret, fields and secret, as the bank's documents say.
 fn sign(sorted: &[(&str, &str)], secret: &str) -> String {
-    let fields: String = sorted.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
-    let bytes = secret.bytes().chain(fields.bytes()).chain(secret.bytes());
-    let hash = bytes.fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+    let fields = sorted.iter().flat_map(|(name, value)| [name, "=", value, "\n"]);
+    let parts = std::iter::once(secret).chain(fields).chain(std::iter::once(secret));
+    let hash = parts.flat_map(str::bytes).fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
     });
     format!("{hash:016x}")
@@ -332,7 +332,7 @@ fn descriptor(account: &'static Account) -> Descriptor {
 fn can(account: &Account) -> Can {
     let when = |holds: bool, can: Can| if holds { can } else { Can::nothing_more() };
     when(account.query, Can::QUERY)
-        | when(account.close, Can::CANCEL)
+        | when(account.close != Close::Never, Can::CANCEL)
         | when(account.refund.is_some(), Can::REFUND)
         | when(account.refund.is_some_and(|outflow| outflow.query), Can::QUERY_REFUND)
         | when(account.payout.is_some(), Can::TRANSFER)

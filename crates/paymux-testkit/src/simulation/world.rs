@@ -24,8 +24,6 @@ use super::trace::Trace;
 
 /// Everything of one run.
 pub(super) struct World {
-    /// What all randomness comes from.
-    pub(super) seed: u64,
     /// Chance that belongs to no other room.
     pub(super) dice: Dice,
     /// What goes wrong.
@@ -69,7 +67,6 @@ impl World {
         let merchants: Vec<Arc<Merchant>> = setup::merchants(seed);
         let catalog = CatalogHandle::new(setup::catalog(&setup, &banks, &merchants));
         Arc::new(Self {
-            seed,
             dice,
             faults: Faults::of(seed),
             trace: Trace::new(keep.trace),
@@ -237,6 +234,7 @@ impl World {
     pub(super) async fn hand_callback(self: &Arc<Self>, bank: &Bank, text: String) -> Option<bool> {
         let node = &self.nodes[self.dice.place(self.nodes.len())];
         self.nap(1, 60).await;
+        bank.note_told(&text);
         let taken = hand_callback(self, node, bank.account.id, text.clone()).await;
         self.trace
             .line(self.ms(), || format!("{} tells node {}: {text} -> {taken:?}", bank.account.id, node.id));
@@ -249,10 +247,12 @@ impl World {
             Followup::Opened(number) => {
                 courier::forge_paid(self, bank, &number);
                 payer::find_unseen(self, bank, &number);
+                payer::pay_beside(self, bank, &number);
                 self.judge.check_exposure(self, bank, &number);
             }
             Followup::Took(number) => {
                 courier::tell_paid(self, bank, &number);
+                payer::pay_beside(self, bank, &number);
                 self.judge.check_exposure(self, bank, &number);
             }
             Followup::Types(number) => payer::type_at_till(self, bank, number),

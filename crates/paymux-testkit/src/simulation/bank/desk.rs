@@ -2,7 +2,7 @@
 
 use super::form::{Fields, is_signed, read, written};
 use super::{Bank, Books, Order, Outgo, OutgoKind, Take};
-use crate::simulation::accounts::{End, Form, Outflow, PROMISE_MS_MAX, Pace};
+use crate::simulation::accounts::{Close, End, Form, Outflow, PROMISE_MS_MAX, Pace};
 use crate::simulation::faults::{Fault, Faults};
 
 /// A request as it arrived.
@@ -61,7 +61,7 @@ impl Bank {
         let mut books = self.books();
         let pairs = match (request.verb, request.path.as_str()) {
             ("POST", "/orders") => self.open(&mut books, &number, &fields, faults, now, &mut next),
-            ("GET", "/orders") => self.show(&books, &number, now),
+            ("GET", "/orders") => self.show(&mut books, &number, now),
             ("POST", "/close") => self.close(&mut books, &number, faults, now),
             ("POST", "/backs") => self.move_out(&mut books, OutgoKind::Back, &fields, faults, now, &mut next),
             ("POST", "/payouts") => {
@@ -141,6 +141,7 @@ impl Bank {
             visible_at: now + hidden_for,
             ended_at: None,
             seen_at: None,
+            is_told: false,
             is_invited: false,
             takes: Vec::new(),
         })
@@ -157,9 +158,9 @@ impl Bank {
     ) -> Pairs {
         match self.dice.between(0, 99) {
             0..60 => {
-                books.take(number, amount, 0, now);
+                books.take(self.account, number, amount, 0, now);
                 next.push(Followup::Took(number.to_owned()));
-                self.receipt(&books.orders[number])
+                receipt(&books.orders[number])
             }
             60..85 => {
                 next.push(Followup::Types(number.to_owned()));
@@ -175,9 +176,12 @@ impl Bank {
         }
     }
 
-    fn show(&self, books: &Books, number: &str, now: i64) -> Pairs {
-        match books.orders.get(number) {
-            Some(order) if now >= order.visible_at => self.state(order, number, now),
+    fn show(&self, books: &mut Books, number: &str, now: i64) -> Pairs {
+        match books.orders.get_mut(number) {
+            Some(order) if now >= order.visible_at => {
+                order.is_told |= order.is_paid();
+                self.state(order, number, now)
+            }
             _ if books.buried.contains(number) => vec![("result", text("closed"))],
             _ => vec![("result", text("absent"))],
         }
@@ -185,7 +189,7 @@ impl Bank {
 
     fn state(&self, order: &Order, number: &str, now: i64) -> Pairs {
         if order.is_paid() {
-            return self.receipt(order);
+            return receipt(order);
         }
         if order.ended_at.is_some() {
             return vec![("result", text("closed"))];
@@ -197,29 +201,16 @@ impl Bank {
         vec![("result", text("open"))]
     }
 
-    /// What a query says of money: of the first sum that came.
-    fn receipt(&self, order: &Order) -> Pairs {
-        let Some(take) = order.takes.iter().find(|take| take.reversed_at.is_none()) else {
-            return vec![("result", text("closed"))];
-        };
-        vec![
-            ("result", text("paid")),
-            ("received", take.amount.to_string()),
-            ("discount", take.discount.to_string()),
-            ("trade_no", take.trade_no.clone()),
-        ]
-    }
-
     fn close(&self, books: &mut Books, number: &str, faults: &Faults, now: i64) -> Pairs {
         let unwilling = |why: &str| vec![("result", text("unwilling")), ("reason", text(why))];
-        if !self.account.close {
+        if self.account.close == Close::Never {
             return unwilling("unknown call");
         }
         if faults.strikes(Fault::CloseRefused) {
             return unwilling("busy");
         }
         let Some(order) = books.orders.get_mut(number) else {
-            if self.account.buries_unknown {
+            if self.account.close == Close::EndsOrBuries {
                 books.buried.insert(number.to_owned());
                 return vec![("result", text("closed"))];
             }
@@ -228,12 +219,15 @@ impl Bank {
         if matches!(self.account.end, End::Call { not_before_ms } if now < order.opened_at + not_before_ms) {
             return unwilling("too early");
         }
-        if order.is_paid() && self.account.close_reverses && now < order.opened_at + 600_000 {
+        // What it has told as paid it does not send back: of two answers that cross, nobody could say which
+        // is true.
+        let may_reverse = self.account.close == Close::EndsOrReverses && !order.is_told;
+        if order.is_paid() && may_reverse && now < order.opened_at + 600_000 {
             reverse(&mut order.takes, now);
         }
         if order.is_paid() {
             let order = order.clone();
-            return self.receipt(&order);
+            return receipt(&order);
         }
         order.ended_at = order.ended_at.or(Some(now));
         vec![("result", text("closed"))]
@@ -276,6 +270,19 @@ impl Bank {
         books.outgoes(of).insert(number.clone(), outgo);
         pairs
     }
+}
+
+/// What a query says of money: of the first sum that came.
+fn receipt(order: &Order) -> Pairs {
+    let Some(take) = order.takes.iter().find(|take| take.reversed_at.is_none()) else {
+        return vec![("result", text("closed"))];
+    };
+    vec![
+        ("result", text("paid")),
+        ("received", take.amount.to_string()),
+        ("discount", take.discount.to_string()),
+        ("trade_no", take.trade_no.clone()),
+    ]
 }
 
 fn reverse(takes: &mut [Take], now: i64) {

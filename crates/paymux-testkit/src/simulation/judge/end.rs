@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::sums;
 use super::{Kind, Notes};
+use super::{entries, sums};
 use crate::simulation::books::{EventRow, Ledger, OutflowRow, PaymentRow};
 use crate::simulation::world::World;
 
@@ -27,7 +27,9 @@ pub(in crate::simulation) fn check_end(world: &World, ledger: &Ledger, hour: Hou
     }
     endings(ledger, hour, &mut found);
     one_of_each(ledger, &mut found);
+    seen(ledger, &mut found);
     sums::check(world, ledger, hour, &mut found);
+    entries::check(ledger, &mut found);
     for what in found {
         world.judge.object(world, format!("{what} ({hour:?})"));
     }
@@ -90,6 +92,24 @@ fn endings(ledger: &Ledger, hour: Hour, found: &mut Vec<String>) {
         for row in &ledger.queue {
             found.push(format!("J6: {} {} still waits for a person", row.kind, row.id));
         }
+    }
+}
+
+/// J6: what waits for a person says whose it is, and is in the metric that calls one.
+fn seen(ledger: &Ledger, found: &mut Vec<String>) {
+    let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
+    for row in &ledger.queue {
+        *kinds.entry(row.kind).or_default() += 1;
+        let apps = ledger.payments.iter().filter(|payment| payment.id == row.payment);
+        let is_known = row.payment.is_empty() || apps.map(|payment| &payment.app).any(|app| *app == row.app);
+        let is_named = !row.channel.is_empty() || row.kind == "notice_dead";
+        if !is_known || !is_named {
+            found.push(format!("J6: {} {} does not say whose it is: {row:?}", row.kind, row.id));
+        }
+    }
+    let counts: BTreeMap<&str, u64> = ledger.waiting.iter().map(|(kind, count)| (*kind, *count)).collect();
+    if counts != kinds {
+        found.push(format!("J6: the metric says {counts:?} wait, the queue has {kinds:?}"));
     }
 }
 
@@ -159,6 +179,14 @@ fn last_word(payment: &PaymentRow, events: Option<&Vec<&EventRow>>, found: &mut 
     let is_over = ends.contains(&want.as_str());
     if is_over && last.is_none_or(|event| event.kind != want) {
         found.push(format!("J5: {} is {} and the last word was {last:?}", payment.id, payment.status));
+    }
+    let told = |kinds: &[&str]| events.iter().any(|event| kinds.contains(&event.kind));
+    let has_duplicate = payment.attempts.iter().any(|attempt| attempt.state == "duplicate_paid");
+    if has_duplicate && !told(&["payment.duplicate_paid"]) {
+        found.push(format!("J5: {} was paid twice, and its merchant was not told", payment.id));
+    }
+    if payment.held.is_some() && !told(&["payment.held", "payment.underpaid"]) {
+        found.push(format!("J5: {} holds money, and its merchant was not told", payment.id));
     }
 }
 

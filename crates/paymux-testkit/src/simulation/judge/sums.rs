@@ -17,7 +17,7 @@ pub(super) fn check(world: &World, ledger: &Ledger, hour: Hour, found: &mut Vec<
         balance(bank, &books, ledger, unbooked, found);
     }
     for payment in &ledger.payments {
-        reservations(payment, found);
+        reservations(payment, &ledger.refunds, found);
         held_money(payment, ledger, found);
     }
 }
@@ -35,6 +35,12 @@ fn orders(bank: &Bank, books: &Books, ledger: &Ledger, hour: Hour, found: &mut V
             found.push(format!("J3: the bank has order {number}, and no attempt has that number"));
             continue;
         };
+        if order.amount != payment.amount {
+            found.push(format!(
+                "J3: {number} asks for {}, {} for {}",
+                order.amount, payment.id, payment.amount
+            ));
+        }
         let booked = attempt.received + attempt.more.iter().map(|(amount, _)| amount).sum::<i64>();
         let waiting = order.taken() - booked;
         if waiting > 0 && waits(bank, order, waiting, ledger, hour) {
@@ -83,8 +89,14 @@ fn outflows(bank: &Bank, books: &mut Books, of: OutgoKind, rows: &[OutflowRow], 
         if outgo.left_at.len() > 1 {
             found.push(format!("{promise}: {} {number} left {} times", bank.account.id, outgo.left_at.len()));
         }
-        if !rows.iter().any(|row| row.channel == bank.account.id && row.number == *number) {
+        let row = rows.iter().find(|row| row.channel == bank.account.id && row.number == *number);
+        let Some(row) = row else {
             found.push(format!("{promise}: {} {number} left, and no row has that number", bank.account.id));
+            continue;
+        };
+        if row.amount != outgo.amount {
+            let (asked, moved) = (row.amount, outgo.amount);
+            found.push(format!("{promise}: {} is of {asked}, and the bank was told {moved}", row.id));
         }
     }
     for row in rows.iter().filter(|row| row.channel == bank.account.id) {
@@ -136,8 +148,16 @@ fn balance(bank: &Bank, books: &Books, ledger: &Ledger, unbooked: i64, found: &m
 }
 
 /// What is set aside and has gone back is never more than came in.
-fn reservations(payment: &PaymentRow, found: &mut Vec<String>) {
+fn reservations(payment: &PaymentRow, refunds: &[OutflowRow], found: &mut Vec<String>) {
     for attempt in &payment.attempts {
+        let of_it = || refunds.iter().filter(|refund| refund.attempt == attempt.id);
+        let done: i64 = of_it().filter(|r| r.state == "succeeded").map(|r| r.amount).sum();
+        let under_way = of_it().filter(|r| !matches!(r.state, "succeeded" | "failed"));
+        let under_way: i64 = under_way.map(|refund| refund.amount).sum();
+        if (done, under_way) != (attempt.refunded, attempt.refunding) {
+            let shown = (attempt.refunded, attempt.refunding);
+            found.push(format!("J4: {} shows {shown:?}, its refunds {:?}", attempt.id, (done, under_way)));
+        }
         let out = attempt.refunding + attempt.refunded;
         if attempt.refunding < 0 || attempt.refunded < 0 || out > attempt.received {
             found.push(format!("J4: attempt {} has {out} of {} out", attempt.id, attempt.received));
