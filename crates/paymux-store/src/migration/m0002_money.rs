@@ -39,7 +39,8 @@ pub(super) fn parts(backend: DbBackend) -> Vec<String> {
 }
 
 /// Columns of tables that were there. A sum of an attempt that was set aside or given back is never
-/// more than what came in on it.
+/// more than what came in on it. A callback that was applied has the key by which it is known again; the
+/// rule stands at a new column since SQLite takes none for a table that is there.
 ///
 /// `settled` of a second sum is written by the core as `\"settled\":false`: a quote inside of a value is
 /// escaped, so that the text with plain quotes is found where a sum waits and nowhere else.
@@ -53,7 +54,8 @@ CREATE INDEX attempts_held ON attempts (created_at, id)
     WHERE (state <> 'paid' AND received > refunding + refunded) OR more LIKE '%"settled":false%';
 CREATE INDEX attempts_window ON attempts (channel, created_at, number);
 
-ALTER TABLE callbacks ADD COLUMN settled_at {int};
+ALTER TABLE callbacks ADD COLUMN settled_at {int} CONSTRAINT callbacks_claim
+    CHECK (verdict <> 'applied' OR event_key IS NOT NULL);
 CREATE INDEX callbacks_unmatched ON callbacks (received_at, id)
     WHERE verdict IN ('orphan', 'quarantined') AND settled_at IS NULL;
 CREATE INDEX callbacks_list ON callbacks (received_at, id);

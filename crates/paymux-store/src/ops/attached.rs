@@ -2,7 +2,7 @@
 //! deliveries, the operator's line.
 
 use paymux_core::posting::Posting;
-use paymux_core::store::{Applied, AuditRow, CallbackRow, Event, StoreError};
+use paymux_core::store::{Applied, AuditRow, CallbackRow, CallbackVerdict, Event, StoreError};
 
 use crate::fault::{Constraint, Fault};
 use crate::rows::{self, names};
@@ -19,6 +19,7 @@ impl Attached<'_> {
     /// Adds its rows, after those that they refer to.
     pub(crate) fn write(&self, script: &mut Script) -> Result<(), Fault> {
         if let Some(callback) = self.callback {
+            check_claims(callback)?;
             let values = rows::callback_values(callback)?;
             script.step(|sql| sql.insert("callbacks", &names::CALLBACKS, values));
         }
@@ -32,6 +33,14 @@ impl Attached<'_> {
         }
         Ok(())
     }
+}
+
+/// What was not applied, or has no key, keeps nobody from applying it again.
+fn check_claims(callback: &CallbackRow) -> Result<(), Fault> {
+    if callback.verdict != CallbackVerdict::Applied || callback.event_key.is_none() {
+        return Err(Fault::Corrupt("a change by a callback that claims no event"));
+    }
+    Ok(())
 }
 
 fn add_event(script: &mut Script, event: &Event) {

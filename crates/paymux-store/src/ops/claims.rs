@@ -12,6 +12,9 @@ use crate::script::Sql;
 /// The most claims that one call forgets.
 const FORGOTTEN_MAX: i64 = 256;
 
+/// How often a key is tried for that others forget just when it is found to be held.
+const TRIES: u32 = 8;
+
 /// Whether a call also forgets claims whose time is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tidy {
@@ -35,11 +38,16 @@ impl Work for Claiming {
         if self.tidy == Tidy::Yes {
             self.forget(db).await?;
         }
-        if self.take(db).await? {
-            return Ok(Claimed::New);
+        for _ in 0..TRIES {
+            if self.take(db).await? {
+                return Ok(Claimed::New);
+            }
+            if let Some(holder) = self.holder(db).await? {
+                let same = holder == rows::plain(&self.claim.digest);
+                return Ok(if same { Claimed::Same } else { Claimed::Other });
+            }
         }
-        let same = self.holder(db).await? == rows::plain(&self.claim.digest);
-        Ok(if same { Claimed::Same } else { Claimed::Other })
+        Err(Fault::Corrupt("a claim that is neither free nor held"))
     }
 }
 
@@ -63,13 +71,12 @@ impl Claiming {
         Ok(!sql.rows(db).await?.is_empty())
     }
 
-    /// The digest for which the key stands.
-    async fn holder<C: ConnectionTrait>(&self, db: &C) -> Result<String, Fault> {
+    /// The digest for which the key stands, unless another node has just forgotten it.
+    async fn holder<C: ConnectionTrait>(&self, db: &C) -> Result<Option<String>, Fault> {
         let mut sql = Sql::new(db.get_database_backend());
         sql.push("SELECT digest FROM claims WHERE scope = ").bind(rows::text(&self.claim.scope));
         sql.push(" AND key = ").bind(rows::text(&self.claim.key));
-        let rows = sql.rows(db).await?;
-        Cells::new(rows.first().ok_or(Fault::Corrupt("a claim that is neither free nor held"))?).next()
+        sql.rows(db).await?.first().map(|row| Cells::new(row).next()).transpose()
     }
 
     async fn forget<C: ConnectionTrait>(&self, db: &C) -> Result<(), Fault> {

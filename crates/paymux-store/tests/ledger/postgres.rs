@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use paymux_core::store::{Applied, Opened, Outbox, PaymentLedger, StoreError};
+use paymux_core::clock::Timestamp;
+use paymux_core::store::{Applied, Claim, Claimed, Opened, Outbox, PaymentLedger, StoreError};
 use paymux_store::{ConnectError, Ledger, Options};
 use paymux_testkit::Fixtures;
 use paymux_testkit::fixtures::{all_of, opening_of, paid};
@@ -131,6 +132,46 @@ async fn lost_connections_are_told_and_replaced() {
     }
     assert!(stored >= 20, "{stored} of 30");
     assert_eq!(ledger.payments(&all_of("shop")).await.unwrap().len(), stored);
+}
+
+fn claim(digest: &str, at: i64, until: i64) -> Claim {
+    let (at, until) = (Timestamp::from_ms(at), Timestamp::from_ms(until));
+    Claim { scope: "shop".into(), key: "k".into(), digest: digest.into(), at, until }
+}
+
+/// Waits until so many connections wait for a lock.
+async fn locked(tool: &sqlx::PgPool, count: i64) {
+    let waiting = "SELECT count(*) FROM pg_stat_activity \
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while sqlx::query_scalar::<_, i64>(waiting).fetch_one(tool).await.unwrap() != count {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A node whose clock is ahead forgets the key after a claim has found it held, and before the claim has
+/// read for what.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_is_forgotten_meanwhile_is_free() {
+    let place = OnPostgres::new().await;
+    let ledger = Arc::new(place.open().await);
+    assert_eq!(ledger.claim(claim("one", 100, 200)).await, Ok(Claimed::New));
+    let (looking, holding, forgetting) = (place.tool().await, place.tool().await, place.tool().await);
+    let mut held = holding.begin().await.unwrap();
+    sqlx::query("SELECT 1 FROM claims FOR UPDATE").execute(&mut *held).await.unwrap();
+    let asking = tokio::spawn({
+        let ledger = ledger.clone();
+        async move { ledger.claim(claim("two", 150, 300)).await }
+    });
+    locked(&looking, 1).await;
+    let forgotten = tokio::spawn(async move {
+        let all = "BEGIN; LOCK TABLE claims IN ACCESS EXCLUSIVE MODE; DELETE FROM claims; COMMIT";
+        sqlx::raw_sql(all).execute(&forgetting).await.unwrap();
+    });
+    locked(&looking, 2).await;
+    held.rollback().await.unwrap();
+    forgotten.await.unwrap();
+    assert_eq!(asking.await.unwrap(), Ok(Claimed::New));
+    assert_eq!(ledger.claim(claim("two", 150, 300)).await, Ok(Claimed::Same));
 }
 
 /// As a primary that became a standby under a running node.

@@ -34,8 +34,13 @@ fn applied_key(row: &CallbackRow) -> Option<(ChannelId, String)> {
 impl Books {
     /// Every reason against it; [`Applied::Done`] where there is none.
     pub(super) fn check_attached(&self, attached: &Attached) -> Result<Applied, StoreError> {
-        if attached.callback.as_ref().and_then(applied_key).is_some_and(|key| self.applied.contains(&key)) {
-            return Ok(Applied::CallbackKnown);
+        if let Some(row) = &attached.callback {
+            let Some(key) = applied_key(row) else {
+                return corrupt("a change by a callback that claims no event");
+            };
+            if self.applied.contains(&key) {
+                return Ok(Applied::CallbackKnown);
+            }
         }
         attached.callback.iter().try_for_each(|row| self.check_callback(row))?;
         self.check_events(&attached.events)?;

@@ -4,7 +4,7 @@ use paymux_core::clock::Timestamp;
 use paymux_core::ids::OrderNo;
 use paymux_core::money::{Currency, Money};
 use paymux_core::payment::{AttemptState, Failure, Held, NextAction, Payment, Status};
-use paymux_core::store::{Applied, CallbackVerdict, Change, EventKind, Touched};
+use paymux_core::store::{Applied, CallbackRow, CallbackVerdict, Change, EventKind, Touched};
 
 use super::Subject;
 use crate::fixtures::{
@@ -232,6 +232,22 @@ pub async fn refuses_a_known_event_key(subject: &Subject) {
     again.callback = Some(fixtures.applied(&one, "key"));
     subject.writes_nothing(again, Ok(Applied::CallbackKnown)).await;
     subject.done(full(&fixtures, &two, "KEY")).await;
+}
+
+/// Nothing would tell that it comes again.
+pub async fn refuses_a_callback_that_claims_no_event(subject: &Subject) {
+    let fixtures = Fixtures::new(1);
+    let seen = subject.opened(fixtures.opening("shop", "A1")).await;
+    let check = async |edit: &dyn Fn(&mut CallbackRow)| {
+        let mut change = full(&fixtures, &seen, "key");
+        change.callback.iter_mut().for_each(edit);
+        subject.writes_nothing(change, Err("corrupt")).await;
+    };
+    check(&|row| row.event_key = None).await;
+    for verdict in CallbackVerdict::ALL.iter().filter(|verdict| **verdict != CallbackVerdict::Applied) {
+        check(&|row| row.verdict = *verdict).await;
+    }
+    subject.done(full(&fixtures, &seen, "key")).await;
 }
 
 pub async fn keys_are_of_a_channel_and_of_applied_ones(subject: &Subject) {

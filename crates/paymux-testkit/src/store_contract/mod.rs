@@ -235,7 +235,8 @@ macro_rules! store_contract {
                 is_stale_by_version, is_stale_by_state, is_stale_by_fence, is_stale_without_a_payment,
                 is_stale_for_an_attempt_of_another_payment, ends_one_attempt_and_begins_the_next,
                 refuses_a_second_live_attempt, moves_life_from_one_attempt_to_another,
-                refuses_a_known_event_key, keys_are_of_a_channel_and_of_applied_ones,
+                refuses_a_known_event_key, refuses_a_callback_that_claims_no_event,
+                keys_are_of_a_channel_and_of_applied_ones,
                 keeps_every_word, keeps_foreign_money, refuses_a_version_that_does_not_follow,
                 refuses_attempts_that_are_not_there, refuses_a_used_event_id, refuses_a_used_sequence,
                 refuses_a_number_in_use, keeps_no_nul;
