@@ -106,6 +106,22 @@ pub(super) enum Paid {
 }
 
 impl Order {
+    /// One of so much that nothing has happened to.
+    pub(super) fn fresh(amount: i64) -> Self {
+        Self {
+            subject: String::new(),
+            amount,
+            opened_at: 0,
+            ends_at: None,
+            visible_at: 0,
+            ended_at: None,
+            seen_at: None,
+            is_told: false,
+            is_invited: false,
+            takes: Vec::new(),
+        }
+    }
+
     /// Whether it would take money now: open, and its timer not over for longer than a payment under way
     /// may last.
     pub(super) fn is_payable(&self, account: &Account, now: i64) -> bool {

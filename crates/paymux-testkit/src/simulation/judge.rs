@@ -5,6 +5,8 @@ mod end;
 mod entries;
 mod seal;
 mod sums;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

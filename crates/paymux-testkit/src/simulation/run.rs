@@ -64,7 +64,8 @@ pub fn run(seed: u64, keep: Keep) -> Run {
     })
 }
 
-async fn play(world: &Arc<World>) {
+/// Lets everything happen, from the first purchase to the last operator's word; what the ledger says then.
+pub(super) async fn play(world: &Arc<World>) -> Ledger {
     world.start();
     stories::begin(world);
     begin_operator(world);
@@ -79,6 +80,7 @@ async fn play(world: &Arc<World>) {
         ledger = settle(world, OPERATORS_MS_MAX, true).await;
     }
     check_end(world, &ledger, Hour::Resolved);
+    ledger
 }
 
 /// An operator who works while everything else goes on.

@@ -135,15 +135,10 @@ impl Bank {
         let hidden_for = if hides { self.dice.between(1000, most) } else { 0 };
         Some(Order {
             subject: fields.get("subject")?.clone(),
-            amount,
             opened_at: now,
             ends_at,
             visible_at: now + hidden_for,
-            ended_at: None,
-            seen_at: None,
-            is_told: false,
-            is_invited: false,
-            takes: Vec::new(),
+            ..Order::fresh(amount)
         })
     }
 

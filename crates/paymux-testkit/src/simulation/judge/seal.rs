@@ -16,6 +16,14 @@ pub(super) fn is_valid(key: &[u8; 32], id: &str, at: &str, body: &str, signature
     signature.split(' ').any(|given| given == want)
 }
 
+/// A signature with that key.
+#[cfg(test)]
+pub(super) fn signed(key: &[u8; 32], id: &str, at: &str, body: &str) -> String {
+    let secret = paymux_sign::WebhookSecret::parse(&format!("whsec_{}", STANDARD.encode(key))).unwrap();
+    let message = paymux_sign::WebhookMessage::new(id, at.parse().unwrap(), body.as_bytes()).unwrap();
+    message.signature(&secret, None)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -23,9 +31,7 @@ mod tests {
     #[test]
     fn believes_what_paymux_signs_and_nothing_else() {
         let key = [7_u8; 32];
-        let secret = paymux_sign::WebhookSecret::parse(&format!("whsec_{}", STANDARD.encode(key))).unwrap();
-        let signed = paymux_sign::WebhookMessage::new("evt_1", 1_709_251_200, b"{}").unwrap();
-        let signature = signed.signature(&secret, None);
+        let signature = signed(&key, "evt_1", "1709251200", "{}");
         assert!(is_valid(&key, "evt_1", "1709251200", "{}", &signature));
         assert!(!is_valid(&key, "evt_2", "1709251200", "{}", &signature));
         assert!(!is_valid(&key, "evt_1", "1709251201", "{}", &signature));

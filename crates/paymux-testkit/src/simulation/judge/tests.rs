@@ -1,0 +1,312 @@
+//! A judge that cannot fail is none: each row plants one inconsistency in a run that is clean, and the judge
+//! must name the promise that it breaks.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::simulation::bank::{Outgo, OutgoKind};
+use crate::simulation::books::{AttemptRow, EventRow, Ledger, OutflowRow, PaymentRow, QueueRow};
+use crate::simulation::run::play;
+use crate::simulation::world::Keep;
+
+/// Among how many seeds one must have what a plant needs.
+const SEEDS_MAX: u64 = 300;
+
+/// Plants something; false where the run has nothing to plant it in.
+type Plant = fn(&World, &mut Ledger) -> bool;
+
+fn on_paused_time<T>(work: impl Future<Output = T>) -> T {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_time().start_paused(true).build().unwrap().block_on(work)
+}
+
+/// What the judge finds at the end of that seed's run with that planted; `None` where it could not be.
+async fn found(seed: u64, plant: Plant) -> Option<Vec<String>> {
+    let world = World::new(seed, Keep::default());
+    let mut ledger = play(&world).await;
+    assert_eq!(world.judge.violations(), Vec::<String>::new(), "seed {seed} is not clean");
+    let is_planted = plant(&world, &mut ledger);
+    if is_planted {
+        check_end(&world, &ledger, Hour::Resolved);
+    }
+    world.close();
+    is_planted.then(|| world.judge.violations())
+}
+
+#[track_caller]
+fn check(promise: &str, plant: Plant) {
+    for seed in 1..=SEEDS_MAX {
+        if let Some(found) = on_paused_time(found(seed, plant)) {
+            let names = found.iter().any(|what| what.starts_with(promise));
+            assert!(names, "seed {seed}: {promise} is broken, and the judge found {found:#?}");
+            return;
+        }
+    }
+    panic!("none of {SEEDS_MAX} seeds has what this needs");
+}
+
+fn attempt(ledger: &mut Ledger, is_it: fn(&AttemptRow) -> bool) -> Option<&mut AttemptRow> {
+    ledger.payments.iter_mut().flat_map(|payment| &mut payment.attempts).find(|attempt| is_it(attempt))
+}
+
+fn event<'a>(ledger: &'a mut Ledger, kind: &str) -> Option<&'a mut EventRow> {
+    ledger.events.iter_mut().find(|event| event.kind == kind)
+}
+
+/// Does it to the first one; false where there is none.
+fn edit<T>(one: Option<T>, plant: impl FnOnce(T)) -> bool {
+    one.map(plant).is_some()
+}
+
+fn edit_order(world: &World, is_it: fn(&Order) -> bool, plant: fn(&mut Order)) -> bool {
+    world.banks.iter().any(|bank| edit(bank.books().orders.values_mut().find(|order| is_it(order)), plant))
+}
+
+fn edit_outgo(world: &World, of: OutgoKind, plant: fn(&mut Outgo)) -> bool {
+    let left_once = |outgo: &&mut Outgo| outgo.left_at.len() == 1;
+    world.banks.iter().any(|bank| edit(bank.books().outgoes(of).values_mut().find(left_once), plant))
+}
+
+fn is_done(row: &&mut OutflowRow) -> bool {
+    row.state == "succeeded" && row.origin == "merchant"
+}
+
+#[test]
+fn misses_what_was_acknowledged() {
+    check("J2", |_, ledger| ledger.payments.pop().is_some());
+    check("J2", |_, ledger| edit(ledger.payments.first_mut(), |payment| payment.amount += 1));
+    check("J2", |_, ledger| edit(ledger.payments.first_mut(), |payment| payment.app = "other".to_owned()));
+    check("J2", |_, ledger| ledger.transfers.pop().is_some());
+}
+
+#[test]
+fn counts_what_came_in() {
+    check("J3", |world, _| edit_order(world, Order::is_paid, |order| order.takes[0].amount += 1));
+    check("J3", |world, _| {
+        edit_order(world, Order::is_paid, |order| {
+            let twice = order.takes[0].clone();
+            order.takes.push(twice);
+        })
+    });
+    check("J3", |world, _| edit_order(world, |_| true, |order| order.amount += 1));
+    check("J3", |world, _| {
+        let mut books = world.banks[0].books();
+        let order = books.orders.values().next().cloned();
+        edit(order, |order| drop(books.orders.insert("nobody's".to_owned(), order)))
+    });
+    check("J3", |_, ledger| edit(attempt(ledger, |a| a.state == "paid"), |attempt| attempt.received += 1));
+    check("J3", |_, ledger| edit(attempt(ledger, |a| a.state == "closed"), |a| a.received = 5));
+}
+
+#[test]
+fn counts_what_went_back() {
+    check("J4", |world, _| edit_outgo(world, OutgoKind::Back, |back| back.left_at.push(1)));
+    check("J4", |world, _| edit_outgo(world, OutgoKind::Back, |back| back.left_at.clear()));
+    check("J4", |world, _| edit_outgo(world, OutgoKind::Back, |back| back.amount += 1));
+    check("J4", |_, ledger| edit(ledger.refunds.iter_mut().find(is_done), |refund| refund.state = "failed"));
+    check("J4", |_, ledger| edit(ledger.refunds.iter_mut().find(is_done), |refund| refund.amount += 1));
+    check("J4", |_, ledger| edit(attempt(ledger, |a| a.refunded > 0), |a| a.refunded = a.received + 1));
+    check("J4", |_, ledger| edit(attempt(ledger, |a| a.state == "paid"), |a| a.refunding = -1));
+    check("J4", |_, ledger| {
+        edit(ledger.payments.iter_mut().find(|p| p.received > 0), |p| p.refunded = p.received + 1)
+    });
+}
+
+#[test]
+fn counts_what_was_paid_out() {
+    check("J8", |world, _| edit_outgo(world, OutgoKind::Payout, |payout| payout.left_at.push(1)));
+    check("J8", |world, _| edit_outgo(world, OutgoKind::Payout, |payout| payout.left_at.clear()));
+    check("J8", |world, _| edit_outgo(world, OutgoKind::Payout, |payout| payout.amount += 1));
+    check("J8", |_, ledger| edit(ledger.transfers.iter_mut().find(is_done), |row| row.state = "failed"));
+    check("J8", |_, ledger| {
+        edit(ledger.transfers.iter_mut().find(is_done), |row| row.number = "?".to_owned())
+    });
+}
+
+#[test]
+fn knows_who_was_not_told() {
+    check("J5", |_, ledger| edit(ledger.events.first_mut(), |event| event.delivery = "pending"));
+    check("J5", |_, ledger| edit(ledger.events.first_mut(), |event| event.delivery = "dead"));
+    check("J5", |_, ledger| edit(ledger.events.first_mut(), |event| event.body.push(' ')));
+    check("J5", |_, ledger| edit(ledger.events.first_mut(), |event| event.sequence += 1));
+    check("J5", |_, ledger| ledger.events.pop().is_some());
+    check("J5", |world, _| world.judge.notes().told.pop_first().is_some());
+    check("J5", |_, ledger| edit(event(ledger, "payment.succeeded"), |event| event.kind = "payment.failed"));
+    check("J5", |_, ledger| {
+        edit(event(ledger, "payment.duplicate_paid"), |event| event.kind = "payment.underpaid")
+    });
+    check("J5", |_, ledger| edit(event(ledger, "refund.succeeded"), |event| event.kind = "refund.failed"));
+    check("J5", |_, ledger| {
+        edit(event(ledger, "transfer.succeeded"), |event| event.kind = "transfer.failed")
+    });
+    check("J5", |_, ledger| {
+        edit(ledger.payments.iter_mut().find(|p| p.events == 1 && p.status == "expired"), |payment| {
+            payment.held = Some("late");
+        })
+    });
+}
+
+#[test]
+fn knows_what_is_parked() {
+    check("J6", |_, ledger| edit(ledger.payments.first_mut(), |payment| payment.status = "pending"));
+    check("J6", |_, ledger| edit(attempt(ledger, |_| true), |attempt| attempt.state = "unknown"));
+    check("J6", |_, ledger| edit(ledger.refunds.first_mut(), |refund| refund.state = "needs_action"));
+    check("J6", |_, ledger| edit(ledger.transfers.first_mut(), |transfer| transfer.state = "unknown"));
+    check("J6", |_, ledger| edit(ledger.payments.first_mut(), |payment| payment.held = Some("late")));
+    check("J6", |_, ledger| {
+        ledger.queue.push(waiting("money_held", "shop"));
+        true
+    });
+    check("J6: the metric", |_, ledger| {
+        ledger.waiting.push(("money_held", 1));
+        true
+    });
+    check("J6: money_held att_1 does not say", |_, ledger| {
+        ledger.queue.push(waiting("money_held", ""));
+        true
+    });
+}
+
+fn waiting(kind: &'static str, channel: &str) -> QueueRow {
+    QueueRow {
+        kind,
+        id: "att_1".to_owned(),
+        app: "shop".to_owned(),
+        channel: channel.to_owned(),
+        payment: String::new(),
+        since_ms: 0,
+    }
+}
+
+#[test]
+fn knows_one_number_for_two_things() {
+    check("J7", |_, ledger| {
+        let twin =
+            ledger.payments.first().map(|first| PaymentRow { id: "pay_2".to_owned(), ..first.clone() });
+        edit(twin, |twin| ledger.payments.push(twin))
+    });
+    check("J7", |_, ledger| {
+        let twin = ledger.refunds.iter().find(|refund| refund.origin == "merchant").cloned();
+        edit(twin, |twin| ledger.refunds.push(twin))
+    });
+    check("J7", |_, ledger| {
+        let twin = ledger.transfers.first().cloned();
+        edit(twin, |twin| ledger.transfers.push(twin))
+    });
+}
+
+#[test]
+fn knows_success_without_money() {
+    check("J9", |_, ledger| edit(attempt(ledger, |a| a.state == "paid"), |attempt| attempt.state = "closed"));
+    let body = |channel: &str, number: &str, received: i64| {
+        let data = serde_json::json!({
+            "object": "payment", "id": "pay_1", "status": "succeeded", "amount": 100,
+            "amount_received": received, "amount_discount": 0, "channel": channel, "provider_order_no": number,
+        });
+        data.to_string()
+    };
+    let seen = |text: &str| {
+        let text = text.to_owned();
+        watched(move |world| {
+            let merchant = world.merchants[0].clone();
+            world.judge.answered(world, &merchant, &Ask::Find("pay_1".to_owned()), 200, &text);
+        })
+    };
+    assert!(seen(&body("qr-a", "n1", 101))[0].starts_with("J9"), "more than the bank has");
+    assert!(seen(&body("qr-a", "n2", 100))[0].starts_with("J9"), "an order that took nothing");
+    assert!(seen(&body("qr-a", "n1", 0))[0].starts_with("J9"), "nothing");
+    assert!(seen(&body("qr-a", "n1", 99))[0].starts_with("J9"), "less than asked");
+    assert_eq!(seen(&body("qr-a", "n1", 100)), Vec::<String>::new());
+}
+
+#[test]
+fn adds_up_the_books() {
+    check("J10", |_, ledger| ledger.postings.pop().is_some());
+    check("J10", |_, ledger| {
+        let twice = ledger.postings.first().cloned();
+        edit(twice, |line| ledger.postings.push(line))
+    });
+    check("J10", |_, ledger| edit(ledger.postings.first_mut(), |line| line.amount = 0));
+    check("J10", |_, ledger| edit(ledger.postings.first_mut(), |line| line.amount += 1));
+    check("J10", |_, ledger| {
+        edit(ledger.postings.first_mut(), |line| std::mem::swap(&mut line.debit, &mut line.credit))
+    });
+    check("J10", |_, ledger| {
+        edit(ledger.postings.iter_mut().find(|line| line.kind == "released"), |line| {
+            line.credit = "app:other".to_owned();
+        })
+    });
+    check("J10", |_, ledger| edit(ledger.postings.first_mut(), |line| line.attempt = "att_other".to_owned()));
+}
+
+/// What the judge says of something in a world where `qr-a` has order `n1`, shown and paid with 100, and
+/// `n2` and `n3` of the same purchase as each other, not shown.
+fn watched(happens: impl FnOnce(&Arc<World>)) -> Vec<String> {
+    on_paused_time(async {
+        let world = World::new(1, Keep::default());
+        let bank = world.bank("qr-a").unwrap();
+        for number in ["n1", "n2", "n3"] {
+            let subject = if number == "n1" { "shop/A1" } else { "shop/A2" };
+            let order = Order { subject: subject.to_owned(), ..Order::fresh(100) };
+            bank.books().orders.insert(number.to_owned(), order);
+        }
+        bank.note_seen("n1", 0);
+        bank.pay("n1", 100, 0);
+        happens(&world);
+        world.judge.violations()
+    })
+}
+
+#[test]
+fn sees_two_orders_that_can_take_money() {
+    let seen = |numbers: &'static [&'static str]| {
+        watched(move |world| {
+            let bank = world.bank("qr-a").unwrap();
+            for number in numbers {
+                bank.note_seen(number, 0);
+                world.judge.check_exposure(world, &bank, number);
+            }
+        })
+    };
+    assert!(seen(&["n2", "n3"])[0].starts_with("J1"));
+    assert_eq!(seen(&["n1", "n2"]), Vec::<String>::new(), "two purchases");
+}
+
+#[test]
+fn hears_when_answers_contradict_each_other() {
+    let created = |answers: &'static [(u16, &'static str)]| {
+        watched(move |world| {
+            let merchant = world.merchants[0].clone();
+            let ask = Ask::Create(r#"{"order_no":"A1","amount":100}"#.to_owned());
+            for (status, text) in answers {
+                world.judge.answered(world, &merchant, &ask, *status, text);
+            }
+        })
+    };
+    const ONE: &str = r#"{"id":"pay_1","amount":100}"#;
+    assert_eq!(created(&[(201, ONE), (200, ONE)]), Vec::<String>::new());
+    assert!(created(&[(201, ONE), (201, ONE)])[0].starts_with("J7"), "new twice");
+    assert!(created(&[(201, ONE), (200, r#"{"id":"pay_2","amount":100}"#)])[0].starts_with("J7"));
+    assert!(created(&[(201, r#"{"id":"pay_1","amount":99}"#)])[0].starts_with("J7"), "another amount");
+    assert!(created(&[(201, ONE), (422, r#"{"code":"order_mismatch"}"#)])[0].starts_with("J7"));
+    assert!(created(&[(500, r#"{"code":"internal"}"#)])[0].starts_with("J2"));
+}
+
+#[test]
+fn hears_false_notices() {
+    let told = |notices: &'static [(&'static str, &'static str)], is_signed: bool| {
+        watched(move |world| {
+            let merchant = world.merchants[0].clone();
+            for (id, body) in notices {
+                let key = if is_signed { merchant.key } else { [0; 32] };
+                let signature = seal::signed(&key, id, "1709251200", body);
+                world.judge.told(world, &merchant, [id, "1709251200", &signature], body);
+            }
+        })
+    };
+    assert_eq!(told(&[("evt_1", "{}"), ("evt_1", "{}")], true), Vec::<String>::new());
+    assert!(told(&[("evt_1", "{}")], false)[0].starts_with("J5"), "another's secret");
+    assert!(told(&[("evt_1", "{}"), ("evt_1", "{ }")], true)[0].starts_with("J5"), "another body");
+    const DONE: &str = r#"{"type":"refund.succeeded","data":{"channel":"qr-a","provider_refund_no":"r1"}}"#;
+    assert!(told(&[("evt_1", DONE)], true)[0].starts_with("J5"), "a refund that the bank does not know");
+}
