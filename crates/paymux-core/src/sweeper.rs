@@ -89,6 +89,11 @@ impl Payments {
         if !ends || payment.held.is_some() {
             return Ok(());
         }
+        if has_gone_back(&attempt) {
+            // Its provider goes on to call it paid, and will neither close it nor call it closed.
+            self.learn(payment, id, Happening::CloseDone, &Facts::default()).await?;
+            return Ok(());
+        }
         if can_close(catalog, &payment, &attempt) {
             if self.now() < closable_from(catalog, &payment, &attempt) {
                 return Ok(());
@@ -142,6 +147,12 @@ fn is_stuck(catalog: &Catalog, payment: &Payment, attempt: &Attempt, now: Timest
     attempt.state == AttemptState::Unknown
         && !spec.payer_must_act
         && now >= attempt.created_at.plus(limit).plus(STUCK_MARGIN)
+}
+
+/// Whether an attempt took money, and a person or a refund has sent all of it back: the order is used up.
+fn has_gone_back(attempt: &Attempt) -> bool {
+    let is_back = attempt.received.is_some_and(|received| received.minor() == attempt.refunded);
+    is_back && !attempt.holds_money()
 }
 
 /// Whether an attempt that can still take money must be ended.
