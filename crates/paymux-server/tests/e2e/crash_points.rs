@@ -90,9 +90,8 @@ mod armed {
                 sleep(Duration::from_millis(20)).await;
             }
         };
-        if timeout(PATIENCE, stored).await.is_err() {
-            panic!("{case}: {:?} are stored, not {want:?}", world.database().pairs(VERDICTS).await);
-        }
+        let is_stored = timeout(PATIENCE, stored).await.is_ok();
+        assert!(is_stored, "{case}: {:?} are stored, not {want:?}", world.database().pairs(VERDICTS).await);
         assert_eq!(world.notices_once(1).await.len(), 1, "{case}");
         world.end().await;
     }

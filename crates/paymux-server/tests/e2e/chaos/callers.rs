@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use paymux_sim::{CallFault, Rule, SimConfig};
 use paymux_testkit::chaos::{ChaosProxy, Direction, End, Toxic};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::crash::{Customers, judge};
 use crate::database::Kind;
 use crate::world::World;
 
-/// How often paymux is told to stop, and how often the line breaks before each.
-const STOPS: u64 = 12;
-const BREAKS: u64 = 60;
-/// How far apart the breaks are, at the most.
+/// How often paymux is told to stop, and how often the line is made to break before each.
+const STOPS: u64 = 10;
+const BREAKS: u64 = 25;
+/// How far apart the breaks are, at the most, and how long each may take to strike.
 const PAUSE_MS_MAX: u64 = 10;
+const STRIKE_MAX: Duration = Duration::from_millis(250);
 /// Where a connection breaks, at the latest: it carries some requests and answers of a few hundred bytes.
 const BYTES_MAX: u64 = 3000;
 /// How long everything may take to settle afterwards.
@@ -39,7 +40,7 @@ async fn callers_that_hang_up_and_stops_under_load_leave_nothing_half() {
             sleep(Duration::from_millis(dice.u64(0..=PAUSE_MS_MAX))).await;
             let direction = if dice.bool() { Direction::Up } else { Direction::Down };
             let end = if dice.bool() { End::Reset } else { End::Close };
-            line.once(direction, Toxic::Cut { after: dice.u64(0..BYTES_MAX), end });
+            strike(&line, direction, Toxic::Cut { after: dice.u64(0..BYTES_MAX), end }).await;
         }
         // It must end in order and in good time.
         world.restart().await;
@@ -53,4 +54,17 @@ async fn callers_that_hang_up_and_stops_under_load_leave_nothing_half() {
     assert!(verdict.faults.is_empty(), "seed {seed}: {:#?}", verdict.faults);
     assert!(verdict.payments > STOPS * 2 && verdict.paid > STOPS, "too little work: {verdict:?}");
     world.end().await;
+}
+
+/// Sets the toxic and waits until it has struck, if it does so in good time: the callers may have nothing
+/// to say just now.
+async fn strike(line: &ChaosProxy, direction: Direction, toxic: Toxic) {
+    let before = line.struck();
+    line.once(direction, toxic);
+    let struck = async {
+        while line.struck() == before {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let _ = timeout(STRIKE_MAX, struck).await;
 }
