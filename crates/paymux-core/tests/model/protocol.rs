@@ -74,6 +74,7 @@ struct Sender {
 
 /// One attempt, with all that is on its way because of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing of its own that has happened or not")]
 struct Attempt {
     state: AttemptState,
     shown: bool,
@@ -378,7 +379,7 @@ impl Protocol {
         match effect {
             Effect::Show => world.attempts[i].shown |= happening == Happening::AnswerOpen,
             Effect::Next if serves_request && world.may_begin_next(self.channels) => {
-                world.attempts.push(Attempt::begun())
+                world.attempts.push(Attempt::begun());
             }
             Effect::Next | Effect::End => world.over = true,
             Effect::Settle => {

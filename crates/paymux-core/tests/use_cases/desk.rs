@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use paymux_core::channel::{Can, QueryAnswer, Receipt};
+use paymux_core::channel::{Can, CancelAnswer, QueryAnswer, Receipt};
 use paymux_core::ids::RefundNo;
 use paymux_core::outflow::OutflowState;
 use paymux_core::payment::{AttemptState as S, Held, Payment, Status};
@@ -172,6 +172,25 @@ async fn what_went_back_by_another_way_is_booked_and_waits_no_more() {
     // Nothing holds it open any more: it ends by its clock.
     world.pass(Duration::from_mins(40)).await;
     assert_eq!(world.stored(&payment).await.status, Status::Expired);
+}
+
+/// A provider does not close an order that somebody has paid too little on, twice, and says so for ever.
+#[tokio::test(start_paused = true)]
+async fn a_payment_ends_although_its_provider_calls_what_went_back_paid() {
+    let world = World::new();
+    let payment = received(&world, 1000).await;
+    let text = callback(payment.attempts[0].number.as_str(), Money::fen(1000), "T2");
+    world.payments.take_callback(channel("a"), text).await.unwrap();
+    for _ in 0..5_000 {
+        let receipt = Receipt { trade_no: Some("T2".to_owned()), ..Receipt::of(Money::fen(1000)) };
+        world.a.on_query(Ok(QueryAnswer::Paid(receipt.clone())));
+        world.a.on_cancel(Ok(CancelAnswer::Paid(receipt)));
+    }
+    resolve(&world, &payment, says(Outcome::ReturnedOutside)).await.unwrap();
+    world.pass(Duration::from_mins(40)).await;
+    let stored = world.stored(&payment).await;
+    assert_eq!((stored.status, stored.attempts[0].state), (Status::Expired, S::Closed));
+    assert_eq!((stored.held, stored.attempts[0].received), (None, Some(Money::fen(1000))));
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,5 +8,6 @@ mod contract_sqlite;
 mod doctor;
 mod postgres;
 mod refund_race;
+mod replay;
 mod sqlite;
 mod support;

@@ -177,7 +177,7 @@ impl Subject {
     }
 
     /// All that the store holds.
-    async fn snapshot(&self) -> Snapshot {
+    pub async fn snapshot(&self) -> Snapshot {
         let mut ids = self.look.ids().await;
         ids.payments.sort_unstable();
         ids.refunds.sort_unstable();

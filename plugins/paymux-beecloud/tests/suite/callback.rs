@@ -343,14 +343,32 @@ proptest! {
     fn no_bytes_make_it_panic(body in prop::collection::vec(any::<u8>(), 0..2000)) {
         assert!(verify(json!({}), body).is_err());
     }
+}
 
-    #[test]
-    fn a_changed_byte_of_a_real_message_never_changes_what_is_claimed(at in 0_usize..800, byte: u8) {
-        let mut body = vector("bc-v4").into_bytes();
-        let at = at % body.len();
-        body[at] = byte;
-        if let Ok(claim) = verify(json!({}), body) {
-            assert_eq!((claim.number.as_str(), claim.received, claim.kind), (NUMBER, Money::fen(1023), ClaimKind::Paid));
+/// Every byte of a real message in each of the 255 other ways, left out, and doubled: some 200,000 messages. Each
+/// is refused, or claims what was signed and settles no more than that.
+#[test]
+fn no_changed_byte_changes_what_is_claimed() {
+    for id in ["bc-v4", "bc-v5"] {
+        let good = vector(id).into_bytes();
+        let bee = channel(json!({}));
+        let said = bee.verify_callback(&post(good.clone())).unwrap();
+        let check = |body: Vec<u8>| {
+            let Ok(claim) = bee.verify_callback(&post(body)) else { return };
+            let signed = (&claim.number, claim.kind, claim.received, &claim.event_key);
+            assert_eq!(signed, (&said.number, said.kind, said.received, &said.event_key), "{id}");
+            let is_same_order = claim.order_amount == said.order_amount || claim.order_amount.is_none();
+            assert!(is_same_order || claim.evidence == Evidence::AskProvider, "{id}: {claim:?}");
+            assert!(!claim.trade_no_is_signed, "{id}");
+        };
+        for at in 0..good.len() {
+            for byte in (0..=u8::MAX).filter(|byte| *byte != good[at]) {
+                let mut body = good.clone();
+                body[at] = byte;
+                check(body);
+            }
+            check([&good[..at], &good[at + 1..]].concat());
+            check([&good[..=at], &good[at..]].concat());
         }
     }
 }

@@ -107,7 +107,7 @@ impl Scene {
         sim.stop().await;
         for entry in std::fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
-            if !path.extension().is_some_and(|end| end == "toml") {
+            if path.extension().is_none_or(|end| end != "toml") {
                 hay.add_file(&path);
             }
         }
