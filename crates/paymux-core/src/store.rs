@@ -1,6 +1,6 @@
 //! The ledger, as a port.
 //!
-//! Every write is one transaction and compares what its writer saw: [`Store::apply`] names the
+//! Every write is one transaction and compares what its writer saw: [`PaymentLedger::apply`] names the
 //! payment's version and each touched attempt's state and fencing number. If any differs, nothing
 //! is written, and the caller reads again and decides anew.
 

@@ -1,8 +1,8 @@
 //! The seeded simulation: core's real use cases over a store, pretend banks and merchants, on one thread
 //! with paused time, driven by one seed.
 //!
-//! A run makes a [`world`], lets merchants, payers and operators do what they do while everything goes
-//! wrong that its seed has turned on, then lets days of calm pass, and has the [`judge`] compare what the
+//! A run makes a `world`, lets merchants, payers and operators do what they do while everything goes
+//! wrong that its seed has turned on, then lets days of calm pass, and has the `judge` compare what the
 //! banks' own books say with what merchants saw and what the ledger holds. The same seed makes the same
 //! run, byte for byte.
 
