@@ -86,7 +86,7 @@ impl Payments {
         let Some(attempt) = payment.attempt(id).cloned() else { return Ok(()) };
         let ends =
             ends_now(&payment, &attempt, self.now()) || is_stuck(catalog, &payment, &attempt, self.now());
-        if !ends || payment.held.is_some() {
+        if !ends || waits_for_a_person(&payment, &attempt) {
             return Ok(());
         }
         if has_gone_back(&attempt) {
@@ -147,6 +147,12 @@ fn is_stuck(catalog: &Catalog, payment: &Payment, attempt: &Attempt, now: Timest
     attempt.state == AttemptState::Unknown
         && !spec.payer_must_act
         && now >= attempt.created_at.plus(limit).plus(STUCK_MARGIN)
+}
+
+/// Whether a person has to say first what becomes of money: of this attempt's, or of another's that may
+/// still be the payment's success. What is held beside a success keeps no sibling open.
+fn waits_for_a_person(payment: &Payment, attempt: &Attempt) -> bool {
+    attempt.keeps_money() || (payment.held.is_some() && !payment.status.is_over())
 }
 
 /// Whether an attempt took money, and a person or a refund has sent all of it back: the order is used up.

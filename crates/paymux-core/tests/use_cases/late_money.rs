@@ -156,6 +156,21 @@ async fn a_second_sum_for_a_paid_order_is_booked_and_held() {
     assert_eq!(world.told().await, ["payment.succeeded", "payment.held"]);
 }
 
+/// What is held beside a success keeps nobody from paying an order that can still be closed.
+#[tokio::test(start_paused = true)]
+async fn a_sibling_is_closed_although_the_paid_one_holds_a_second_sum() {
+    let world = World::new();
+    world.a.on_create(Script::Lose);
+    let payment = world.created(json!({})).await;
+    for trade_no in ["T1", "T2"] {
+        let text = callback(payment.attempts[1].number.as_str(), Money::fen(1999), trade_no);
+        world.payments.take_callback(channel("b"), text).await.unwrap();
+    }
+    assert_eq!(world.stored(&payment).await.held, Some(Held::SecondPayment));
+    world.pass(Duration::from_mins(5)).await;
+    assert_eq!(world.stored(&payment).await.attempts[0].state, S::Closed);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_unsigned_trade_number_makes_no_second_payment_unless_the_provider_says_so() {
     let named = |no: &str| {
