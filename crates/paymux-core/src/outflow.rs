@@ -33,9 +33,9 @@ impl OutflowState {
         matches!(self, Self::Queued | Self::Sending | Self::Pending | Self::NeedsAction | Self::Unknown)
     }
 
-    /// Whether its call is over and a query may tell more.
-    pub const fn is_asked_about(self) -> bool {
-        matches!(self, Self::Pending | Self::NeedsAction | Self::Unknown)
+    /// Whether its call is over and a query may tell more: also of what has failed, in spite of that.
+    pub const fn may_be_asked_about(self) -> bool {
+        matches!(self, Self::Pending | Self::NeedsAction | Self::Unknown | Self::Failed)
     }
 
     /// Whether nothing more is expected. A verified success can still correct a failure.
@@ -124,14 +124,25 @@ pub enum Effect {
     Book,
     /// Give back what was set aside.
     Release,
+    /// Give back what was set aside, at a person's word alone: its provider is asked for a while longer.
+    Trust,
     /// Book it although it had been given back: a word of failure was wrong.
     Reclaim,
+    /// Nothing is asked any more: its provider says too that it failed.
+    Rest,
     /// It contradicts what is booked: a person must look.
     Contradict,
 }
 
 /// One cell of the table.
 pub type Cell = (OutflowState, Effect);
+
+/// Whether a cell leaves all as it is. `is_looked_at` tells whether a worker looks again: what has ended
+/// for good is not looked at anew because somebody asked.
+pub(crate) fn is_idle((next, effect): Cell, is_looked_at: bool) -> bool {
+    let is_look = matches!(effect, Effect::Ask | Effect::Rest);
+    effect == Effect::Ignore || (is_look && next.is_over() && !is_looked_at)
+}
 
 /// What `happening` does to a refund or a payout in `state`.
 pub fn step(state: OutflowState, happening: Happening) -> Cell {
@@ -183,7 +194,8 @@ fn waiting(state: OutflowState, happening: Happening) -> Cell {
     use OutflowState as S;
     match happening {
         H::QueryDone | H::CallbackDone | H::OperatorDone => (S::Succeeded, Effect::Book),
-        H::QueryFailed | H::CallbackFailed | H::OperatorNotDone => (S::Failed, Effect::Release),
+        H::QueryFailed | H::CallbackFailed => (S::Failed, Effect::Release),
+        H::OperatorNotDone => (S::Failed, Effect::Trust),
         // What waits for a person goes on waiting while the provider says "under way".
         H::QueryPending if state == S::NeedsAction => (S::NeedsAction, Effect::Ask),
         H::QueryPending => (S::Pending, Effect::Ask),
@@ -211,12 +223,18 @@ fn succeeded(happening: Happening) -> Cell {
     (OutflowState::Succeeded, effect)
 }
 
-/// Given back. If the money has left all the same, that is booked.
+/// Given back. If the money has left all the same, that is booked; where only a person has said that it
+/// has not, its provider is asked for a while whether that is so.
 fn failed(happening: Happening) -> Cell {
     use Happening as H;
+    use OutflowState as S;
     match happening {
-        H::QueryDone | H::CallbackDone | H::OperatorDone => (OutflowState::Succeeded, Effect::Reclaim),
-        _ => (OutflowState::Failed, Effect::Ignore),
+        H::QueryDone | H::CallbackDone | H::OperatorDone => (S::Succeeded, Effect::Reclaim),
+        H::QueryFailed => (S::Failed, Effect::Rest),
+        H::QueryPending | H::QueryNeedsAction | H::QueryNotFound | H::QueryUnknown => {
+            (S::Failed, Effect::Ask)
+        }
+        _ => (S::Failed, Effect::Ignore),
     }
 }
 

@@ -17,16 +17,16 @@ AnswerNotSent     .                  failed:Release      .                   .  
 AnswerNeedsAction .                  needs_action:Act    .                   .                   .                   .                  .
 AnswerUnknown     .                  unknown:Ask         .                   .                   .                   .                  .
 DispatchOver      .                  unknown:Ask         .                   .                   .                   .                  .
-QueryPending      .                  .                   pending:Ask         needs_action:Ask    pending:Ask         .                  .
+QueryPending      .                  .                   pending:Ask         needs_action:Ask    pending:Ask         .                  failed:Ask
 QueryDone         .                  .                   succeeded:Book      succeeded:Book      succeeded:Book      .                  succeeded:Reclaim
-QueryFailed       .                  .                   failed:Release      failed:Release      failed:Release      succeeded:Contradict .
-QueryNeedsAction  .                  .                   needs_action:Act    needs_action:Ask    needs_action:Act    .                  .
-QueryNotFound     .                  .                   pending:Ask         needs_action:Ask    unknown:Ask         .                  .
-QueryUnknown      .                  .                   pending:Ask         needs_action:Ask    unknown:Ask         .                  .
+QueryFailed       .                  .                   failed:Release      failed:Release      failed:Release      succeeded:Contradict failed:Rest
+QueryNeedsAction  .                  .                   needs_action:Act    needs_action:Ask    needs_action:Act    .                  failed:Ask
+QueryNotFound     .                  .                   pending:Ask         needs_action:Ask    unknown:Ask         .                  failed:Ask
+QueryUnknown      .                  .                   pending:Ask         needs_action:Ask    unknown:Ask         .                  failed:Ask
 CallbackDone      succeeded:Book     succeeded:Book      succeeded:Book      succeeded:Book      succeeded:Book      .                  succeeded:Reclaim
 CallbackFailed    .                  failed:Release      failed:Release      failed:Release      failed:Release      succeeded:Contradict .
 OperatorDone      succeeded:Book     .                   succeeded:Book      succeeded:Book      succeeded:Book      .                  succeeded:Reclaim
-OperatorNotDone   failed:Release     .                   failed:Release      failed:Release      failed:Release      .                  .
+OperatorNotDone   failed:Release      .                   failed:Trust        failed:Trust        failed:Trust        .                  .
 ";
 
 #[test]
@@ -67,10 +67,14 @@ fn what_is_set_aside_is_given_back_or_booked_exactly_once() {
             let (next, effect) = step(state, happening);
             let want = match (state.reserves(), next.reserves(), next) {
                 (true, false, S::Succeeded) => Effect::Book,
+                (true, false, _) if happening == H::OperatorNotDone && state != S::Queued => Effect::Trust,
                 (true, false, _) => Effect::Release,
                 (false, _, S::Succeeded) if state == S::Failed => Effect::Reclaim,
                 _ => {
-                    assert!(!matches!(effect, Effect::Book | Effect::Release | Effect::Reclaim));
+                    assert!(!matches!(
+                        effect,
+                        Effect::Book | Effect::Release | Effect::Trust | Effect::Reclaim
+                    ));
                     continue;
                 }
             };
@@ -87,4 +91,15 @@ fn booked_money_stays_booked() {
 #[test]
 fn not_found_ends_nothing() {
     assert!(COLUMNS.iter().all(|state| step(*state, H::QueryNotFound).0 == *state));
+}
+
+#[test]
+fn what_has_ended_for_good_is_not_looked_at_anew() {
+    for happening in H::ALL {
+        let (next, effect) = step(S::Failed, happening);
+        let is_look = next == S::Failed && effect != Effect::Ignore;
+        assert!(is_idle((next, effect), false) || effect == Effect::Reclaim, "{happening:?}");
+        assert_eq!(is_idle((next, effect), true), !is_look && effect != Effect::Reclaim, "{happening:?}");
+        assert!(!is_idle(step(S::Pending, H::QueryPending), false));
+    }
 }

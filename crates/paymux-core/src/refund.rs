@@ -45,7 +45,8 @@ pub struct Refund {
     pub origin: RefundOrigin,
     /// The account.
     pub channel: ChannelId,
-    /// Its number at the provider.
+    /// Its number at the provider, fixed for ever once a sender has it. While it is queued its own id
+    /// stands here, which no provider has heard of.
     pub number: String,
     /// How much goes back.
     pub amount: Money,
@@ -65,12 +66,26 @@ pub struct Refund {
     pub fingerprint: String,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When its sender took it; `None` while it is queued, and where it never went through its provider.
+    pub sent_at: Option<Timestamp>,
     /// When its end was booked.
     pub ended_at: Option<Timestamp>,
     /// When a worker must look at it next.
     pub check_at: Option<Timestamp>,
     /// How often a worker has looked.
     pub checks: i32,
+}
+
+impl Refund {
+    /// Whether a sender has taken it. Before that no provider can know its number.
+    pub fn was_taken(&self) -> bool {
+        self.number != self.id.to_string()
+    }
+
+    /// From when on its money can have left; `None` where no sender has taken it.
+    pub fn could_leave_from(&self) -> Option<Timestamp> {
+        self.was_taken().then(|| self.sent_at.unwrap_or(self.created_at))
+    }
 }
 
 /// A request for a refund, as it is written in JSON.

@@ -127,7 +127,7 @@ pub struct RefundView<'a> {
     action_url: Option<&'a str>,
     failure: Option<&'a Failure>,
     channel: &'a ChannelId,
-    provider_refund_no: &'a str,
+    provider_refund_no: Option<&'a str>,
     created_at: Timestamp,
     ended_at: Option<Timestamp>,
 }
@@ -149,7 +149,7 @@ impl<'a> RefundView<'a> {
             action_url: refund.action_url.as_deref(),
             failure: refund.failure.as_ref(),
             channel: &refund.channel,
-            provider_refund_no: &refund.number,
+            provider_refund_no: refund.was_taken().then_some(refund.number.as_str()),
             created_at: refund.created_at,
             ended_at: refund.ended_at,
         }

@@ -124,6 +124,7 @@ impl Words {
             ("{live}", quoted(live)),
             ("{reserving}", outflows(OutflowState::reserves)),
             ("{over}", outflows(OutflowState::is_over)),
+            ("{doubted}", DOUBTED.to_owned()),
             ("{beside}", beside.to_owned()),
             ("{told}", told.to_owned()),
             ("{late}", now.ms().saturating_sub(LATE_MS).to_string()),
@@ -138,6 +139,10 @@ impl Words {
 fn quoted<'a>(words: impl Iterator<Item = &'a str>) -> String {
     words.map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ")
 }
+
+/// Whether it is an outflow that has failed at a person's word alone. A quote inside of a text of JSON is
+/// escaped, so that this one stands nowhere else.
+const DOUBTED: &str = r#"state = 'failed' AND failure LIKE '%"code":"not_done"%'"#;
 
 /// The sums that came in beside what an attempt received, one row each: attempt, currency, amount, and
 /// whether a person has settled it.

@@ -5,16 +5,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use paymux_core::Money;
 use paymux_core::channel::{
     Blame, CallbackError, Can, CancelAnswer, Channel, ChannelError, Claim, ClaimKind, Created, Cx,
     Descriptor, Evidence, ExtraField, MethodSpec, Needs, Opened, Order, OrderEnd, OrderRef, OutflowAnswer,
     PayoutSpec, Privacy, QueryAnswer, Receipt, RefundOrder, Refusal, TransferOrder, TransferRef, Verdict,
 };
+use paymux_core::ids::RefundId;
 use paymux_core::method::{Method, Product, Wallet};
 use paymux_core::money::{AMOUNT_MAX, Currency};
 use paymux_core::payment::NextAction;
 use paymux_core::wire::{Endpoint, PlainHttp, Verb, WireRequest, WireResponse};
+use paymux_core::{Money, Timestamp};
 
 /// `wechat.native`: the payer must act on a code.
 pub const QR: Method = Method::new(Wallet::Wechat, Product::Native);
@@ -24,6 +25,8 @@ pub const BARCODE: Method = Method::new(Wallet::Wechat, Product::Barcode);
 pub const TIMED: Method = Method::new(Wallet::Alipay, Product::Web);
 /// `alipay.wap`: as [`QR`], but nothing ends its order.
 pub const ENDLESS: Method = Method::new(Wallet::Alipay, Product::Wap);
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// What a create shall do.
 #[derive(Debug, Clone)]
@@ -86,6 +89,8 @@ pub const PAYOUT_EXTRA: &[ExtraField] = &[
 pub struct ScriptedChannel {
     descriptor: Descriptor,
     script: Mutex<Steps>,
+    /// How close to midnight UTC no queued refund is sent, where refunds are numbered by the day.
+    quiet: Option<Duration>,
 }
 
 #[derive(Debug, Default)]
@@ -143,7 +148,7 @@ impl ScriptedChannel {
             looks: &[],
             extra: &[],
         };
-        Self { descriptor, script: Mutex::default() }
+        Self { descriptor, script: Mutex::default(), quiet: None }
     }
 
     /// The same, with another set of abilities.
@@ -161,6 +166,14 @@ impl ScriptedChannel {
     #[must_use]
     pub fn that_is_looked_at(mut self, looks: &'static [Duration]) -> Self {
         self.descriptor.looks = looks;
+        self
+    }
+
+    /// The same, which numbers refunds by the day in UTC, takes them on that day alone, and keeps queued
+    /// ones back so close to midnight.
+    #[must_use]
+    pub fn that_numbers_by_day(mut self, quiet: Duration) -> Self {
+        self.quiet = Some(quiet);
         self
     }
 
@@ -317,6 +330,11 @@ fn kind_of(text: &str) -> (ClaimKind, &str) {
     named.unwrap_or((K::Paid, text))
 }
 
+/// The day in UTC: `20240301`.
+fn day(at: Timestamp) -> String {
+    at.to_string().chars().filter(char::is_ascii_digit).take(8).collect()
+}
+
 fn refusal(blame: Blame) -> ChannelError {
     ChannelError::Refused(Refusal { code: "NO".to_owned(), message: "no".to_owned(), blame })
 }
@@ -371,8 +389,24 @@ impl Channel for ScriptedChannel {
         steps.cancels.pop_front().unwrap_or(Ok(CancelAnswer::Closed))
     }
 
+    fn refund_number(&self, id: RefundId, at: Timestamp) -> String {
+        if self.quiet.is_some() { format!("{}{}", day(at), id.digits()) } else { id.digits() }
+    }
+
+    fn refund_not_before(&self, at: Timestamp) -> Option<Timestamp> {
+        let quiet = self.quiet?;
+        let before = at.minus(quiet);
+        (day(before) != day(at.plus(quiet))).then(|| {
+            let midnight = (before.ms().div_euclid(DAY_MS) + 1) * DAY_MS;
+            Timestamp::from_ms(midnight).plus(quiet)
+        })
+    }
+
     async fn refund(&self, cx: &Cx<'_>, refund: &RefundOrder) -> Result<OutflowAnswer, ChannelError> {
         self.steps().refunds.push(refund.clone());
+        if self.quiet.is_some() && !refund.number.starts_with(&day(cx.now())) {
+            return Err(refusal(Blame::Request));
+        }
         self.move_out(cx, &refund.number).await
     }
 

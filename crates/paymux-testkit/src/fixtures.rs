@@ -158,6 +158,7 @@ impl Fixtures {
             reference: None,
             fingerprint: format!("fingerprint of {refund_no}"),
             created_at: self.now(),
+            sent_at: None,
             ended_at: None,
             check_at: Some(self.now()),
             checks: 0,

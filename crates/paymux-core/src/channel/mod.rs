@@ -82,6 +82,14 @@ pub trait Channel: Send + Sync + 'static {
         id.digits()
     }
 
+    /// Until when a refund that waits to be sent is better kept back at that moment; `None` = it can go.
+    /// For providers whose numbers carry the day: one that is made just before midnight would be of
+    /// another day when it arrives. The number is made when the refund is sent, not before. Pure.
+    fn refund_not_before(&self, at: Timestamp) -> Option<Timestamp> {
+        let _ = at;
+        None
+    }
+
     /// Asks for money to go back. Needs [`Can::REFUND`].
     ///
     /// # Behaviour

@@ -174,10 +174,10 @@ impl Payments {
         let this = self.clone();
         let work = async move {
             let refund = this.store().refund(id).await?.ok_or(PaymentError::NotFound("refund"))?;
-            let channel = (&refund.channel, refund.created_at);
-            let word = this.outflow_word(&resolution, refund.amount, channel)?;
+            let left = (&refund.channel, refund.could_leave_from());
+            let word = this.outflow_word(&resolution, refund.amount, left)?;
             let audit = this.audit_line(&by, "refund.resolve", id.to_string(), resolution.note.clone());
-            this.hear_operator_on_refund(id, word, audit).await
+            this.hear_operator_on_refund(refund, word, audit).await
         };
         self.run(work).await
     }
@@ -192,19 +192,21 @@ impl Payments {
         let this = self.clone();
         let work = async move {
             let transfer = this.store().transfer(id).await?.ok_or(PaymentError::NotFound("transfer"))?;
-            let channel = (&transfer.channel, transfer.created_at);
-            let word = this.outflow_word(&resolution, transfer.amount, channel)?;
+            // It is sent as soon as it is stored, or not at all.
+            let left = (&transfer.channel, Some(transfer.created_at));
+            let word = this.outflow_word(&resolution, transfer.amount, left)?;
             let audit = this.audit_line(&by, "transfer.resolve", id.to_string(), resolution.note.clone());
             this.hear_operator_on_transfer(id, word, audit).await
         };
         self.run(work).await
     }
 
+    /// What an operator says of money that can have left by that channel from some moment on.
     fn outflow_word(
         &self,
         resolution: &Resolution,
         amount: Money,
-        (channel, created_at): (&ChannelId, Timestamp),
+        (channel, could_leave_from): (&ChannelId, Option<Timestamp>),
     ) -> Result<OperatorWord, PaymentError> {
         if resolution.amount.is_some_and(|minor| minor != amount.minor()) {
             return Err(refused(format!("it is about {amount}, not what `amount` says")));
@@ -212,9 +214,10 @@ impl Payments {
         match resolution.outcome {
             Outcome::Paid => Ok(OperatorWord::Done),
             Outcome::NotPaid => {
+                let Some(could_leave_from) = could_leave_from else { return Ok(OperatorWord::NotDone) };
                 let catalog = self.catalog();
                 let own = catalog.channel(channel).and_then(|entry| entry.request);
-                let from = created_at.plus(own.unwrap_or(catalog.timing.request)).plus(SETTLE);
+                let from = could_leave_from.plus(own.unwrap_or(catalog.timing.request)).plus(SETTLE);
                 check_settled(self.now(), from).map(|()| OperatorWord::NotDone)
             }
             Outcome::AcceptUnderpaid | Outcome::ReturnedOutside | Outcome::Refund => {

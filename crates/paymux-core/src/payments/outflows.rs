@@ -63,6 +63,11 @@ pub(crate) enum Bearer {
 }
 
 impl Bearer {
+    /// Whether a person says so.
+    pub(super) fn is_operator(&self) -> bool {
+        matches!(self, Self::Operator(_))
+    }
+
     /// The callback that is stored with the change.
     pub(super) fn callback(&self) -> Option<CallbackRow> {
         match self {
@@ -180,19 +185,34 @@ pub(super) struct Course<'a> {
 }
 
 impl Course<'_> {
-    /// Writes down what a cell of the table says. `look` tells when a worker looks next at what is in
-    /// that state after so many looks.
+    /// Writes down what a cell of the table says. `look` tells when a worker looks next after so many
+    /// looks at what has ended then, if it has.
     pub(super) fn go(
-        self,
-        cell: Cell,
+        mut self,
+        (next, effect): Cell,
         facts: &OutflowFacts,
         now: Timestamp,
-        look: impl FnOnce(OutflowState, i32) -> Option<Timestamp>,
+        look: impl FnOnce(i32, Option<Timestamp>) -> Option<Timestamp>,
     ) {
-        let (next, effect) = cell;
         let is_new_state = *self.state != next;
-        *self.state = next;
         *self.checks = if is_new_state { 0 } else { self.checks.saturating_add(1) };
+        if is_new_state {
+            *self.state = next;
+            *self.ended_at = next.is_over().then_some(now);
+        }
+        // What has ended stays as the merchant was told it; only the looks at it go on.
+        if is_new_state || !next.is_over() {
+            self.note(is_new_state, facts);
+        }
+        *self.check_at = match effect {
+            Effect::Send => facts.sender_until.or(*self.check_at),
+            Effect::Ask | Effect::Act | Effect::Trust => look(*self.checks, *self.ended_at),
+            Effect::Book | Effect::Release | Effect::Reclaim | Effect::Rest => None,
+            Effect::Ignore | Effect::Contradict => *self.check_at,
+        };
+    }
+
+    fn note(&mut self, is_new_state: bool, facts: &OutflowFacts) {
         if facts.reference.is_some() {
             self.reference.clone_from(&facts.reference);
         }
@@ -203,11 +223,6 @@ impl Course<'_> {
         if is_new_state || facts.failure.is_some() {
             self.failure.clone_from(&facts.failure);
         }
-        *self.ended_at = next.is_over().then_some(now);
-        *self.check_at = match effect {
-            Effect::Send => facts.sender_until.or(*self.check_at),
-            _ => look(next, *self.checks),
-        };
     }
 }
 

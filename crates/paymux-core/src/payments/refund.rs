@@ -144,6 +144,7 @@ impl Payments {
             reference: None,
             fingerprint: request.fingerprint(payment.id),
             created_at: now,
+            sent_at: Some(now),
             ended_at: None,
             check_at: Some(now.plus(limit).plus(ORPHAN_MARGIN)),
             checks: 0,
@@ -256,7 +257,8 @@ impl Payments {
         Ok(self.store().refunds_of(payment.id).await?)
     }
 
-    /// Asks the provider now what became of a refund, if that can still change.
+    /// Asks the provider now what became of a refund, also of one that has failed: money that went back
+    /// all the same is booked.
     pub async fn sync_refund(&self, app: AppId, id: RefundId) -> Result<Refund, PaymentError> {
         let this = self.clone();
         self.run(async move { this.sync_refund_now(&app, id).await }).await
@@ -264,12 +266,13 @@ impl Payments {
 
     async fn sync_refund_now(&self, app: &AppId, id: RefundId) -> Result<Refund, PaymentError> {
         let refund = self.find_refund(app, id).await?;
-        if !refund.state.is_asked_about() {
+        if !refund.state.may_be_asked_about() || !refund.was_taken() {
             return Ok(refund);
         }
         let payment = self.reload(refund.payment).await?;
         match self.ask_refund(&self.catalog(), &payment, &refund).await {
             Some(news) => Ok(self.learn_refund(refund, &news).await?.now),
+            None if refund.state.is_over() => Ok(refund),
             None => Err(PaymentError::Unsupported { channel: refund.channel, operation: "query_refund" }),
         }
     }

@@ -231,7 +231,7 @@ impl Payments {
         self.store().transfer_by_no(app, no).await?.ok_or(PaymentError::NotFound("transfer"))
     }
 
-    /// Asks the provider now what became of a transfer, if that can still change.
+    /// Asks the provider now what became of a transfer, as [`Payments::sync_refund`].
     pub async fn sync_transfer(&self, app: AppId, id: TransferId) -> Result<Transfer, PaymentError> {
         let this = self.clone();
         self.run(async move { this.sync_transfer_now(&app, id).await }).await
@@ -239,11 +239,12 @@ impl Payments {
 
     async fn sync_transfer_now(&self, app: &AppId, id: TransferId) -> Result<Transfer, PaymentError> {
         let transfer = self.find_transfer(app, id).await?;
-        if !transfer.state.is_asked_about() {
+        if !transfer.state.may_be_asked_about() {
             return Ok(transfer);
         }
         match self.ask_transfer(&self.catalog(), &transfer).await {
             Some(news) => Ok(self.learn_transfer(transfer, &news).await?.now),
+            None if transfer.state.is_over() => Ok(transfer),
             None => Err(PaymentError::Unsupported { channel: transfer.channel, operation: "query_transfer" }),
         }
     }

@@ -121,8 +121,8 @@ impl Here {
         Self { moved_in_all: attempt.received.and_then(in_all), ..line.into() }
     }
 
-    /// The line of a refund. A worker that sends one raises its fencing number first: what has none was
-    /// never sent, such as money that an operator gave back by another way.
+    /// The line of a refund. A worker that sends one raises its fencing number first and gives it its number:
+    /// what has none was never sent, such as money that an operator gave back by another way.
     pub(super) fn of_refund(refund: &Refund) -> Self {
         let line = RefundLine {
             number: refund.number.clone(),
@@ -131,7 +131,7 @@ impl Here {
             amount: refund.amount,
             created_at: refund.created_at,
         };
-        Self { was_sent: refund.fence > 0, ..line.into() }
+        Self { was_sent: refund.fence > 0 && refund.was_taken(), ..line.into() }
     }
 }
 

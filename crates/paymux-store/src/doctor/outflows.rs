@@ -48,12 +48,20 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         name: "ended_outflow_is_over",
-        rule: "A refund or transfer has a time of its end exactly if it has ended, and is not looked at then.",
+        rule: "A refund or transfer has a time of its end exactly if it has ended, and is not looked at then; \
+            but for one that a person alone has called failed.",
         why: "What is not over may still leave, and what is over must not be sent or asked about again.",
         todo: "Ask the provider what became of it, then resolve it.",
         sql: "SELECT id FROM refunds WHERE (state IN ({over})) <> (ended_at IS NOT NULL) \
-                OR (state IN ({over}) AND check_at IS NOT NULL) \
+                OR (state IN ({over}) AND check_at IS NOT NULL AND NOT ({doubted})) \
             UNION ALL SELECT id FROM transfers WHERE (state IN ({over})) <> (ended_at IS NOT NULL) \
-                OR (state IN ({over}) AND check_at IS NOT NULL)",
+                OR (state IN ({over}) AND check_at IS NOT NULL AND NOT ({doubted}))",
+    },
+    Check {
+        name: "refund_is_sent_or_queued",
+        rule: "A refund that may still leave has a time of its sending exactly if it is no longer queued.",
+        why: "From that moment on it is counted how long its money may still be on its way.",
+        todo: "Ask the provider what became of it before anybody says that it was not done.",
+        sql: "SELECT id FROM refunds WHERE state IN ({reserving}) AND (state = 'queued') = (sent_at IS NOT NULL)",
     },
 ];

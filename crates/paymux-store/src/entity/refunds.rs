@@ -41,6 +41,7 @@ pub struct Model {
     pub ended_at: Option<i64>,
     pub check_at: Option<i64>,
     pub checks: i64,
+    pub sent_at: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

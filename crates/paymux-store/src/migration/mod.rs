@@ -6,6 +6,7 @@
 
 mod m0001_spine;
 mod m0002_money;
+mod m0005_sending;
 
 use sea_orm::{ConnectionTrait, SqliteTransactionMode, TransactionOptions};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, TransactionTrait};
@@ -18,7 +19,7 @@ struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_spine::Spine), Box::new(m0002_money::Money)]
+        vec![Box::new(m0001_spine::Spine), Box::new(m0002_money::Money), Box::new(m0005_sending::Sending)]
     }
 }
 

@@ -154,8 +154,8 @@ impl Apply {
                 let values = rows::refund_values(refund)?;
                 script.step(|sql| sql.insert("refunds", &names::REFUNDS, values));
             }
-            Some(RefundWrite::Step { refund, .. }) => {
-                let values = rows::refund_changes(refund)?;
+            Some(RefundWrite::Step { refund, seen_state, .. }) => {
+                let values = rows::refund_changes(refund, *seen_state)?;
                 script.step(|sql| sql.update("refunds", values, refund.id.to_string()));
             }
         }

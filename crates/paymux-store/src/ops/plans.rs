@@ -112,7 +112,7 @@ const SEED: [&str; 12] = [
     "INSERT INTO refunds SELECT 'rfd_' || {id}, app, 'pay_' || {id}, 'att_' || {id}, 'seed-' || n, origin, channel, \
      {id}, amount, currency, reason, CASE n % 1000 WHEN 1 THEN 'unknown' WHEN 2 THEN 'needs_action' \
      ELSE 'succeeded' END, fence, action_url, failure, reference, fingerprint, created_at - 200001 + n, ended_at, \
-     CASE WHEN n % 100 = 0 THEN n END, checks FROM refunds CROSS JOIN {numbers}",
+     CASE WHEN n % 100 = 0 THEN n END, checks, sent_at FROM refunds CROSS JOIN {numbers}",
     "INSERT INTO transfers SELECT 'trf_' || {id}, 'app' || (n % 50), 'seed-' || n, channel, provider, {id}, amount, \
      currency, product, payee_masked, reason, livemode, CASE n % 1000 WHEN 1 THEN 'unknown' \
      WHEN 2 THEN 'needs_action' ELSE 'succeeded' END, fence, action_url, failure, reference, fingerprint, events, \

@@ -33,12 +33,15 @@ pub(crate) fn refund_values(r: &Refund) -> Result<Vec<Value>, Fault> {
         moment(r.ended_at),
         moment(r.check_at),
         i64::from(r.checks).into(),
+        moment(r.sent_at),
     ])
 }
 
-/// The columns of `refunds` that a change may write. What was asked at the start never changes.
-pub(crate) fn refund_changes(r: &Refund) -> Result<Vec<(&'static str, Value)>, Fault> {
-    Ok(vec![
+/// The columns of `refunds` that a change may write. What was asked at the start never changes, and its
+/// number at the provider only where it was queued until now.
+pub(crate) fn refund_changes(r: &Refund, seen: OutflowState) -> Result<Vec<(&'static str, Value)>, Fault> {
+    let number = (seen == OutflowState::Queued).then(|| ("number", text(&r.number)));
+    let course = [
         ("state", word(r.state)),
         ("fence", r.fence.into()),
         ("action_url", maybe_text(r.action_url.as_deref())),
@@ -47,7 +50,9 @@ pub(crate) fn refund_changes(r: &Refund) -> Result<Vec<(&'static str, Value)>, F
         ("ended_at", moment(r.ended_at)),
         ("check_at", moment(r.check_at)),
         ("checks", i64::from(r.checks).into()),
-    ])
+        ("sent_at", moment(r.sent_at)),
+    ];
+    Ok(number.into_iter().chain(course).collect())
 }
 
 /// Reads a row of `refunds`.
@@ -73,5 +78,6 @@ pub(crate) fn read_refund(cells: &mut Cells<'_>) -> Result<Refund, Fault> {
         ended_at: cells.maybe_moment()?,
         check_at: cells.maybe_moment()?,
         checks: count(cells.next()?)?,
+        sent_at: cells.maybe_moment()?,
     })
 }

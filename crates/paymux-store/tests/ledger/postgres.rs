@@ -27,7 +27,8 @@ async fn nodes_that_start_together_migrate_once() {
     }
     let steps: Vec<(String,)> =
         sqlx::query_as("SELECT version FROM seaql_migrations").fetch_all(&place.tool().await).await.unwrap();
-    assert_eq!(steps.len(), 2);
+    let once: std::collections::BTreeSet<_> = steps.iter().collect();
+    assert!(steps.len() > 1 && once.len() == steps.len(), "{steps:?}");
 }
 
 #[tokio::test]

@@ -278,7 +278,7 @@ async fn migrating_again_changes_nothing() {
         (rows, steps)
     };
     let before = schema().await;
-    assert_eq!(before.1.len(), 2);
+    assert!(before.1.len() > 1, "{before:?}");
     place.open().await.close().await;
     assert_eq!(schema().await, before);
 }

@@ -24,8 +24,10 @@ impl Books {
         attached.make_plain();
         let new = added.and_then(|(id, decision)| Some((payment.attempt(id)?, decision)));
         new.iter().try_for_each(|(attempt, _)| self.check_new(attempt))?;
-        if let (Some(refund), Some(RefundWrite::Begin(_))) = (&refund, &write) {
-            self.refunds.check_new(refund)?;
+        match (&refund, &write) {
+            (Some(refund), Some(RefundWrite::Begin(_))) => self.refunds.check_new(refund)?,
+            (Some(refund), Some(RefundWrite::Step { .. })) => self.refunds.check_number(refund)?,
+            _ => {}
         }
         let applied = self.check_attached(&attached)?;
         if applied == Applied::Done {

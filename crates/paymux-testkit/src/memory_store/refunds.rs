@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use paymux_core::clock::Timestamp;
 use paymux_core::ids::{AppId, ChannelId, PaymentId, RefundId, RefundNo};
 use paymux_core::money::Money;
+use paymux_core::outflow::OutflowState;
 use paymux_core::payment::{Attempt, AttemptState};
 use paymux_core::refund::Refund;
 use paymux_core::store::{RefundLedger, RefundOpened, RefundWrite, StoreError};
@@ -113,13 +114,18 @@ pub(super) fn move_money(attempt: &mut Attempt, amount: Money, shift: (i64, i64)
     false
 }
 
-/// What a step may write of a refund. What was agreed at the start never changes.
+/// What a step may write of a refund. What was agreed at the start never changes, and its number at the
+/// provider only where it was queued until now.
 pub(super) fn write_refund(stored: &mut Refund, wanted: &Refund) {
+    if stored.state == OutflowState::Queued {
+        stored.number.clone_from(&wanted.number);
+    }
     stored.state = wanted.state;
     stored.fence = wanted.fence;
     stored.action_url.clone_from(&wanted.action_url);
     stored.failure.clone_from(&wanted.failure);
     stored.reference.clone_from(&wanted.reference);
+    stored.sent_at = wanted.sent_at;
     stored.ended_at = wanted.ended_at;
     stored.check_at = wanted.check_at;
     stored.checks = wanted.checks;

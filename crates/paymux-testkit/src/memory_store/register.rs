@@ -135,10 +135,21 @@ impl<T: Row> Register<T> {
         Ok(())
     }
 
-    /// Writes a row, new or changed. What it is found by never changes.
+    /// Whether the number at its provider is another row's.
+    pub(super) fn check_number(&self, row: &T) -> Result<(), StoreError> {
+        match self.by_number.get(&row.number()) {
+            Some(id) if *id != row.id() => corrupt("a number is in use"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes a row, new or changed. Of what it is found by only its number can change.
     pub(super) fn put(&mut self, row: T) {
         let (id, due) = (row.id(), row.check_at());
         self.by_no.extend(row.no().map(|no| (no, id)));
+        if let Some(before) = self.rows.get(&id) {
+            self.by_number.remove(&before.number());
+        }
         self.by_number.insert(row.number(), id);
         let before = self.rows.insert(id, row);
         self.due.moves(id, before.and_then(|before| before.check_at()), due);

@@ -68,11 +68,11 @@ impl Disk {
         now < *self.away_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a call take effect.
+    /// Makes a call take effect. Boxed, since every method of the ledger has room for one.
     async fn perform(&self, call: C) -> StoreOutcome {
-        let Some(record) = &self.record else { return call.perform(&self.store).await };
+        let Some(record) = &self.record else { return Box::pin(call.perform(&self.store)).await };
         let copy = call.clone();
-        let outcome = call.perform(&self.store).await;
+        let outcome = Box::pin(call.perform(&self.store)).await;
         let recorded = RecordedCall { call: copy, answer: told(&outcome) };
         record.lock().unwrap_or_else(PoisonError::into_inner).push(recorded);
         outcome

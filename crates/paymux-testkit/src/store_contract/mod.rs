@@ -262,7 +262,8 @@ macro_rules! store_contract {
                 refuses_an_id_or_a_number_in_use, shows_those_of_a_payment_oldest_first,
                 takes_the_earliest_first, takes_under_a_lease, refuses_an_old_fence_after_a_taking,
                 the_same_call_again_changes_nothing;
-            refund_steps: writes_all_of_it, leaves_what_was_agreed, moves_money_with_every_step,
+            refund_steps: writes_all_of_it, leaves_what_was_agreed, gives_a_queued_refund_its_number_once,
+                moves_money_with_every_step,
                 is_stale_by_state, is_stale_by_fence_or_version, is_stale_with_its_attempt,
                 is_stale_for_a_refund_that_is_not_its_own, begins_with_the_money_that_comes_with_it,
                 begins_as_done_on_a_new_attempt, begins_in_any_state_of_its_attempt,

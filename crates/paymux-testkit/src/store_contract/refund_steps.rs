@@ -39,6 +39,7 @@ pub async fn writes_all_of_it(subject: &Subject) {
         action_url: Some("https://a.example/".to_owned()),
         failure: Some(failure()),
         reference: Some("reference".to_owned()),
+        sent_at: Some(Timestamp::from_ms(2)),
         ended_at: Some(Timestamp::from_ms(1)),
         check_at: None,
         checks: 3,
@@ -60,7 +61,8 @@ pub async fn writes_all_of_it(subject: &Subject) {
 pub async fn leaves_what_was_agreed(subject: &Subject) {
     let fixtures = Fixtures::new(1);
     let seen = paid_one(subject, &fixtures, "A1").await;
-    let begun = begun(subject, fixtures.refund(&seen, "R1", 500)).await;
+    let sent = Refund { state: OutflowState::Sending, ..fixtures.refund(&seen, "R1", 500) };
+    let begun = begun(subject, sent).await;
     let wrong = Refund {
         app: app_id("market"),
         refund_no: Some(refund("R9")),
@@ -79,6 +81,33 @@ pub async fn leaves_what_was_agreed(subject: &Subject) {
     assert_eq!(subject.store.refund(want.id).await, Ok(Some(want.clone())));
     assert_eq!(subject.store.refund_by_no(&want.app, &refund("R9")).await, Ok(None));
     assert_eq!(subject.store.refund_by_number(&want.channel, &want.number).await, Ok(Some(want)));
+}
+
+/// Whoever sends a queued refund gives it its number. From then on it keeps it, whatever is written.
+pub async fn gives_a_queued_refund_its_number_once(subject: &Subject) {
+    let fixtures = Fixtures::new(1);
+    let seen = paid_one(subject, &fixtures, "A1").await;
+    let queued = begun(subject, fixtures.refund(&seen, "R1", 500)).await;
+    let other = begun(subject, fixtures.refund(&seen, "R2", 500)).await;
+    let step = |from: &Refund, state, number: &str| {
+        let refund = Refund { state, number: number.to_owned(), ..from.clone() };
+        RefundWrite::Step { refund, seen_state: from.state, seen_fence: from.fence }
+    };
+    let taken_no = refund_change(&seen, step(&queued, OutflowState::Sending, &other.number));
+    assert!(subject.unchanged(subject.store.apply(taken_no)).await.is_err(), "it is another's");
+    let taking = refund_change(&seen, step(&queued, OutflowState::Sending, "new"));
+    let seen = subject.done(taking).await;
+    let sent = Refund { state: OutflowState::Sending, number: "new".to_owned(), ..queued.clone() };
+    assert_eq!(subject.store.refund(sent.id).await, Ok(Some(sent.clone())));
+    assert_eq!(subject.store.refund_by_number(&sent.channel, "new").await, Ok(Some(sent.clone())));
+    assert_eq!(subject.store.refund_by_number(&sent.channel, &queued.number).await, Ok(None));
+    for state in [OutflowState::Sending, OutflowState::Unknown, OutflowState::Failed] {
+        let stored = subject.store.refund(sent.id).await.unwrap().unwrap();
+        let payment = subject.store.payment(seen.id).await.unwrap().unwrap();
+        subject.done(refund_change(&payment, step(&stored, state, "another"))).await;
+        let want = Refund { state, ..sent.clone() };
+        assert_eq!(subject.store.refund(sent.id).await, Ok(Some(want)), "{state}");
+    }
 }
 
 /// From each state to each: what is set aside and has gone back is what the refund's state says.

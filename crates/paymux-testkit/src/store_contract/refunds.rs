@@ -62,6 +62,7 @@ pub(super) fn full(fixtures: &Fixtures, payment: &Payment) -> Refund {
         reference: Some(format!("reference {ODD}")),
         fingerprint: format!("fingerprint {ODD}"),
         created_at: Timestamp::from_ms(1003),
+        sent_at: Some(Timestamp::from_ms(1007)),
         ended_at: Some(Timestamp::from_ms(1004)),
         check_at: Some(Timestamp::from_ms(1005)),
         checks: 1006,

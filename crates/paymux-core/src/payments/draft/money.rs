@@ -139,21 +139,13 @@ impl Draft<'_> {
         let (Some(amount), true) = (amount, entry.channel.descriptor().can.has(Can::REFUND)) else {
             return Queued::Cannot;
         };
-        let number = entry.channel.refund_number(id, self.now);
-        let refund = self.refund_of(place, id, number, amount, origin);
+        let refund = self.refund_of(place, id, amount, origin);
         self.after.attempts[place].refunding += amount.minor();
         self.refund = Some(RefundWrite::Begin(refund));
         Queued::Yes
     }
 
-    fn refund_of(
-        &self,
-        place: usize,
-        id: RefundId,
-        number: String,
-        amount: Money,
-        origin: RefundOrigin,
-    ) -> Refund {
+    fn refund_of(&self, place: usize, id: RefundId, amount: Money, origin: RefundOrigin) -> Refund {
         let attempt = &self.after.attempts[place];
         Refund {
             id,
@@ -163,7 +155,7 @@ impl Draft<'_> {
             refund_no: None,
             origin,
             channel: attempt.channel.clone(),
-            number,
+            number: id.to_string(),
             amount,
             reason: String::new(),
             state: OutflowState::Queued,
@@ -173,6 +165,7 @@ impl Draft<'_> {
             reference: None,
             fingerprint: String::new(),
             created_at: self.now,
+            sent_at: None,
             ended_at: None,
             check_at: Some(self.now),
             checks: 0,
@@ -224,7 +217,7 @@ impl Draft<'_> {
             state: OutflowState::Succeeded,
             ended_at: Some(self.now),
             check_at: None,
-            ..self.refund_of(place, id, id.digits(), amount, RefundOrigin::Operator)
+            ..self.refund_of(place, id, amount, RefundOrigin::Operator)
         };
         let cause = Cause::Refund(self.after.id, attempt.id, id);
         self.after.attempts[place].refunded += amount.minor();

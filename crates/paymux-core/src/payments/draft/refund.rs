@@ -4,7 +4,7 @@ use super::{Draft, Entry, Notice};
 use crate::channel::Can;
 use crate::clock::Timestamp;
 use crate::money::Money;
-use crate::outflow::{Cell, Effect, OutflowState, step};
+use crate::outflow::{Cell, Effect, OutflowState, is_idle, step};
 use crate::payment::AttemptState;
 use crate::payments::outflows::{News, next_look};
 use crate::posting::{Account, Cause, PostingKind};
@@ -34,12 +34,12 @@ impl Draft<'_> {
         };
         let cell = step(refund.state, news.happening);
         match cell.1 {
-            Effect::Ignore => return RefundTurn::Nothing,
+            _ if is_idle(cell, refund.check_at.is_some()) => return RefundTurn::Nothing,
             Effect::Contradict => return RefundTurn::Contradicts,
             Effect::Reclaim if !self.has_room(place, refund.amount) => return RefundTurn::NoRoom,
             _ => {}
         }
-        let after = self.refund_after(refund, cell, news);
+        let Some(after) = self.refund_after(refund, cell, news) else { return RefundTurn::Nothing };
         self.move_refund(place, refund, &after);
         self.finish_refund(place, cell.1, &after);
         self.tell_of_refund(cell.1, &after, refund.state);
@@ -53,10 +53,9 @@ impl Draft<'_> {
         RefundTurn::Moves(Box::new(after))
     }
 
-    /// Sets the next look at a refund, and changes nothing else of it.
-    pub(crate) fn put_off_refund(&mut self, refund: &Refund, until: Timestamp) {
-        let after =
-            Refund { check_at: Some(until), checks: refund.checks.saturating_add(1), ..refund.clone() };
+    /// Sets the next look at a refund, if there is one, and changes nothing else of it.
+    pub(crate) fn put_off_refund(&mut self, refund: &Refund, until: Option<Timestamp>) {
+        let after = Refund { check_at: until, checks: refund.checks.saturating_add(1), ..refund.clone() };
         self.write_refund(RefundWrite::Step {
             refund: after,
             seen_state: refund.state,
@@ -69,12 +68,18 @@ impl Draft<'_> {
         left.is_some_and(|left| left.checked_sub(amount).is_ok_and(|rest| rest.minor() >= 0))
     }
 
-    fn refund_after(&self, refund: &Refund, cell: Cell, news: &News) -> Refund {
+    /// As the news make it; `None` where it was to be sent and its channel is gone.
+    fn refund_after(&self, refund: &Refund, cell: Cell, news: &News) -> Option<Refund> {
         let mut after = refund.clone();
         let entry = self.catalog.channel(&refund.channel);
-        let look = |state, checks| next_look(entry, Can::QUERY_REFUND, state, checks, self.now);
+        if cell.1 == Effect::Send {
+            // Now, since it can carry the day; and never again, whatever becomes of the call.
+            after.number = entry?.channel.refund_number(refund.id, self.now);
+            after.sent_at = Some(self.now);
+        }
+        let look = |checks, ended_at| next_look(entry, Can::QUERY_REFUND, (checks, ended_at), self.now);
         after.course().go(cell, &news.facts, self.now, look);
-        after
+        Some(after)
     }
 
     /// Writes the refund, and what its attempt has set aside and given back with it.
@@ -96,7 +101,7 @@ impl Draft<'_> {
             // It counted as failed, and so became the merchant's with the payment's success.
             (Effect::Reclaim, _) if self.is_success(place) => Account::App(app),
             (Effect::Book | Effect::Reclaim, _) => Account::Held(app),
-            (Effect::Release, RefundOrigin::Duplicate | RefundOrigin::Operator) => {
+            (Effect::Release | Effect::Trust, RefundOrigin::Duplicate | RefundOrigin::Operator) => {
                 return self.release_what_stays(place, refund);
             }
             _ => return,
@@ -135,9 +140,9 @@ impl Draft<'_> {
     fn tell_of_refund(&mut self, effect: Effect, refund: &Refund, before: OutflowState) {
         let kind = match effect {
             Effect::Book | Effect::Reclaim => EventKind::RefundSucceeded,
-            Effect::Release => EventKind::RefundFailed,
+            Effect::Release | Effect::Trust => EventKind::RefundFailed,
             Effect::Act => EventKind::RefundNeedsAction,
-            Effect::Ignore | Effect::Send | Effect::Ask | Effect::Contradict => return,
+            Effect::Ignore | Effect::Send | Effect::Ask | Effect::Rest | Effect::Contradict => return,
         };
         self.tell(Notice::Refund(kind, Box::new(refund.clone()), before));
     }

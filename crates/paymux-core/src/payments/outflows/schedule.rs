@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::catalog::{ChannelEntry, Lifecycle};
 use crate::channel::{Can, Descriptor};
 use crate::clock::Timestamp;
-use crate::outflow::OutflowState;
 
 /// How long after one look the next one comes, by how many there were: money goes back in minutes
 /// or in days. The last one repeats for as long as the end is not known.
@@ -21,20 +20,24 @@ const LOOKS: [Duration; 9] = [
     Duration::from_hours(24),
 ];
 
+/// How long after a person has said that money has not left its provider is still asked, where it can
+/// be: a week, in which money that left all the same is found and booked.
+const DOUBT: Duration = Duration::from_hours(7 * 24);
+
 /// How long after a look at what belongs to a channel that the configuration has lost, or that is off,
 /// the next one comes: it may come back.
 pub(crate) const LOST_PAUSE: Duration = Duration::from_hours(1);
 
-/// When to look next at what is in `state` now; `None` where its end is known, or where its provider
-/// cannot be asked: then a callback or a person ends it. `query` is the ability to ask.
+/// When to look next after so many looks; `None` where its provider cannot be asked, so that a callback
+/// or a person ends it, and where its end at a person's word is no longer doubted. `query` is the ability
+/// to ask.
 pub(crate) fn next_look(
     entry: Option<&ChannelEntry>,
     query: Can,
-    state: OutflowState,
-    checks: i32,
+    (checks, ended_at): (i32, Option<Timestamp>),
     now: Timestamp,
 ) -> Option<Timestamp> {
-    if state.is_over() {
+    if ended_at.is_some_and(|end| now >= end.plus(DOUBT)) {
         return None;
     }
     let Some(entry) = entry.filter(|entry| entry.state != Lifecycle::Off) else {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::{LOST_PAUSE, News, OutflowFacts, able, request_limit, sender_is_gone};
+use super::{LOST_PAUSE, News, OutflowFacts, able, next_look, request_limit, sender_is_gone};
 use crate::catalog::Catalog;
 use crate::channel::Can;
 use crate::error::PaymentError;
@@ -48,15 +48,26 @@ impl Payments {
             OutflowState::Queued => return self.send_queued(catalog, refund).await,
             // Its sender had until its deadline and a margin; whatever it did, only the provider knows.
             OutflowState::Sending => sender_is_gone(),
-            OutflowState::Pending | OutflowState::NeedsAction | OutflowState::Unknown => {
+            OutflowState::Pending
+            | OutflowState::NeedsAction
+            | OutflowState::Unknown
+            | OutflowState::Failed => {
                 let payment = self.reload(refund.payment).await?;
                 let asked = self.ask_refund(catalog, &payment, &refund).await;
                 asked.unwrap_or_else(|| News::of(Happening::QueryUnknown))
             }
-            OutflowState::Succeeded | OutflowState::Failed => return Ok(()),
+            OutflowState::Succeeded => return Ok(()),
         };
-        self.learn_refund(refund, &news).await?;
-        Ok(())
+        let learnt = self.learn_refund(refund, &news).await?;
+        if learnt.how == How::NoRoom { self.look_later(catalog, &learnt.now).await } else { Ok(()) }
+    }
+
+    /// What more went back than came in stays in the logs by the schedule, and not by the lease.
+    async fn look_later(&self, catalog: &Catalog, refund: &Refund) -> Result<(), PaymentError> {
+        let course = (refund.checks.saturating_add(1), refund.ended_at);
+        let entry = catalog.channel(&refund.channel);
+        let next = next_look(entry, Can::QUERY_REFUND, course, self.now());
+        self.put_off_refund(refund, next).await
     }
 
     /// Takes a queued refund for its one sending, under the fencing number of the lease, and sends it. After
@@ -64,8 +75,11 @@ impl Payments {
     async fn send_queued(&self, catalog: &Catalog, refund: Refund) -> Result<(), PaymentError> {
         let Some(entry) = able(catalog, &refund.channel, Can::REFUND) else {
             tracing::warn!(refund = %refund.id, channel = %refund.channel, "its channel cannot send it now");
-            return self.put_off_refund(&refund, self.now().plus(LOST_PAUSE)).await;
+            return self.put_off_refund(&refund, Some(self.now().plus(LOST_PAUSE))).await;
         };
+        if let Some(until) = entry.channel.refund_not_before(self.now()) {
+            return self.put_off_refund(&refund, Some(until)).await;
+        }
         let payment = self.reload(refund.payment).await?;
         let begun = self.clock().mono();
         let sender_until = self.now().plus(request_limit(entry, &catalog.timing)).plus(ORPHAN_MARGIN);
@@ -102,11 +116,14 @@ impl Payments {
                 return Ok(());
             }
             OutflowState::Sending => sender_is_gone(),
-            OutflowState::Pending | OutflowState::NeedsAction | OutflowState::Unknown => {
+            OutflowState::Pending
+            | OutflowState::NeedsAction
+            | OutflowState::Unknown
+            | OutflowState::Failed => {
                 let asked = self.ask_transfer(catalog, &transfer).await;
                 asked.unwrap_or_else(|| News::of(Happening::QueryUnknown))
             }
-            OutflowState::Succeeded | OutflowState::Failed => return Ok(()),
+            OutflowState::Succeeded => return Ok(()),
         };
         self.learn_transfer(transfer, &news).await?;
         Ok(())

@@ -14,13 +14,15 @@ use crate::payments::outflows::{How, Learnt, News, OUTCOME_PAUSE, OperatorWord, 
 
 impl Payments {
     /// Applies what is learnt of a refund to it and to its payment, in one change; reads both again and
-    /// decides anew when somebody was faster. A taking counts only under the fencing number of `refund`.
+    /// decides anew when somebody was faster. A taking counts only under the fencing number of `refund`,
+    /// and an operator's word only on what has left, or not, as it was when the word was given.
     pub(crate) async fn learn_refund(
         &self,
         mut refund: Refund,
         news: &News,
     ) -> Result<Learnt<Refund>, PaymentError> {
         let lease = (news.happening == Happening::Take).then_some(refund.fence);
+        let could_leave = refund.could_leave_from();
         for _ in 0..TRIES {
             crate::crash_point!("refund.before_outcome");
             let payment = self.reload(refund.payment).await?;
@@ -48,6 +50,9 @@ impl Payments {
             };
             if lease.is_some_and(|fence| fence != refund.fence) {
                 return Ok(Learnt::new(refund, How::Nothing));
+            }
+            if news.bearer.is_operator() && refund.could_leave_from() != could_leave {
+                return Err(PaymentError::InFlight);
             }
         }
         Err(PaymentError::InFlight)
@@ -94,11 +99,10 @@ impl Payments {
     /// completed with what was before and after, and stored with the change.
     pub(crate) async fn hear_operator_on_refund(
         &self,
-        id: RefundId,
+        refund: Refund,
         word: OperatorWord,
         audit: AuditRow,
     ) -> Result<Refund, PaymentError> {
-        let refund = self.store().refund(id).await?.ok_or(PaymentError::NotFound("refund"))?;
         let learnt = self.learn_refund(refund, &word.news(audit)).await?;
         match learnt.how {
             How::Stored => Ok(learnt.now),
@@ -110,8 +114,12 @@ impl Payments {
         }
     }
 
-    /// Sets the next look at a refund that cannot be sent just now.
-    pub(crate) async fn put_off_refund(&self, refund: &Refund, until: Timestamp) -> Result<(), PaymentError> {
+    /// Sets the next look at a refund about which nothing can be done just now.
+    pub(crate) async fn put_off_refund(
+        &self,
+        refund: &Refund,
+        until: Option<Timestamp>,
+    ) -> Result<(), PaymentError> {
         let catalog = self.catalog();
         let payment = self.reload(refund.payment).await?;
         let mut draft = self.draft(&catalog, &payment);

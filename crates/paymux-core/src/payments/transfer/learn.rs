@@ -5,7 +5,7 @@ use crate::channel::Can;
 use crate::clock::Mono;
 use crate::error::PaymentError;
 use crate::ids::{EventId, PostingId, TransferId};
-use crate::outflow::{Effect, OutflowState, step};
+use crate::outflow::{Effect, OutflowState, is_idle, step};
 use crate::posting::{Account, Cause, Posting, PostingKind};
 use crate::store::{Applied, AuditRow, Event, EventKind, StoreError, Subject, TransferChange};
 use crate::transfer::Transfer;
@@ -68,7 +68,7 @@ impl Payments {
     fn transfer_turn(&self, catalog: &Catalog, before: &Transfer, news: &News) -> Turn {
         let cell = step(before.state, news.happening);
         match cell.1 {
-            Effect::Ignore => return Turn::Stays(How::Nothing),
+            _ if is_idle(cell, before.check_at.is_some()) => return Turn::Stays(How::Nothing),
             Effect::Contradict => {
                 tracing::error!(transfer = %before.id, "a transfer that is booked as done is said to have failed");
                 return Turn::Stays(How::Contradicts);
@@ -78,7 +78,7 @@ impl Payments {
         let now = self.now();
         let mut after = before.clone();
         let entry = catalog.channel(&before.channel);
-        let look = |state, checks| next_look(entry, Can::QUERY_TRANSFER, state, checks, now);
+        let look = |checks, ended_at| next_look(entry, Can::QUERY_TRANSFER, (checks, ended_at), now);
         after.course().go(cell, &news.facts, now, look);
         let kind = event_kind(cell.1);
         after.events += i64::from(kind.is_some());
@@ -183,8 +183,8 @@ impl Payments {
 fn event_kind(effect: Effect) -> Option<EventKind> {
     match effect {
         Effect::Book | Effect::Reclaim => Some(EventKind::TransferSucceeded),
-        Effect::Release => Some(EventKind::TransferFailed),
+        Effect::Release | Effect::Trust => Some(EventKind::TransferFailed),
         Effect::Act => Some(EventKind::TransferNeedsAction),
-        Effect::Ignore | Effect::Send | Effect::Ask | Effect::Contradict => None,
+        Effect::Ignore | Effect::Send | Effect::Ask | Effect::Rest | Effect::Contradict => None,
     }
 }

@@ -8,7 +8,7 @@ use paymux_core::outflow::OutflowState as S;
 use paymux_core::payment::{AttemptState, Held, Payment};
 use paymux_core::payments::desk::Outcome;
 use paymux_core::refund::RefundOrigin;
-use paymux_core::store::{QueueKind, RefundLedger as _};
+use paymux_core::store::{PaymentLedger as _, QueueKind, RefundLedger as _};
 use paymux_core::{Clock as _, Money, Refund};
 use paymux_testkit::channel::{callback, outgo_callback};
 use paymux_testkit::memory_store::Trouble;
@@ -318,7 +318,8 @@ async fn an_operator_ends_what_nobody_else_can_and_says_it_once() {
         world.pass(Duration::from_mins(11)).await;
         for _ in 0..2 {
             let resolved = world.payments.resolve_refund(root(), refund.id, says(word)).await.unwrap();
-            assert_eq!((resolved.state, resolved.check_at), (state, None));
+            // A wrong "not done" is found, since its provider is still asked.
+            assert_eq!((resolved.state, resolved.check_at.is_some()), (state, word == Outcome::NotPaid));
         }
         assert_eq!(counters(&world, &payment).await, money);
         let audits = world.store.audits();
@@ -370,4 +371,208 @@ async fn an_operator_cannot_give_a_room_away_twice() {
     let text = outgo_callback(paymux_core::channel::ClaimKind::Refunded, &refund.number, Money::fen(1999));
     world.payments.take_callback(channel("a"), text).await.unwrap();
     assert_eq!(counters(&world, &payment).await, (0, 500));
+}
+
+/// A refund that was queued while its channel was off, and has left hours later with its answer lost.
+async fn late_sender(world: &World) -> Refund {
+    let payment = returned_underpaid(world, "A1001").await;
+    world.reconfigure(&setting(), |catalog| catalog.channels[0].state = Lifecycle::Off);
+    world.pass(Duration::from_secs(5)).await;
+    world.reconfigure(&setting(), |_| {});
+    world.a.on_outgo(Outgo::Lose);
+    world.pass(Duration::from_mins(60)).await;
+    let refund = refund_of(world, &payment).await;
+    assert_eq!((refund.state, world.a.refunds().len()), (S::Unknown, 1));
+    refund
+}
+
+#[tokio::test(start_paused = true)]
+async fn not_paid_counts_from_the_moment_of_sending() {
+    let world = world();
+    let refund = late_sender(&world).await;
+    world.a.settle_outgo(&refund.number, OutflowAnswer::NotFound);
+    let say = || world.payments.resolve_refund(root(), refund.id, says(Outcome::NotPaid));
+    let early = say().await.unwrap_err();
+    assert_eq!(early.code(), "not_resolvable", "it may still be under way: {early}");
+    world.pass(Duration::from_mins(11)).await;
+    assert_eq!(say().await.unwrap().state, S::Failed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_not_left_yet_is_called_off_by_a_word_at_any_time() {
+    let world = world();
+    let payment = returned_underpaid(&world, "A1001").await;
+    let refund = refund_of(&world, &payment).await;
+    let word = says(Outcome::NotPaid);
+    let off = world.payments.resolve_refund(root(), refund.id, word).await.unwrap();
+    assert_eq!((off.state, off.check_at), (S::Failed, None), "no provider has heard of it");
+    world.pass(Duration::from_mins(2)).await;
+    assert!(world.a.refunds().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_word_about_what_had_not_left_does_not_count_once_it_has() {
+    let world = world();
+    let payment = returned_underpaid(&world, "A1001").await;
+    let refund = refund_of(&world, &payment).await;
+    world.a.on_outgo(Outgo::Lose);
+    // The word is on its way to the books while a worker sends the refund.
+    world.store.trouble(Trouble::Delayed(Duration::from_secs(20)));
+    let saying = tokio::spawn({
+        let (payments, id) = (world.payments.clone(), refund.id);
+        async move { payments.resolve_refund(root(), id, says(Outcome::NotPaid)).await }
+    });
+    world.pass(Duration::from_secs(10)).await;
+    assert_eq!(refund_of(&world, &payment).await.state, S::Unknown);
+    world.pass(Duration::from_secs(12)).await;
+    assert_eq!(saying.await.unwrap().unwrap_err().code(), "in_flight");
+    assert_eq!(refund_of(&world, &payment).await.state, S::Unknown);
+}
+
+/// A refund that an operator has called not done, wrongly or not.
+async fn doubted(world: &World) -> Refund {
+    let payment = paid(world).await;
+    world.a.on_outgo(Outgo::Lose);
+    let refund = refunded(world, &payment, json!({})).await;
+    world.a.settle_outgo(&refund.number, OutflowAnswer::NotFound);
+    world.pass(Duration::from_mins(11)).await;
+    world.payments.resolve_refund(root(), refund.id, says(Outcome::NotPaid)).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn money_that_went_back_in_spite_of_the_word_is_booked() {
+    let world = world();
+    let refund = doubted(&world).await;
+    world.pass(Duration::from_hours(2)).await;
+    world.a.settle_outgo(&refund.number, OutflowAnswer::Done { reference: None });
+    world.pass(Duration::from_hours(4)).await;
+    let done = stored(&world, &refund).await;
+    assert_eq!((done.state, done.failure, done.check_at), (S::Succeeded, None, None));
+    assert_eq!(books(&world), [line("channel:a", "app:shop", 500)]);
+    assert_eq!(world.told().await, ["payment.succeeded", "refund.failed", "refund.succeeded"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_word_its_provider_is_asked_for_a_week_and_the_word_stands() {
+    let world = world();
+    let refund = doubted(&world).await;
+    for answer in [
+        OutflowAnswer::Pending { reference: None },
+        OutflowAnswer::NeedsAction { url: None, message: "open".to_owned() },
+    ] {
+        world.a.on_outgo_query(Ok(answer));
+    }
+    let before = world.a.asked_outgoes();
+    world.pass(Duration::from_hours(6 * 24)).await;
+    let looks = world.a.asked_outgoes() - before;
+    assert!((10..16).contains(&looks), "{looks} looks in six days");
+    world.pass(Duration::from_hours(3 * 24)).await;
+    let last = world.a.asked_outgoes();
+    world.pass(Duration::from_hours(2 * 24)).await;
+    assert_eq!(world.a.asked_outgoes(), last, "it is not asked about for ever");
+    let rest = stored(&world, &refund).await;
+    let told = (rest.state, rest.ended_at, rest.failure, rest.action_url);
+    assert_eq!(told, (S::Failed, refund.ended_at, refund.failure, None));
+    assert_eq!(rest.check_at, None);
+    assert_eq!(world.told().await, ["payment.succeeded", "refund.failed"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_says_failed_too_is_asked_no_more() {
+    let world = world();
+    let refund = doubted(&world).await;
+    let failed = OutflowAnswer::Failed { code: "E1".to_owned(), message: "no funds".to_owned() };
+    world.a.settle_outgo(&refund.number, failed);
+    let before = world.a.asked_outgoes();
+    world.pass(Duration::from_mins(5)).await;
+    assert_eq!(world.a.asked_outgoes(), before + 1);
+    let rest = stored(&world, &refund).await;
+    assert_eq!((rest.state, rest.check_at, rest.failure), (S::Failed, None, refund.failure));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_word_whose_room_was_taken_is_looked_at_on_the_schedule_alone() {
+    let world = world();
+    let refund = doubted(&world).await;
+    let payment = world.store.payment(refund.payment).await.unwrap().unwrap();
+    refunded(&world, &payment, json!({"refund_no": "R2", "amount": 1999})).await;
+    world.a.settle_outgo(&refund.number, OutflowAnswer::Done { reference: None });
+    let before = world.a.asked_outgoes();
+    world.pass(Duration::from_hours(1)).await;
+    let looks = world.a.asked_outgoes() - before;
+    assert!((3..6).contains(&looks), "{looks} looks in an hour");
+    assert_eq!(counters(&world, &payment).await, (0, 1999));
+}
+
+#[tokio::test(start_paused = true)]
+async fn sync_asks_about_what_counts_as_failed_too() {
+    let world = world();
+    let payment = paid(&world).await;
+    world.a.on_outgo(Outgo::Refuse);
+    let refund = refunded(&world, &payment, json!({})).await;
+    let sync = || world.payments.sync_refund(app(), refund.id);
+    assert_eq!((sync().await.unwrap().state, world.a.asked_outgoes()), (S::Failed, 1));
+    world.pass(Duration::from_hours(2)).await;
+    assert_eq!(world.a.asked_outgoes(), 1, "a refusal is believed, and nobody looks by himself");
+    world.a.settle_outgo(&refund.number, OutflowAnswer::Done { reference: None });
+    assert_eq!(sync().await.unwrap().state, S::Succeeded);
+    assert_eq!(counters(&world, &payment).await, (0, 500));
+}
+
+/// A world whose channel numbers refunds by the day, at so many minutes to midnight.
+async fn before_midnight(minutes: u64) -> World {
+    let world = World::with(&Setting {
+        a: |a| {
+            a.that_can(Can::QUERY | Can::REFUND | Can::QUERY_REFUND)
+                .that_numbers_by_day(Duration::from_mins(2))
+        },
+        ..setting()
+    });
+    let day = Duration::from_hours(24);
+    let left = day.as_millis() - u128::try_from(world.clock.now().ms()).unwrap() % day.as_millis();
+    let left = Duration::from_millis(u64::try_from(left).unwrap());
+    world.clock.advance(left.saturating_sub(Duration::from_mins(minutes))).await;
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_queued_before_midnight_leaves_after_it_under_a_number_of_its_day() {
+    let world = before_midnight(1).await;
+    let payment = returned_underpaid(&world, "A1001").await;
+    let queued = refund_of(&world, &payment).await;
+    assert_eq!((queued.number, queued.sent_at), (queued.id.to_string(), None));
+    world.pass(Duration::from_secs(170)).await;
+    assert!(world.a.refunds().is_empty(), "not within two minutes of midnight");
+    world.pass(Duration::from_secs(20)).await;
+    let done = refund_of(&world, &payment).await;
+    assert_eq!((done.state, done.number == world.a.refunds()[0].number), (S::Succeeded, true));
+    let sent_at = done.sent_at.unwrap();
+    assert_eq!(done.number, format!("20240302{}", done.id.digits()), "sent at {sent_at}");
+    assert!(sent_at.since(queued.created_at) > Duration::from_secs(170));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_put_off_for_a_day_leaves_under_a_number_of_its_day() {
+    let world = before_midnight(30).await;
+    let payment = returned_underpaid(&world, "A1001").await;
+    world.reconfigure(&setting(), |catalog| catalog.channels[0].state = Lifecycle::Off);
+    world.pass(Duration::from_secs(5)).await;
+    world.reconfigure(&setting(), |_| {});
+    world.pass(Duration::from_hours(1)).await;
+    assert_eq!(refund_of(&world, &payment).await.state, S::Succeeded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_refund_keeps_the_number_that_it_was_sent_under() {
+    let world = before_midnight(5).await;
+    let payment = returned_underpaid(&world, "A1001").await;
+    world.a.on_outgo(Outgo::Lose);
+    world.pass(Duration::from_secs(2)).await;
+    let unknown = refund_of(&world, &payment).await;
+    assert_eq!(unknown.state, S::Unknown);
+    world.a.settle_outgo(&unknown.number, OutflowAnswer::NotFound);
+    world.pass(Duration::from_hours(2)).await;
+    let later = refund_of(&world, &payment).await;
+    assert_eq!((later.state, &later.number, later.sent_at), (S::Unknown, &unknown.number, unknown.sent_at));
+    assert_eq!(world.a.refunds().len(), 1);
 }

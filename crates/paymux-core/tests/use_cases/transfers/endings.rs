@@ -210,7 +210,7 @@ async fn an_operator_ends_what_nobody_else_can_and_says_it_once() {
         world.pass(Duration::from_mins(11)).await;
         for _ in 0..2 {
             let resolved = world.payments.resolve_transfer(root(), transfer.id, says(word)).await.unwrap();
-            assert_eq!((resolved.state, resolved.check_at), (state, None));
+            assert_eq!((resolved.state, resolved.check_at.is_some()), (state, word == Outcome::NotPaid));
         }
         let audits = world.store.audits();
         let [audit] = audits.as_slice() else { panic!("{audits:?}") };
@@ -227,4 +227,23 @@ async fn an_operator_ends_what_nobody_else_can_and_says_it_once() {
             _ => assert_eq!(reversed.unwrap().state, S::Succeeded, "late money is booked"),
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payout_that_left_in_spite_of_a_persons_word_is_booked() {
+    let world = world();
+    let transfer = asked(&world, Outgo::Lose).await;
+    world.a.settle_outgo(&transfer.number, OutflowAnswer::NotFound);
+    world.pass(Duration::from_mins(11)).await;
+    let word = says(Outcome::NotPaid);
+    let failed = world.payments.resolve_transfer(root(), transfer.id, word).await.unwrap();
+    world.a.settle_outgo(&transfer.number, OutflowAnswer::Pending { reference: None });
+    world.pass(Duration::from_hours(1)).await;
+    let waiting = stored(&world, &transfer).await;
+    assert_eq!((waiting.state, waiting.failure), (S::Failed, failed.failure));
+    world.a.settle_outgo(&transfer.number, OutflowAnswer::Done { reference: None });
+    world.pass(Duration::from_hours(4)).await;
+    assert_eq!(stored(&world, &transfer).await.state, S::Succeeded);
+    assert_eq!(books(&world).len(), 1);
+    assert_eq!(world.told().await, ["transfer.failed", "transfer.succeeded"]);
 }

@@ -96,6 +96,13 @@ pub(super) const FAULTS: &[Planted] = &[
         ],
     ),
     fault(
+        "refund_is_sent_or_queued",
+        &[
+            "UPDATE refunds SET sent_at = NULL WHERE id = (SELECT min(id) FROM refunds WHERE origin = 'merchant' \
+            AND state IN ('sending', 'pending', 'needs_action', 'unknown'))",
+        ],
+    ),
+    fault(
         "posting_is_sound",
         &["UPDATE postings SET kind = 'returned_outside' WHERE id = (SELECT min(id) FROM postings \
             WHERE kind = 'refunded' AND debit LIKE 'app:%')"],

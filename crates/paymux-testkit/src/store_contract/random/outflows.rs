@@ -1,7 +1,7 @@
 //! Random refunds, transfers, redeliveries and claims.
 
 use paymux_core::clock::Timestamp;
-use paymux_core::ids::EventId;
+use paymux_core::ids::{EventId, RefundId};
 use paymux_core::outflow::OutflowState;
 use paymux_core::payment::{AttemptState, Payment};
 use paymux_core::posting::Cause;
@@ -73,6 +73,10 @@ impl Run {
                 let mut step = step_to(&known, self.outflow_state());
                 if let RefundWrite::Step { refund, seen_fence, .. } = &mut step {
                     refund.check_at = self.moment();
+                    refund.sent_at = self.moment();
+                    if self.rng.u32(..3) == 0 {
+                        refund.number = self.fixtures.id(RefundId::make).digits();
+                    }
                     refund.fence += self.rng.i64(0..2);
                     *seen_fence += i64::from(self.rng.u32(..12) == 0);
                 }
