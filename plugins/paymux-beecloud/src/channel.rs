@@ -74,7 +74,12 @@ impl BeeCloud {
 
     /// Now, by BeeCloud's clock as far as it is known.
     fn its_now(&self, cx: &Cx<'_>) -> Timestamp {
-        Timestamp::from_ms(cx.now().ms().saturating_add(self.clock_ahead_ms.load(Ordering::Relaxed)))
+        self.its_time(cx.now())
+    }
+
+    /// What BeeCloud's clock shows at that moment of ours.
+    fn its_time(&self, at: Timestamp) -> Timestamp {
+        Timestamp::from_ms(at.ms().saturating_add(self.clock_ahead_ms.load(Ordering::Relaxed)))
     }
 
     /// Sends one call of the pay path.
@@ -275,7 +280,12 @@ impl Channel for BeeCloud {
 
     /// The day in China, and what is random in the id.
     fn refund_number(&self, id: RefundId, at: Timestamp) -> String {
-        map::refunds::number(id, at)
+        map::refunds::number(id, self.its_time(at))
+    }
+
+    /// Not around midnight in China: the day in the number would be another one there.
+    fn refund_not_before(&self, at: Timestamp) -> Option<Timestamp> {
+        map::refunds::quiet_for(self.its_time(at)).map(|wait| at.plus(wait))
     }
 
     async fn refund(&self, cx: &Cx<'_>, refund: &RefundOrder) -> Result<OutflowAnswer, ChannelError> {

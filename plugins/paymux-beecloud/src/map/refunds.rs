@@ -19,6 +19,8 @@ use crate::wire::refunds::{self as wire, ListedBill, Made, OnlineRefund, RefundR
 const CHINA: Duration = Duration::from_hours(8);
 /// How close to China's midnight nothing is sent: the day in the number would be another one there.
 const MIDNIGHT_MARGIN: Duration = Duration::from_mins(1);
+/// How long before that a refund that waits is not taken up any more: its call has to leave in time.
+const CALL_MARGIN: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
 /// The groups of which no webhook tells that a refund is done, and whose state BeeCloud asks for only
 /// when it is asked itself.
@@ -36,11 +38,20 @@ pub(crate) fn china_day(at: Timestamp) -> String {
     at.plus(CHINA).to_string().chars().filter(char::is_ascii_digit).take(8).collect()
 }
 
-/// How far the nearest midnight in China is.
-fn to_midnight(at: Timestamp) -> Duration {
+/// How far the last and the next midnight in China are.
+fn midnights(at: Timestamp) -> (Duration, Duration) {
     let day_ms = i64::try_from(DAY.as_millis()).unwrap_or(i64::MAX);
-    let since = at.plus(CHINA).ms().rem_euclid(day_ms);
-    Duration::from_millis(since.min(day_ms - since).unsigned_abs())
+    let since = Duration::from_millis(at.plus(CHINA).ms().rem_euclid(day_ms).unsigned_abs());
+    (since, DAY.saturating_sub(since))
+}
+
+/// How long a refund that waits must go on waiting; `None` = it can go.
+pub(crate) fn quiet_for(at: Timestamp) -> Option<Duration> {
+    let (since, left) = midnights(at);
+    if since < MIDNIGHT_MARGIN {
+        return Some(MIDNIGHT_MARGIN.saturating_sub(since));
+    }
+    (left < MIDNIGHT_MARGIN + CALL_MARGIN).then(|| left + MIDNIGHT_MARGIN)
 }
 
 /// `refund_no`: the day in China, then the last 24 digits of the refund's id, which are the most that
@@ -71,7 +82,8 @@ pub(crate) fn check_day(refund: &RefundOrder, now: Timestamp) -> Result<(), Chan
     if !refund.number.starts_with(&china_day(now)) {
         return Err(unsendable("the day in the refund's number has passed in China; ask for a new refund"));
     }
-    if to_midnight(now) < MIDNIGHT_MARGIN {
+    let (since, left) = midnights(now);
+    if since.min(left) < MIDNIGHT_MARGIN {
         return Err(unsendable(
             "less than a minute from midnight in China, whose day is part of the refund's number; ask for a new refund in two minutes",
         ));
@@ -257,7 +269,8 @@ mod tests {
 
         #[track_caller]
         fn check(utc: &str, ms: u64) {
-            assert_eq!(to_midnight(at(utc)), Duration::from_millis(ms), "{utc}");
+            let (since, left) = midnights(at(utc));
+            assert_eq!((since.min(left), since + left), (Duration::from_millis(ms), DAY), "{utc}");
         }
     }
 

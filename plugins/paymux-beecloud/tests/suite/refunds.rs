@@ -271,6 +271,34 @@ async fn the_number_is_of_the_day_in_china_and_never_sent_on_another() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_waits_is_kept_back_around_midnight_in_china_and_then_taken() {
+    let check = async |at: &str, until: Option<&str>| {
+        let rig = Rig::new(json!({})).answers([reply(0, json!({}))]);
+        let at: Timestamp = at.parse().unwrap();
+        let until = until.map(|text| text.parse::<Timestamp>().unwrap());
+        assert_eq!(rig.channel.refund_not_before(at), until, "{at}");
+        // At the end of the wait it goes through, under a number that is made then.
+        let goes_at = until.unwrap_or(at);
+        assert_eq!(rig.channel.refund_not_before(goes_at), None);
+        rig.clock.skew(goes_at.ms() - rig.clock.now().ms());
+        let mut refund = rig.refund_order("wechat.native");
+        refund.number = rig.channel.refund_number(refund_id(), goes_at);
+        assert_eq!(rig.channel.refund(&rig.cx(), &refund).await, pending(None), "{goes_at}");
+    };
+    check("2024-03-01T00:00:00Z", None).await;
+    check("2024-03-01T15:58:00Z", None).await;
+    check("2024-03-01T15:58:00.001Z", Some("2024-03-01T16:01:00Z")).await;
+    check("2024-03-01T15:59:59.999Z", Some("2024-03-01T16:01:00Z")).await;
+    check("2024-03-01T16:00:00Z", Some("2024-03-01T16:01:00Z")).await;
+    check("2024-03-01T16:00:59.999Z", Some("2024-03-01T16:01:00Z")).await;
+    check("2024-03-01T16:01:00Z", None).await;
+}
+
+fn refund_id() -> paymux_core::RefundId {
+    "rfd_018df74f840070008000000000000007".parse().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_ids_never_share_a_number() {
     let rig = Rig::new(json!({}));
     let number = |id: &str| rig.channel.refund_number(id.parse().unwrap(), rig.clock.now());
