@@ -169,8 +169,13 @@ impl RefundLedger for Witnessed {
         self.store.refund_by_number(channel, number).await
     }
 
-    async fn refunds_of(&self, payment: PaymentId) -> Result<Vec<Refund>, StoreError> {
-        self.store.refunds_of(payment).await
+    async fn refunds_of(
+        &self,
+        payment: PaymentId,
+        after: Option<RefundId>,
+        limit: u32,
+    ) -> Result<Vec<Refund>, StoreError> {
+        self.store.refunds_of(payment, after, limit).await
     }
 
     async fn take_due_refunds(

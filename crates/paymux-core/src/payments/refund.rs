@@ -13,6 +13,7 @@ use crate::error::PaymentError;
 use crate::ids::{AppId, PaymentId, RefundId, RefundNo};
 use crate::money::Money;
 use crate::outflow::OutflowState;
+use crate::payment::request::InvalidField;
 use crate::payment::{Attempt, AttemptState, Payment};
 use crate::refund::{NewRefund, Refund, RefundOrigin};
 use crate::store::{RefundOpened, StoreError};
@@ -250,11 +251,23 @@ impl Payments {
         self.store().refund_by_no(app, no).await?.ok_or(PaymentError::NotFound("refund"))
     }
 
-    /// All refunds of a payment of this app, oldest first.
-    pub async fn refunds(&self, app: &AppId, payment: PaymentId) -> Result<Vec<Refund>, PaymentError> {
+    /// Refunds of a payment of this app, oldest first: `limit` at the most, after the one that `after`
+    /// names, which must be one of them.
+    pub async fn refunds(
+        &self,
+        app: &AppId,
+        payment: PaymentId,
+        after: Option<RefundId>,
+        limit: u32,
+    ) -> Result<Vec<Refund>, PaymentError> {
         check_scope(&self.catalog(), app, Scope::Refunds)?;
         let payment = self.find(app, payment).await?;
-        Ok(self.store().refunds_of(payment.id).await?)
+        if let Some(after) = after {
+            let last = self.store().refund(after).await?;
+            last.filter(|last| last.payment == payment.id)
+                .ok_or_else(|| InvalidField::new("cursor", "names no refund of this payment"))?;
+        }
+        Ok(self.store().refunds_of(payment.id, after, limit).await?)
     }
 
     /// Asks the provider now what became of a refund, also of one that has failed: money that went back

@@ -80,8 +80,14 @@ pub trait RefundLedger: Send + Sync + 'static {
     async fn refund_by_number(&self, channel: &ChannelId, number: &str)
     -> Result<Option<Refund>, StoreError>;
 
-    /// All refunds of a payment, oldest first.
-    async fn refunds_of(&self, payment: PaymentId) -> Result<Vec<Refund>, StoreError>;
+    /// Refunds of a payment, oldest first: `limit` at the most, and only those that come after `after` in
+    /// the list. After one that is not there comes none.
+    async fn refunds_of(
+        &self,
+        payment: PaymentId,
+        after: Option<RefundId>,
+        limit: u32,
+    ) -> Result<Vec<Refund>, StoreError>;
 
     /// Takes refunds whose `check_at` has come, as [`super::PaymentLedger::take_due_attempts`].
     async fn take_due_refunds(

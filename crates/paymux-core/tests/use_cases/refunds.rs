@@ -155,7 +155,7 @@ async fn many_refunds_return_all_of_it_and_no_more() {
     let error = refund(&world, &payment, json!({"refund_no": "R4", "amount": 1})).await.unwrap_err();
     assert!(matches!(error, PaymentError::RefundTooLarge { left } if left == Money::fen(0)), "{error}");
     assert_eq!(world.stored(&payment).await.amount_refunded, Money::fen(1999));
-    let refunds = world.payments.refunds(&app(), payment.id).await.unwrap();
+    let refunds = world.payments.refunds(&app(), payment.id, None, 100).await.unwrap();
     let numbers: Vec<_> = refunds.iter().map(|r| r.refund_no.as_ref().unwrap().as_str()).collect();
     assert_eq!(numbers, ["R1", "R2", "R3"]);
 }
@@ -229,7 +229,7 @@ async fn an_app_needs_the_scope_and_sees_its_own_refunds_only() {
             payments.refund(app.clone(), payment.id, request(json!({}))).await.map(drop).unwrap_err(),
             payments.find_refund(&app, refund.id).await.map(drop).unwrap_err(),
             payments.find_refund_by_no(&app, &no).await.map(drop).unwrap_err(),
-            payments.refunds(&app, payment.id).await.map(drop).unwrap_err(),
+            payments.refunds(&app, payment.id, None, 100).await.map(drop).unwrap_err(),
             payments.sync_refund(app.clone(), refund.id).await.map(drop).unwrap_err(),
         ];
         assert!(errors.iter().all(|error| error.code() == code), "{app}: {errors:?}");

@@ -48,10 +48,8 @@ pub(crate) async fn of_payment(
     let query = Query::read(&uri, &["limit", "cursor"])?;
     let size = PageSize::of(&query)?;
     let after: Option<RefundId> = query.value("cursor", page::after)?;
-    let refunds = shared.payments().refunds(&app, payment_id(&payment)?).await?;
-    // No refund is ever deleted: the one that the cursor names is still there.
-    let before = refunds.iter().position(|refund| Some(refund.id) == after).map_or(0, |place| place + 1);
-    Ok(page::page(&refunds[before..], size, RefundView::of, |last| page::cursor_at(last.id)))
+    let refunds = shared.payments().refunds(&app, payment_id(&payment)?, after, size.to_read()).await?;
+    Ok(page::page(&refunds, size, RefundView::of, |last| page::cursor_at(last.id)))
 }
 
 /// `GET /v1/refunds?refund_no=`

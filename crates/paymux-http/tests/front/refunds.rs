@@ -228,12 +228,17 @@ async fn bad_queries_are_named() {
     let payment = world.paid("A1").await;
     let made = refund(&world, &payment, "R1", 10).await.json();
     let found = format!("/v1/refunds/{}", made["id"].as_str().unwrap());
+    let theirs = refund(&world, &world.paid("A2").await, "R2", 10).await.json();
+    let foreign = format!("{}?cursor=c1{}", refunds_of(&payment), theirs["id"].as_str().unwrap());
+    let unknown = format!("{}?cursor=c1rfd_{}", refunds_of(&payment), "0".repeat(32));
     for (path, param, says) in [
         ("/v1/refunds".to_owned(), "refund_no", "is missing"),
         ("/v1/refunds?refund_no=a%20b".to_owned(), "refund_no", "1 to 64"),
         ("/v1/refunds?limit=1".to_owned(), "limit", "known: refund_no"),
         (format!("{}?limit=0", refunds_of(&payment)), "limit", "1 to 100"),
         (format!("{}?cursor=c1pay_0", refunds_of(&payment)), "cursor", "next_cursor"),
+        (foreign, "cursor", "no refund of this payment"),
+        (unknown, "cursor", "no refund of this payment"),
         (format!("{}?status=pending", refunds_of(&payment)), "status", "known: limit, cursor"),
         (format!("{found}?expand=payment"), "expand", "takes none"),
     ] {

@@ -34,8 +34,13 @@ impl RefundLedger for Ledger {
         self.read("refund_by_number", async |db| outflows::by_number(db, channel, number).await).await
     }
 
-    async fn refunds_of(&self, payment: PaymentId) -> Result<Vec<Refund>, StoreError> {
-        self.read("refunds_of", async |db| outflows::of_payment(db, payment.to_string()).await).await
+    async fn refunds_of(
+        &self,
+        payment: PaymentId,
+        after: Option<RefundId>,
+        limit: u32,
+    ) -> Result<Vec<Refund>, StoreError> {
+        self.read("refunds_of", async |db| outflows::of_payment(db, payment, after, limit).await).await
     }
 
     async fn take_due_refunds(

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use paymux_core::clock::Timestamp;
-use paymux_core::ids::{AppId, ChannelId};
+use paymux_core::ids::{AppId, ChannelId, PaymentId, RefundId};
 use paymux_core::refund::Refund;
 use paymux_core::transfer::Transfer;
 use sea_orm::ConnectionTrait;
@@ -122,10 +122,20 @@ pub(crate) async fn by_number<T: Outflow, C: ConnectionTrait>(
     one(db, sql).await
 }
 
-/// Those of a payment, oldest first.
-pub(crate) async fn of_payment<C: ConnectionTrait>(db: &C, payment: String) -> Result<Vec<Refund>, Fault> {
+/// So many of a payment, oldest first, after that one.
+pub(crate) async fn of_payment<C: ConnectionTrait>(
+    db: &C,
+    payment: PaymentId,
+    after: Option<RefundId>,
+    limit: u32,
+) -> Result<Vec<Refund>, Fault> {
     let mut sql = select::<Refund, C>(db);
-    sql.push("payment = ").bind(payment).push(" ORDER BY created_at, id");
+    sql.push("payment = ").bind(payment.to_string());
+    if let Some(after) = after {
+        sql.push(" AND (created_at, id) > (SELECT created_at, id FROM refunds WHERE id = ");
+        sql.bind(after.to_string()).push(")");
+    }
+    sql.push(" ORDER BY created_at, id LIMIT ").bind(i64::from(limit));
     all(db, sql).await
 }
 

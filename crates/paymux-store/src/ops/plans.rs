@@ -233,7 +233,9 @@ async fn outflows(db: &Explained<'_>, fixtures: &Fixtures, first: &Payment) {
     let stored = outflows::by_id::<Refund, _>(db, refund.id.to_string()).await.unwrap();
     assert_eq!(stored.as_ref(), Some(&refund));
     assert_eq!(outflows::by_number(db, &refund.channel, &refund.number).await.unwrap(), stored);
-    assert_eq!(outflows::of_payment(db, first.id.to_string()).await.unwrap().len(), 2);
+    let pages = [outflows::of_payment(db, first.id, None, 1).await.unwrap()];
+    let after = Some(pages[0][0].id);
+    assert_eq!(outflows::of_payment(db, first.id, after, 9).await.unwrap().len(), 1);
 
     let opening = open_transfer(fixtures, "second");
     let transfer = opening.transfer.clone();

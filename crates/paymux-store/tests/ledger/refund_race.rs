@@ -169,7 +169,7 @@ async fn step(ledger: &Ledger, refund: &Refund, end: OutflowState) {
 /// What the attempt says, which must be what its refunds say.
 async fn counted(ledger: &Ledger, seen: &Payment) -> (i64, i64) {
     let stored = ledger.payment(seen.id).await.unwrap().unwrap();
-    let refunds = ledger.refunds_of(seen.id).await.unwrap();
+    let refunds = ledger.refunds_of(seen.id, None, u32::MAX).await.unwrap();
     let sum = |is: fn(OutflowState) -> bool| -> i64 {
         refunds.iter().filter(|refund| is(refund.state)).map(|refund| refund.amount.minor()).sum()
     };

@@ -36,8 +36,13 @@ impl RefundLedger for MemoryStore {
         Ok(self.books()?.refunds.by_number(channel, number).cloned())
     }
 
-    async fn refunds_of(&self, payment: PaymentId) -> Result<Vec<Refund>, StoreError> {
-        Ok(self.books()?.refunds_of(payment))
+    async fn refunds_of(
+        &self,
+        payment: PaymentId,
+        after: Option<RefundId>,
+        limit: u32,
+    ) -> Result<Vec<Refund>, StoreError> {
+        Ok(self.books()?.refunds_of(payment, after, limit))
     }
 
     async fn take_due_refunds(
@@ -79,9 +84,15 @@ impl Books {
         self.refunds.put(refund);
     }
 
-    fn refunds_of(&self, payment: PaymentId) -> Vec<Refund> {
-        let of_payment = self.refunds_of.get(&payment).into_iter().flatten();
-        of_payment.filter_map(|(_, id)| self.refunds.one(*id)).cloned().collect()
+    fn refunds_of(&self, payment: PaymentId, after: Option<RefundId>, limit: u32) -> Vec<Refund> {
+        let place = |id| self.refunds.one(id).map(|refund| (refund.created_at, refund.id));
+        let comes = |key: &(Timestamp, RefundId)| match after {
+            None => true,
+            Some(after) => place(after).is_some_and(|after| *key > after),
+        };
+        let of_payment = self.refunds_of.get(&payment).into_iter().flatten().filter(|key| comes(key));
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        of_payment.take(limit).filter_map(|(_, id)| self.refunds.one(*id)).cloned().collect()
     }
 }
 

@@ -39,7 +39,7 @@ pub enum StoreCall {
     Refund(RefundId),
     RefundByNo(AppId, RefundNo),
     RefundByNumber(ChannelId, String),
-    RefundsOf(PaymentId),
+    RefundsOf(PaymentId, Option<RefundId>, u32),
     TakeDueRefunds(Timestamp, Duration, u32),
     OpenTransfer(Transfer, DayLimit),
     ApplyTransfer(TransferChange),
@@ -201,7 +201,9 @@ impl StoreCall {
             Self::RefundByNumber(channel, number) => {
                 A::Refund(store.refund_by_number(&channel, &number).await?)
             }
-            Self::RefundsOf(payment) => A::Refunds(store.refunds_of(payment).await?),
+            Self::RefundsOf(payment, after, limit) => {
+                A::Refunds(store.refunds_of(payment, after, limit).await?)
+            }
             Self::TakeDueRefunds(now, lease, limit) => {
                 A::Refunds(store.take_due_refunds(now, lease, limit).await?)
             }

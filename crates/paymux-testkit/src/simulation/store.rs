@@ -293,8 +293,13 @@ impl RefundLedger for NodeStore {
         want!(self.ask(C::RefundByNumber(channel.clone(), no.to_owned())).await, A::Refund)
     }
 
-    async fn refunds_of(&self, payment: PaymentId) -> Result<Vec<Refund>, StoreError> {
-        want!(self.ask(C::RefundsOf(payment)).await, A::Refunds)
+    async fn refunds_of(
+        &self,
+        payment: PaymentId,
+        after: Option<RefundId>,
+        limit: u32,
+    ) -> Result<Vec<Refund>, StoreError> {
+        want!(self.ask(C::RefundsOf(payment, after, limit)).await, A::Refunds)
     }
 
     async fn take_due_refunds(

@@ -33,7 +33,7 @@ pub async fn refunds_at_once_take_what_is_there(subject: &Subject) {
         assert_eq!((new, large), (most, MANY - most), "of {minor} each");
         let set_aside = minor * i64::try_from(new).unwrap();
         assert_eq!(counters(subject, &payment).await, (set_aside, 0));
-        assert_eq!(subject.store.refunds_of(payment.id).await.unwrap().len(), new);
+        assert_eq!(subject.store.refunds_of(payment.id, None, u32::MAX).await.unwrap().len(), new);
     }
 }
 
@@ -129,7 +129,7 @@ pub async fn refunds_and_changes_lose_nothing(subject: &Subject) {
     assert_eq!(attempt.checks, 15);
     assert_eq!(stored.version, payment.version + 30);
     assert_eq!((attempt.refunding, attempt.refunded), (0, 100));
-    assert_eq!(subject.store.refunds_of(payment.id).await.unwrap().len(), 15);
+    assert_eq!(subject.store.refunds_of(payment.id, None, u32::MAX).await.unwrap().len(), 15);
 }
 
 /// The provider says that less came in while refunds begin: one of the two is refused.
@@ -233,7 +233,7 @@ async fn settled(subject: &Subject, refund: &Refund) {
     assert_eq!(subject.store.refund(refund.id).await.as_ref().map(Option::as_ref), Ok(Some(refund)));
     let sum: i64 = subject
         .store
-        .refunds_of(refund.payment)
+        .refunds_of(refund.payment, None, u32::MAX)
         .await
         .unwrap()
         .iter()

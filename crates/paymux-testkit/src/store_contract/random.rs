@@ -150,7 +150,13 @@ impl Run {
         if applied.is_some() {
             self.known.extend(now.flatten());
         }
-        let (want, got) = (model.refunds_of(seen.id).await, store.refunds_of(seen.id).await);
+        let after_one = self.rng.bool();
+        let after = self.rng.choice(&self.refunds).filter(|_| after_one).map(|refund| refund.id);
+        let (want, got) =
+            (model.refunds_of(seen.id, after, 2).await, store.refunds_of(seen.id, after, 2).await);
+        same("a page of refunds", want, got)?;
+        let (want, got) =
+            (model.refunds_of(seen.id, None, 99).await, store.refunds_of(seen.id, None, 99).await);
         self.refunds.extend(same("refunds of", want, got)?.into_iter().flatten());
         Ok(())
     }

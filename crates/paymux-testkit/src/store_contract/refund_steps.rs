@@ -199,7 +199,7 @@ pub async fn begins_with_the_money_that_comes_with_it(subject: &Subject) {
     change.refund = Some(RefundWrite::Begin(back.clone()));
     subject.done(change).await;
     assert_eq!(counters(subject, &seen).await, (40, 0));
-    assert_eq!(subject.store.refunds_of(seen.id).await, Ok(vec![back]));
+    assert_eq!(subject.store.refunds_of(seen.id, None, u32::MAX).await, Ok(vec![back]));
 }
 
 /// A new attempt that is paid at once, and money of it that went back outside: all in one change.

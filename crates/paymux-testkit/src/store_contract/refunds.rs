@@ -301,7 +301,7 @@ pub async fn shows_those_of_a_payment_oldest_first(subject: &Subject) {
     let fixtures = Fixtures::new(1);
     let payment = paid_one(subject, &fixtures, "A1").await;
     let other = paid_one(subject, &fixtures, "A2").await;
-    assert_eq!(subject.store.refunds_of(payment.id).await, Ok(vec![]));
+    assert_eq!(subject.store.refunds_of(payment.id, None, u32::MAX).await, Ok(vec![]));
     let mut want = Vec::new();
     for (place, ms) in [300, 100, 200, 100].into_iter().enumerate() {
         let refund = fixtures.refund(&payment, &format!("R{place}"), 1);
@@ -309,7 +309,16 @@ pub async fn shows_those_of_a_payment_oldest_first(subject: &Subject) {
         begun(subject, fixtures.refund(&other, &format!("S{place}"), 1)).await;
     }
     want.sort_by_key(|refund| (refund.created_at, refund.id));
-    assert_eq!(subject.store.refunds_of(payment.id).await, Ok(want));
+    let all = |after, limit| subject.store.refunds_of(payment.id, after, limit);
+    assert_eq!(all(None, u32::MAX).await, Ok(want.clone()));
+    for (place, refund) in want.iter().enumerate() {
+        let rest = want[place + 1..].to_vec();
+        assert_eq!(all(Some(refund.id), 9).await, Ok(rest.clone()));
+        assert_eq!(all(Some(refund.id), 1).await, Ok(rest.into_iter().take(1).collect()));
+    }
+    assert_eq!(all(None, 2).await, Ok(want[..2].to_vec()));
+    let nobody = fixtures.refund(&payment, "never", 1).id;
+    assert_eq!(all(Some(nobody), 9).await, Ok(vec![]));
 }
 
 /// Opens a refund that is due at that moment.

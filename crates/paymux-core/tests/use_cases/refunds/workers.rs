@@ -30,7 +30,7 @@ pub(super) async fn returned_underpaid(world: &World, order_no: &str) -> Payment
 }
 
 async fn refund_of(world: &World, payment: &Payment) -> Refund {
-    world.store.refunds_of(payment.id).await.unwrap().remove(0)
+    world.store.refunds_of(payment.id, None, u32::MAX).await.unwrap().remove(0)
 }
 
 #[tokio::test(start_paused = true)]
@@ -350,7 +350,7 @@ async fn an_operators_word_counts_only_where_it_can_be_true() {
         async move { payments.refund(app(), id, request(json!({"refund_no": "R2"}))).await }
     });
     world.clock.advance(Duration::from_secs(1)).await;
-    let sending = world.store.refunds_of(payment.id).await.unwrap().remove(1);
+    let sending = world.store.refunds_of(payment.id, None, u32::MAX).await.unwrap().remove(1);
     let error = world.payments.resolve_refund(root(), sending.id, says(Outcome::Paid)).await.unwrap_err();
     assert_eq!(error.code(), "in_flight", "the call is under way");
     asking.await.unwrap().unwrap();
@@ -380,7 +380,7 @@ async fn late_sender(world: &World) -> Refund {
     world.pass(Duration::from_secs(5)).await;
     world.reconfigure(&setting(), |_| {});
     world.a.on_outgo(Outgo::Lose);
-    world.pass(Duration::from_mins(60)).await;
+    world.pass(Duration::from_hours(1)).await;
     let refund = refund_of(world, &payment).await;
     assert_eq!((refund.state, world.a.refunds().len()), (S::Unknown, 1));
     refund
