@@ -10,6 +10,7 @@ use paymux_sign::WebhookSecret;
 use sha2::{Digest, Sha256};
 
 use crate::channel::Channel;
+use crate::day::DayZone;
 use crate::ids::{AppId, ChannelId, RouteName};
 use crate::method::{Method, MethodPattern};
 use crate::money::{Currency, Money};
@@ -56,6 +57,8 @@ pub struct Catalog {
     pub routes: Vec<Route>,
     /// How long things may take.
     pub timing: Timing,
+    /// By whose days limits of a day count.
+    pub day_zone: DayZone,
     /// What callback and return addresses are built on.
     pub public_url: Endpoint,
     /// How many unverified callbacks a channel keeps.
@@ -109,6 +112,7 @@ impl Catalog {
             channels,
             routes,
             timing: Timing::default(),
+            day_zone: DayZone::default(),
             public_url,
             callback_ring: Ring { rows: 1000, bytes: 16 * 1024 * 1024 },
         }
@@ -165,7 +169,7 @@ pub struct App {
     pub duplicate_paid: DuplicatePaid,
     /// What is done with money that comes after its payment had ended.
     pub late_success: LateSuccess,
-    /// The most that one transfer, and that all transfers of one day (UTC), may pay out, in minor
+    /// The most that one transfer, and that all transfers of one day ([`Catalog::day_zone`]), may pay out, in minor
     /// units of each currency. `None` = none may.
     pub transfer_amount_max: Option<i64>,
 }

@@ -58,7 +58,7 @@ pub enum PaymentError {
         /// The limit.
         max_minor: i64,
         /// What it holds for: one transfer or a day.
-        per: &'static str,
+        per: String,
     },
     /// The `Idempotency-Key` was used for another request.
     #[error("this Idempotency-Key was used for another request; use a new key for a new request")]

@@ -12,6 +12,7 @@ pub mod catalog;
 pub mod channel;
 pub mod clock;
 pub mod crash;
+pub mod day;
 pub mod error;
 pub mod ids;
 pub mod method;

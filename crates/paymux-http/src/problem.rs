@@ -280,7 +280,7 @@ mod tests {
         check(PaymentError::RefundTooLarge { left: Money::fen(7) }, 422, "refund_too_large", None);
         check(PaymentError::RefundMismatch("R1".to_owned()), 422, "refund_mismatch", None);
         check(PaymentError::TransferMismatch("T1".to_owned()), 422, "transfer_mismatch", None);
-        let too_much = PaymentError::TransferTooLarge { max_minor: 7, per: "a day" };
+        let too_much = PaymentError::TransferTooLarge { max_minor: 7, per: "a day".to_owned() };
         check(too_much, 422, "transfer_too_large", None);
         check(PaymentError::KeyMismatch, 422, "idempotency_mismatch", None);
         check(PaymentError::Forbidden(Scope::Transfers), 403, "forbidden", None);
@@ -339,7 +339,7 @@ mod tests {
         for (error, param) in [
             (PaymentError::RefundMismatch("R1".to_owned()), "refund_no"),
             (PaymentError::TransferMismatch("T1".to_owned()), "transfer_no"),
-            (PaymentError::TransferTooLarge { max_minor: 7, per: "a day" }, "amount"),
+            (PaymentError::TransferTooLarge { max_minor: 7, per: "a day".to_owned() }, "amount"),
             (PaymentError::KeyMismatch, "Idempotency-Key"),
         ] {
             assert_eq!(written(&Problem::from(error), 422, None)["param"], param);

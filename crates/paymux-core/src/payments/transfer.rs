@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::catalog::{Catalog, ChannelEntry, Scope};
 use crate::channel::{Can, TransferOrder, TransferRef};
-use crate::clock::{Mono, Timestamp, within};
+use crate::clock::{Mono, within};
 use crate::error::PaymentError;
 use crate::ids::{AppId, TransferId, TransferNo};
 use crate::outflow::OutflowState;
@@ -21,9 +21,6 @@ use crate::transfer::{NewTransfer, Transfer};
 use super::Payments;
 use super::outflows::{News, REPEAT_LOOK, able, answer_label, check_scope, request_limit};
 use super::schedule::ORPHAN_MARGIN;
-
-/// A day, in milliseconds. Days of transfers begin at midnight UTC.
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// The answer to a request for a transfer.
 #[derive(Debug, Clone)]
@@ -101,7 +98,7 @@ impl Payments {
         let begun = self.clock().mono();
         let limit = request_limit(entry, &catalog.timing);
         let transfer = self.new_transfer(catalog, entry, app, request, limit);
-        let day = DayLimit { from: day_start(transfer.created_at), amount_max };
+        let day = DayLimit { from: catalog.day_zone.day_start(transfer.created_at), amount_max };
         match self.open_transfer(transfer.clone(), day).await? {
             TransferOpened::New => {
                 let order = transfer_order(catalog, &transfer, request);
@@ -110,7 +107,8 @@ impl Payments {
             }
             TransferOpened::Exists(stored) => Ok(Begun::Taken(stored)),
             TransferOpened::OverLimit => {
-                Err(PaymentError::TransferTooLarge { max_minor: amount_max, per: "in one day (UTC)" })
+                let per = format!("in one day ({})", catalog.day_zone);
+                Err(PaymentError::TransferTooLarge { max_minor: amount_max, per })
             }
         }
     }
@@ -270,11 +268,6 @@ fn fingerprint(catalog: &Catalog, app: &AppId, request: &NewTransfer) -> String 
     request.fingerprint(app, is_secret)
 }
 
-/// The last midnight UTC.
-fn day_start(now: Timestamp) -> Timestamp {
-    Timestamp::from_ms(now.ms().div_euclid(DAY_MS) * DAY_MS)
-}
-
 fn transfer_ref(transfer: &Transfer) -> TransferRef {
     TransferRef {
         number: transfer.number.clone(),
@@ -292,23 +285,5 @@ fn transfer_order(catalog: &Catalog, transfer: &Transfer, request: &NewTransfer)
         payee: request.payee.clone(),
         extra: request.extra.clone(),
         notify_url: catalog.notify_url(&transfer.channel),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_day_begins_at_midnight_utc() {
-        check("2024-03-01T00:00:00Z", "2024-03-01T00:00:00Z");
-        check("2024-03-01T23:59:59.999Z", "2024-03-01T00:00:00Z");
-        check("2024-03-02T07:00:00+08:00", "2024-03-01T00:00:00Z");
-
-        #[track_caller]
-        fn check(now: &str, want: &str) {
-            let at = |text: &str| text.parse::<Timestamp>().unwrap();
-            assert_eq!(day_start(at(now)), at(want), "{now}");
-        }
     }
 }

@@ -10,7 +10,7 @@ const KEYS: [&str; 19] = [
     "server.tls_cert",
     "server.tls_key",
     "server.trusted_proxies",
-    "routing",
+    "routing.snapshot_ms",
     "health",
     "compat",
     "operators",

@@ -13,6 +13,7 @@ use super::secret::RawSecret;
 pub(super) struct Raw {
     pub(super) server: Server,
     pub(super) store: Store,
+    pub(super) routing: Routing,
     pub(super) outbound: Outbound,
     pub(super) timeouts: Timeouts,
     pub(super) sweeper: Sweeper,
@@ -39,6 +40,13 @@ pub(super) struct Server {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Store {
     pub(super) url: Option<RawSecret>,
+}
+
+/// `[routing]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Routing {
+    pub(super) day_zone: Option<String>,
 }
 
 /// `[outbound]`

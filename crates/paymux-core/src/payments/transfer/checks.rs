@@ -17,7 +17,8 @@ pub(super) fn amount_max(catalog: &Catalog, app: &AppId) -> Result<i64, PaymentE
 /// Whether the app may pay out so much at once.
 pub(super) fn amount(request: &NewTransfer, amount_max: i64) -> Result<(), PaymentError> {
     if request.amount.minor() > amount_max {
-        return Err(PaymentError::TransferTooLarge { max_minor: amount_max, per: "in one transfer" });
+        let per = "in one transfer".to_owned();
+        return Err(PaymentError::TransferTooLarge { max_minor: amount_max, per });
     }
     Ok(())
 }

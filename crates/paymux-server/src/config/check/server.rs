@@ -1,9 +1,10 @@
-//! `[server]`, `[store]`, `[outbound]`, `[timeouts]`, `[sweeper]` and `[limits]`.
+//! `[server]`, `[store]`, `[routing]`, `[outbound]`, `[timeouts]`, `[sweeper]` and `[limits]`.
 
 use std::net::SocketAddr;
 
 use paymux_core::Secret;
 use paymux_core::catalog::Timing;
+use paymux_core::day::DayZone;
 use paymux_core::store::Ring;
 use paymux_core::wire::{Endpoint, PlainHttp};
 use paymux_http::{Limits, MetricsPlace};
@@ -27,6 +28,7 @@ struct Told;
 pub(super) struct Site {
     pub(super) public_url: Endpoint,
     pub(super) timing: Timing,
+    pub(super) day_zone: DayZone,
     pub(super) callback_ring: Ring,
 }
 
@@ -39,6 +41,7 @@ impl Check<'_, '_> {
         let public_url = self.public_url(&server.key("public_url"), &raw.server, http);
         let store_url = self.store_url(&KeyPath::of("store").key("url"), &raw.store);
         let timing = self.timing(&raw.timeouts);
+        let day_zone = self.day_zone(&raw.routing);
         let connect = self.milliseconds(
             &KeyPath::of("timeouts").key("connect_ms"),
             raw.timeouts.connect_ms,
@@ -69,7 +72,23 @@ impl Check<'_, '_> {
             limits: limits?,
             metrics: metrics?,
         };
-        Some((settings, Site { public_url: public_url?, timing: timing?, callback_ring: callback_ring? }))
+        let site = Site {
+            public_url: public_url?,
+            timing: timing?,
+            day_zone: day_zone?,
+            callback_ring: callback_ring?,
+        };
+        Some((settings, site))
+    }
+
+    fn day_zone(&mut self, raw: &raw::Routing) -> Option<DayZone> {
+        let path = KeyPath::of("routing").key("day_zone");
+        let name = self.required(&path, raw.day_zone.as_ref())?;
+        let zone = DayZone::named(name);
+        if zone.is_none() {
+            self.wrong(&path, format!("`{name}`: write the IANA name of a zone, like Asia/Shanghai"));
+        }
+        zone
     }
 
     fn listener(&mut self, path: &KeyPath, text: Option<&str>) -> Option<SocketAddr> {

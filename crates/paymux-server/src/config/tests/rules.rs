@@ -47,6 +47,11 @@ fn server() {
         &["f:2: store.url: write sqlite://FILE or postgres://USER:PASSWORD@HOST/DATABASE"],
     );
     check("[store]\nurl = \"\"\n", &["f:2: store.url: the text is empty"]);
+    check("[routing]\nday_zone = \"Europe/Berlin\"\n", &[]);
+    check(
+        "[routing]\nday_zone = \"Berlin\"\n",
+        &["f:2: routing.day_zone: `Berlin`: write the IANA name of a zone, like Asia/Shanghai"],
+    );
 }
 
 #[test]
