@@ -38,9 +38,22 @@ pub(super) struct Books {
     pub(super) payouts: BTreeMap<String, Outgo>,
     /// What operators sent back past all numbers.
     pub(super) outside: i64,
+    /// What they would have sent back so, if they had heard that their word counts.
+    pub(super) unheard: Vec<Unheard>,
     /// Numbers that were refused, or closed before they were known: they can never be used.
     buried: BTreeSet<String>,
     trades: u64,
+}
+
+/// A word "returned outside" whose answer nobody heard.
+#[derive(Debug, Clone)]
+pub(super) struct Unheard {
+    /// The attempt that it is of.
+    pub(super) attempt: String,
+    /// How much was to go back.
+    pub(super) sum: i64,
+    /// What of that attempt has gone back so in all, if the word counts.
+    pub(super) in_all: i64,
 }
 
 /// One order.
@@ -271,6 +284,15 @@ impl Bank {
             outgo.left_at.push(now);
         }
         Some(outgo.clone())
+    }
+
+    /// Whether it can be asked about outflows of that kind.
+    pub(super) fn shows(&self, of: OutgoKind) -> bool {
+        let habit = match of {
+            OutgoKind::Back => self.account.refund,
+            OutgoKind::Payout => self.account.payout,
+        };
+        habit.is_some_and(|habit| habit.query)
     }
 
     /// Blocks an outflow at the bank's own console, if nothing has left: a request that is still under way

@@ -65,6 +65,8 @@ pub(super) struct OutflowRow {
     pub(super) amount: i64,
     pub(super) state: &'static str,
     pub(super) origin: &'static str,
+    /// Whether a worker will look at it again.
+    pub(super) is_looked_at: bool,
 }
 
 /// A movement of money.
@@ -163,6 +165,7 @@ fn refund(refund: &paymux_core::Refund) -> OutflowRow {
         amount: refund.amount.minor(),
         state: refund.state.word(),
         origin: refund.origin.word(),
+        is_looked_at: refund.check_at.is_some(),
     }
 }
 
@@ -177,6 +180,7 @@ fn transfer(transfer: &paymux_core::Transfer) -> OutflowRow {
         amount: transfer.amount.minor(),
         state: transfer.state.word(),
         origin: "merchant",
+        is_looked_at: transfer.check_at.is_some(),
     }
 }
 

@@ -145,6 +145,8 @@ faults! {
     Transfers = "merchant transfers", Story;
     /// An operator resolves while everything else goes on.
     OperatorActs = "operator resolves under way", Story;
+    /// An operator says that a payout was not done, whatever the console shows.
+    OperatorErrs = "operator calls a payout not done by mistake", Story;
     /// A node dies between two of its steps.
     Crash = "node crash", Rare;
     /// A node is not run for a while, and its clock goes on.

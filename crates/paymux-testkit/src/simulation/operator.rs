@@ -7,8 +7,9 @@ use paymux_core::clock::Timestamp;
 use paymux_core::error::PaymentError;
 use paymux_core::payments::desk::{Operator, Outcome, Resolution};
 
-use super::bank::{Bank, Outgo, OutgoKind};
-use super::books::{self, AttemptRow, Ledger, OutflowRow, PaymentRow, QueueRow};
+use super::bank::{Bank, Outgo, OutgoKind, Unheard};
+use super::books::{self, AttemptRow, Ledger, OutflowRow, PaymentRow, PostingRow, QueueRow};
+use super::faults::Fault;
 use super::front::Ask;
 use super::world::World;
 use crate::clock::START;
@@ -73,6 +74,8 @@ fn id_of<T: std::str::FromStr>(text: &str) -> Result<T, PaymentError> {
 pub(super) async fn round(world: &Arc<World>) -> usize {
     let now = Timestamp::from_ms(START.ms() + world.ms());
     let ledger = books::read(&world.disk.store, now).await;
+    catch_up(world, &ledger);
+    err(world, &ledger).await;
     let mut count = 0;
     for row in &ledger.queue {
         let is_young = now.ms() - row.since_ms < AGE_MS_MIN;
@@ -96,9 +99,9 @@ async fn work_on(world: &Arc<World>, ledger: &Ledger, row: &QueueRow) {
             let Some((payment, attempt)) = found else { return };
             let Some(bank) = world.bank(&attempt.channel) else { return };
             if row.kind == "attempt_unknown" {
-                unknown_attempt(world, &bank, payment, attempt).await;
+                unknown_attempt(world, &bank, (payment, attempt), ledger).await;
             } else {
-                held_money(world, &bank, payment, attempt).await;
+                held_money(world, &bank, (payment, attempt), ledger).await;
             }
         }
         "refund_unknown" | "refund_needs_action" => {
@@ -126,7 +129,12 @@ async fn say(world: &Arc<World>, word: Word) -> bool {
 
 /// What the console shows of an order is so; what it shows as unpaid is closed there first, so that it
 /// stays so.
-async fn unknown_attempt(world: &Arc<World>, bank: &Arc<Bank>, payment: &PaymentRow, attempt: &AttemptRow) {
+async fn unknown_attempt(
+    world: &Arc<World>,
+    bank: &Arc<Bank>,
+    (payment, attempt): (&PaymentRow, &AttemptRow),
+    ledger: &Ledger,
+) {
     bank.close_at_console(&attempt.number, world.ms());
     let order = bank.books().orders.get(&attempt.number).cloned();
     let take = order.as_ref().and_then(|order| order.takes.iter().find(|take| take.reversed_at.is_none()));
@@ -139,14 +147,19 @@ async fn unknown_attempt(world: &Arc<World>, bank: &Arc<Bank>, payment: &Payment
                 Some(take.trade_no.clone()),
             )
         }
-        Some(_) => return held_money(world, bank, payment, attempt).await,
+        Some(_) => return held_money(world, bank, (payment, attempt), ledger).await,
         None => Word::Attempt(attempt.id.clone(), Outcome::NotPaid, None, None),
     };
     say(world, word).await;
 }
 
 /// Money that is not its payment's success: taken for enough, sent back by the bank, or past it.
-async fn held_money(world: &Arc<World>, bank: &Arc<Bank>, payment: &PaymentRow, attempt: &AttemptRow) {
+async fn held_money(
+    world: &Arc<World>,
+    bank: &Arc<Bank>,
+    (payment, attempt): (&PaymentRow, &AttemptRow),
+    ledger: &Ledger,
+) {
     let is_alone = attempt.more.iter().all(|(_, settled)| *settled);
     let is_short = payment.held == Some("underpaid") && payment.status != "succeeded";
     let can_return = bank.account.refund.is_some() && is_alone;
@@ -160,16 +173,57 @@ async fn held_money(world: &Arc<World>, bank: &Arc<Bank>, payment: &PaymentRow, 
     } else if can_return && attempt.state != "paid" && world.dice.chance(500_000) {
         say(world, Word::Attempt(id, Outcome::Refund, None, None)).await;
     } else {
-        return_outside(world, bank, attempt).await;
+        return_outside(world, bank, attempt, ledger).await;
     }
 }
 
-async fn return_outside(world: &Arc<World>, bank: &Arc<Bank>, attempt: &AttemptRow) {
+async fn return_outside(world: &Arc<World>, bank: &Arc<Bank>, attempt: &AttemptRow, ledger: &Ledger) {
     let beside: i64 = attempt.more.iter().filter(|(_, settled)| !settled).map(|(amount, _)| amount).sum();
     let own = if attempt.state == "paid" { 0 } else { attempt.received - attempt.refunded };
+    let sum = beside + own;
     let word = Word::Attempt(attempt.id.clone(), Outcome::ReturnedOutside, None, None);
-    if say(world, word).await {
-        bank.books().outside += beside + own;
+    let is_taken = say(world, word).await;
+    let mut books = bank.books();
+    books.unheard.retain(|word| word.attempt != attempt.id);
+    if is_taken {
+        books.outside += sum;
+    } else {
+        let in_all = returned(ledger, &attempt.id) + sum;
+        books.unheard.push(Unheard { attempt: attempt.id.clone(), sum, in_all });
+    }
+}
+
+/// What of an attempt has gone back past its provider, as far as the ledger knows.
+fn returned(ledger: &Ledger, attempt: &str) -> i64 {
+    let of_it = |posting: &&PostingRow| posting.kind == "returned_outside" && posting.attempt == attempt;
+    ledger.postings.iter().filter(of_it).map(|posting| posting.amount).sum()
+}
+
+/// A word can count although nobody heard so: who looks afterwards finds that, and sends the money back.
+pub(super) fn catch_up(world: &World, ledger: &Ledger) {
+    for bank in &world.banks {
+        let mut books = bank.books();
+        for word in std::mem::take(&mut books.unheard) {
+            if returned(ledger, &word.attempt) == word.in_all {
+                books.outside += word.sum;
+            } else {
+                books.unheard.push(word);
+            }
+        }
+    }
+}
+
+/// Somebody reads the console wrong, and calls a payout not done that may well be. Never a refund: the room
+/// that a wrong word gives away can be used by another one.
+async fn err(world: &Arc<World>, ledger: &Ledger) {
+    let may_be_done = |row: &&OutflowRow| {
+        let is_shown = world.bank(&row.channel).is_some_and(|bank| bank.shows(OutgoKind::Payout));
+        is_shown && matches!(row.state, "pending" | "unknown")
+    };
+    for row in ledger.transfers.iter().filter(may_be_done) {
+        if world.faults.strikes(Fault::OperatorErrs) {
+            say(world, Word::Transfer(row.id.clone(), false)).await;
+        }
     }
 }
 
@@ -179,7 +233,10 @@ async fn outflow(world: &Arc<World>, rows: &[OutflowRow], of: OutgoKind, id: &st
     let Some(bank) = world.bank(&row.channel) else { return };
     let fails = world.dice.chance(300_000);
     bank.settle(of, &row.number, fails, world.ms());
-    bank.block_at_console(of, &row.number);
+    // Where clocks are right, no word is taken while a request can still be under way.
+    if world.a_clock_was_wrong() {
+        bank.block_at_console(of, &row.number);
+    }
     let outgo = bank.books().outgoes(of).get(&row.number).cloned();
     let is_done = outgo.is_some_and(|outgo: Outgo| !outgo.left_at.is_empty());
     let id = row.id.clone();

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use paymux_core::clock::Timestamp;
 
-use super::bank::Order;
-use super::books::{self, Ledger, PaymentRow};
+use super::bank::{Order, OutgoKind};
+use super::books::{self, EventRow, Ledger, OutflowRow, PaymentRow};
 use super::calls::RecordedCall;
 use super::faults::Fault;
 use super::front::Ask;
@@ -111,8 +111,11 @@ async fn settle(world: &Arc<World>, most_ms: i64, operators: bool) -> Ledger {
         }
         redeliver(world).await;
         let ledger = ledger(world).await;
+        operator::catch_up(world, &ledger);
         let waits = operators && !ledger.queue.is_empty();
-        if (world.pending() == 0 && is_still(&ledger) && !waits) || world.ms() >= until {
+        if (world.pending() == 0 && is_still(&ledger) && !waits && !is_mistaken(world, &ledger))
+            || world.ms() >= until
+        {
             return ledger;
         }
         pause = (pause * 3 / 2).min(12 * HOUR_MS);
@@ -126,6 +129,19 @@ fn is_still(ledger: &Ledger) -> bool {
     ledger.payments.iter().all(|payment| is_over(payment.status) || waits(&payment.id))
         && ledger.refunds.iter().chain(&ledger.transfers).all(|row| is_over(row.state) || waits(&row.id))
         && ledger.events.iter().all(|event| event.delivery != "pending")
+}
+
+/// Whether a person has called an outflow not done that is, and the look that will find it is still to come.
+fn is_mistaken(world: &World, ledger: &Ledger) -> bool {
+    let left = |row: &OutflowRow, of| {
+        let bank = world.bank(&row.channel);
+        bank.is_some_and(|bank| {
+            bank.books().outgoes(of).get(&row.number).is_some_and(|outgo| outgo.left() > 0)
+        })
+    };
+    let is_one = |row: &OutflowRow, of| row.state == "failed" && row.is_looked_at && left(row, of);
+    ledger.refunds.iter().any(|row| is_one(row, OutgoKind::Back))
+        || ledger.transfers.iter().any(|row| is_one(row, OutgoKind::Payout))
 }
 
 /// Merchants whose endpoint was not well ask again for what they missed.
@@ -157,6 +173,16 @@ fn count_reversal(world: &World, ledger: &Ledger, payment: &PaymentRow) {
     }
 }
 
+/// Counts what a person has called not done, and was found to be done all the same.
+fn count_mistakes(world: &World, ledger: &Ledger) {
+    for row in ledger.refunds.iter().chain(&ledger.transfers).filter(|row| row.state == "succeeded") {
+        let failed = |event: &&EventRow| event.kind.ends_with(".failed") && event.body.contains(&row.id);
+        if ledger.events.iter().any(|event| failed(&event)) {
+            world.count("state: outflow succeeded after it was failed");
+        }
+    }
+}
+
 /// Counts the states that things ended in.
 fn census(world: &World, ledger: &Ledger) {
     for payment in &ledger.payments {
@@ -180,6 +206,7 @@ fn census(world: &World, ledger: &Ledger) {
     for refund in &ledger.refunds {
         world.count(&format!("refund: {} ({})", refund.state, refund.origin));
     }
+    count_mistakes(world, ledger);
     for transfer in &ledger.transfers {
         world.count(&format!("transfer: {}", transfer.state));
     }

@@ -8,6 +8,7 @@ use paymux_core::channel::{
     Descriptor, Evidence, MethodSpec, Needs, Opened, Order, OrderEnd, OrderRef, OutflowAnswer, PayoutSpec,
     QueryAnswer, Receipt, RefundOrder, Refusal, TransferOrder, TransferRef, Verdict,
 };
+use paymux_core::clock::Timestamp;
 use paymux_core::method::{Method, Product, Wallet};
 use paymux_core::money::{Currency, Money};
 use paymux_core::payment::NextAction;
@@ -22,6 +23,10 @@ pub(super) const BARCODE: Method = Method::new(Wallet::Wechat, Product::Barcode)
 
 const PAYOUTS: &[PayoutSpec] =
     &[PayoutSpec { product: "card", payee: &["card_no"], amount_min: 1, amount_max: 1_000_000 }];
+
+const HALF_HOUR_MS: i64 = 30 * 60 * 1000;
+/// From when on in each half hour queued refunds are sent.
+const REFUND_HOURS_FROM_MS: i64 = 20 * 60 * 1000;
 
 /// One account, from the client's side.
 #[derive(Debug)]
@@ -217,6 +222,13 @@ impl Channel for PretendChannel {
             "unwilling" => CancelAnswer::Refused(answer.field("reason").to_owned()),
             _ => return Err(ChannelError::unknown("a code that is not listed")),
         })
+    }
+
+    /// What waits to be sent goes back in the last third of each half hour alone, so that it leaves long
+    /// after it was queued.
+    fn refund_not_before(&self, at: Timestamp) -> Option<Timestamp> {
+        let wait = REFUND_HOURS_FROM_MS - at.ms().rem_euclid(HALF_HOUR_MS);
+        (wait > 0).then(|| Timestamp::from_ms(at.ms() + wait))
     }
 
     async fn refund(&self, cx: &Cx<'_>, refund: &RefundOrder) -> Result<OutflowAnswer, ChannelError> {

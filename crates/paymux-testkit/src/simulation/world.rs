@@ -1,6 +1,6 @@
 //! One run's world: banks, nodes, merchants, the store and the judge, on one thread with paused time.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use paymux_core::CatalogHandle;
@@ -44,6 +44,7 @@ pub(super) struct World {
     origin: Instant,
     stats: Mutex<Stats>,
     pending: AtomicUsize,
+    a_clock_was_wrong: AtomicBool,
 }
 
 /// What a run is to keep.
@@ -79,6 +80,7 @@ impl World {
             origin,
             stats: Mutex::default(),
             pending: AtomicUsize::new(0),
+            a_clock_was_wrong: AtomicBool::new(false),
         })
     }
 
@@ -137,7 +139,7 @@ impl World {
     pub(super) fn start(self: &Arc<Self>) {
         for node in &self.nodes {
             if self.faults.strikes(Fault::Skew) {
-                node.clock.jump(self.dice.between(-3_600_000, 3_600_000));
+                self.jump(node.id);
             }
             node.start(self, self.catalog.clone());
         }
@@ -162,6 +164,9 @@ impl World {
         if !self.nodes[node].stop(how) {
             return;
         }
+        if how == Stop::Frozen {
+            self.a_clock_was_wrong.store(true, Ordering::Relaxed);
+        }
         let ms = self.dice.between(500, self.dice.one_of(&[3_000, 30_000, 300_000]));
         self.trace.line(self.ms(), || format!("node {node}: {how:?} for {ms} ms"));
         let world = self.clone();
@@ -176,8 +181,14 @@ impl World {
         });
     }
 
+    /// Whether some node's clock did not show the time at some moment.
+    pub(super) fn a_clock_was_wrong(&self) -> bool {
+        self.a_clock_was_wrong.load(Ordering::Relaxed)
+    }
+
     /// A node's wall clock jumps.
     pub(super) fn jump(&self, node: usize) {
+        self.a_clock_was_wrong.store(true, Ordering::Relaxed);
         let ms = self.dice.between(-3_600_000, 3_600_000);
         self.trace.line(self.ms(), || format!("node {node}: its clock jumps by {ms} ms"));
         self.nodes[node].clock.jump(ms);
@@ -256,7 +267,12 @@ impl World {
                 self.judge.check_exposure(self, bank, &number);
             }
             Followup::Types(number) => payer::type_at_till(self, bank, number),
-            Followup::Pends(of, number) => self.settle_later(bank, of, number, 900_000),
+            Followup::Pends(OutgoKind::Back, number) => {
+                self.settle_later(bank, OutgoKind::Back, number, 900_000);
+            }
+            Followup::Pends(OutgoKind::Payout, number) => {
+                self.settle_later(bank, OutgoKind::Payout, number, 3_600_000);
+            }
             Followup::Waits(of, number) => {
                 // Some are never opened; an operator sees to those in the end.
                 if self.dice.chance(700_000) {

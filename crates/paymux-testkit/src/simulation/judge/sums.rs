@@ -102,8 +102,8 @@ fn outflows(bank: &Bank, books: &mut Books, of: OutgoKind, rows: &[OutflowRow], 
     for row in rows.iter().filter(|row| row.channel == bank.account.id) {
         let left = books.outgoes(of).get(&row.number).map_or(0, |outgo| outgo.left_at.len());
         let agree = match row.state {
-            // What an operator returned by another way is done, and the bank does not know.
-            "succeeded" => left == 1 || row.origin == "operator",
+            // What an operator returned by another way is done, and the bank has never heard its number.
+            "succeeded" => left == 1 || (row.origin == "operator" && row.number == row.id),
             "failed" => left == 0,
             _ => true,
         };
