@@ -1,16 +1,11 @@
 //! Operations that are not routed: a channel's own, by its provider's own name.
 
-use std::panic::AssertUnwindSafe;
-
-use futures_util::FutureExt as _;
-
-use crate::channel::{ChannelError, Cx};
-use crate::clock::within;
+use crate::channel::ChannelError;
 use crate::error::PaymentError;
 use crate::ids::ChannelId;
-use crate::transport::Deadline;
 
 use super::Payments;
+use super::outflows::request_limit;
 
 /// Why an operation of a channel's own gave nothing.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -45,15 +40,7 @@ impl Payments {
     ) -> Result<Result<serde_json::Value, ChannelError>, PaymentError> {
         let catalog = self.catalog();
         let entry = catalog.channel(channel).ok_or(PaymentError::NotFound("channel"))?;
-        let limit = entry.request.unwrap_or(catalog.timing.request);
-        let ports = self.ports();
-        let deadline = Deadline::after(ports.clock.mono(), limit);
-        let cx = Cx::new(ports.transport.as_ref(), ports.clock.as_ref(), deadline);
-        let call = AssertUnwindSafe(entry.channel.native(&cx, operation, body)).catch_unwind();
-        Ok(match within(self.clock(), limit, call).await {
-            Some(Ok(answer)) => answer,
-            Some(Err(_)) => Err(ChannelError::unknown("the plugin panicked")),
-            None => Err(ChannelError::unknown("no answer in time")),
-        })
+        let cx = self.cx(self.clock().mono(), request_limit(entry, &catalog.timing));
+        Ok(self.guarded(&cx, entry.channel.native(&cx, operation, body)).await)
     }
 }
