@@ -226,33 +226,26 @@ impl Course<'_> {
     }
 }
 
-impl Refund {
-    pub(super) fn course(&mut self) -> Course<'_> {
-        Course {
-            state: &mut self.state,
-            action_url: &mut self.action_url,
-            failure: &mut self.failure,
-            reference: &mut self.reference,
-            ended_at: &mut self.ended_at,
-            check_at: &mut self.check_at,
-            checks: &mut self.checks,
+/// The same fields of each kind of outflow.
+macro_rules! with_a_course {
+    ($($kind:ty),+) => {$(
+        impl $kind {
+            pub(super) fn course(&mut self) -> Course<'_> {
+                Course {
+                    state: &mut self.state,
+                    action_url: &mut self.action_url,
+                    failure: &mut self.failure,
+                    reference: &mut self.reference,
+                    ended_at: &mut self.ended_at,
+                    check_at: &mut self.check_at,
+                    checks: &mut self.checks,
+                }
+            }
         }
-    }
+    )+};
 }
 
-impl Transfer {
-    pub(super) fn course(&mut self) -> Course<'_> {
-        Course {
-            state: &mut self.state,
-            action_url: &mut self.action_url,
-            failure: &mut self.failure,
-            reference: &mut self.reference,
-            ended_at: &mut self.ended_at,
-            check_at: &mut self.check_at,
-            checks: &mut self.checks,
-        }
-    }
-}
+with_a_course!(Refund, Transfer);
 
 /// A failure in our own words.
 pub(super) fn failure(code: &str, message: String) -> Failure {
