@@ -19,9 +19,10 @@ mod schedule;
 mod transfer;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures_util::future::{Either, select};
+use paymux_sign::DigestKey;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
@@ -69,6 +70,8 @@ struct Inner {
     /// Payments whose cancel is running in this process.
     canceling: Mutex<BTreeSet<PaymentId>>,
     running_keys: Mutex<RunningKeys>,
+    /// The ledger's own, once it was asked for.
+    digest_key: OnceLock<DigestKey>,
 }
 
 /// The `Idempotency-Key`s whose requests are running in this process.
@@ -99,6 +102,7 @@ impl Payments {
             halted: CancellationToken::new(),
             canceling: Mutex::default(),
             running_keys: Mutex::default(),
+            digest_key: OnceLock::new(),
         }))
     }
 
@@ -162,6 +166,17 @@ impl Payments {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock().now()
+    }
+
+    /// The key under which digests of requests are made.
+    pub(crate) async fn digest_key(&self) -> Result<&DigestKey, StoreError> {
+        if let Some(key) = self.0.digest_key.get() {
+            return Ok(key);
+        }
+        let text = self.store().digest_key().await?;
+        let key = DigestKey::new(text.expose().as_bytes());
+        let key = key.ok_or_else(|| StoreError::Corrupt("a key of digests of another length".to_owned()))?;
+        Ok(self.0.digest_key.get_or_init(|| key))
     }
 
     /// Runs a piece of work to its end even if nobody waits for it any more.

@@ -17,6 +17,7 @@ use crate::clock::Timestamp;
 use crate::ids::{AppId, AttemptId, CallbackId, ChannelId, EventId, OrderNo, PaymentId, TransferId};
 use crate::payment::{AttemptState, Payment, Status};
 use crate::posting::Posting;
+use crate::secret::Secret;
 use crate::wire::WireRequest;
 use crate::words::words;
 
@@ -261,7 +262,7 @@ pub struct Claim {
     pub scope: String,
     /// The key, 1 to 255 characters.
     pub key: String,
-    /// A digest of the request that it stands for.
+    /// A keyed digest of the request that it stands for.
     pub digest: String,
     /// When it was claimed.
     pub at: Timestamp,
@@ -339,6 +340,10 @@ pub trait PaymentLedger: Send + Sync + 'static {
     /// Claims a key for what was asked with it, if nobody has. Claims whose time is over count no
     /// more, and may be deleted.
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError>;
+
+    /// The key under which digests of requests are made: 64 characters that were drawn when the ledger
+    /// was made, the same for every node and for ever. It lies apart from what is digested with it.
+    async fn digest_key(&self) -> Result<Secret, StoreError>;
 
     /// Whether it answers and would take a write.
     async fn ping(&self) -> Result<(), StoreError>;

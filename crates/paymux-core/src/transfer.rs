@@ -3,9 +3,12 @@
 //! What happens to one is in [`crate::outflow`]; the use cases are in [`crate::payments`].
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use paymux_sign::DigestKey;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use crate::clock::Timestamp;
 use crate::ids::{AppId, ChannelId, TransferId, TransferNo};
@@ -57,7 +60,7 @@ pub struct Transfer {
     pub failure: Option<Failure>,
     /// The provider's record id.
     pub reference: Option<String>,
-    /// A digest of the request that made it.
+    /// By which a repeat of the request that made it is known, as [`Fingerprint`] writes it.
     pub fingerprint: String,
     /// How many events it has had.
     pub events: i64,
@@ -140,11 +143,21 @@ impl NewTransfer {
         })
     }
 
-    /// A digest by which a repeat is known: the same number with another one is another request. Of who
-    /// receives it covers what [`Self::payee_masked`] shows, and of provider fields that are secret by
-    /// `is_secret` only that they are there, since even a digest of a card number would tell it to whoever
-    /// tries all.
-    pub fn fingerprint(&self, app: &AppId, is_secret: impl Fn(&str) -> bool) -> String {
+    /// By which a repeat is known: the same number with another one is another request. Who receives, and
+    /// provider fields that are secret by `is_secret`, count under `key` alone: a plain digest would tell a
+    /// card's number to whoever tries all.
+    pub fn fingerprint(&self, app: &AppId, is_secret: impl Fn(&str) -> bool, key: &DigestKey) -> Fingerprint {
+        let secrets: Vec<_> = self.extra.iter().filter(|(name, _)| is_secret(name)).collect();
+        let payee: Vec<_> = self.payee.iter().map(|(name, value)| (name, value.expose())).collect();
+        let hidden = Zeroizing::new(serde_json::json!([payee, secrets]).to_string());
+        Fingerprint {
+            open: self.open_digest(app, is_secret),
+            keyed: hex(&key.digest("transfer", hidden.as_bytes())),
+        }
+    }
+
+    /// A digest of all that may be seen.
+    fn open_digest(&self, app: &AppId, is_secret: impl Fn(&str) -> bool) -> String {
         let hidden = serde_json::Value::Null;
         let extra: Vec<_> = self
             .extra
@@ -169,6 +182,32 @@ impl NewTransfer {
     /// eight characters whole.
     pub fn payee_masked(&self) -> BTreeMap<String, String> {
         self.payee.iter().map(|(name, value)| (name.clone(), masked(value.expose()))).collect()
+    }
+}
+
+/// By which a repeat of a request for a transfer is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// A digest of all that may be seen.
+    open: String,
+    /// A keyed digest of the rest.
+    keyed: String,
+}
+
+impl Fingerprint {
+    /// Whether what is stored is of this request. What an earlier version stored has no keyed part.
+    pub fn is(&self, stored: &str) -> bool {
+        match stored.split_once('.') {
+            Some((open, keyed)) => open == self.open && keyed == self.keyed,
+            None => stored == self.open,
+        }
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    /// As it is stored.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.open, self.keyed)
     }
 }
 
@@ -262,32 +301,53 @@ mod tests {
         }
     }
 
-    fn fingerprint(patch: serde_json::Value) -> String {
+    fn under(key: u8, patch: serde_json::Value) -> Fingerprint {
         let transfer = NewTransfer::check(&request(patch)).unwrap();
-        transfer.fingerprint(&AppId::new("shop").unwrap(), |name| name == "card_pin")
+        let key = DigestKey::new(&[key; 64]).unwrap();
+        transfer.fingerprint(&AppId::new("shop").unwrap(), |name| name == "card_pin", &key)
+    }
+
+    fn fingerprint(patch: serde_json::Value) -> Fingerprint {
+        under(1, patch)
     }
 
     #[test]
-    fn every_field_counts_in_the_fingerprint_as_far_as_it_may() {
+    fn every_field_counts_in_the_fingerprint() {
         let base = fingerprint(json!({}));
-        assert_eq!((base.as_str(), base.len()), (fingerprint(json!({})).as_str(), 64));
+        assert!(fingerprint(json!({})).is(&base.to_string()));
         for patch in [
             json!({"transfer_no": "T2"}),
             json!({"amount": 501}),
             json!({"currency": "USD"}),
             json!({"product": "wallet"}),
             json!({"payee": {"card_no": "6222020200112234"}}),
+            json!({"payee": {"card_no": "6222020999992233"}}),
             json!({"payee": {"account": "6222020200112233"}}),
             json!({"channel": "b"}),
             json!({"reason": "wages"}),
             json!({"extra": {"a": 1}}),
             json!({"extra": {"card_pin": "1"}}),
         ] {
-            assert_ne!(base, fingerprint(patch.clone()), "{patch}");
+            assert!(!fingerprint(patch.clone()).is(&base.to_string()), "{patch}");
         }
         let pin = |pin| fingerprint(json!({"extra": {"card_pin": pin}}));
-        assert_eq!(pin("1234"), pin("4321"), "what must leave no trace leaves none");
+        assert!(!pin("1234").is(&pin("4321").to_string()));
+    }
+
+    #[test]
+    fn what_is_hidden_counts_under_the_key_alone() {
+        let (base, other) = (fingerprint(json!({})), under(2, json!({})));
+        assert!(base.open == other.open && base.keyed != other.keyed);
         let card = |no| fingerprint(json!({"payee": {"card_no": no}}));
-        assert_eq!(card("6222020200112233"), card("6222020999992233"), "nor does what is masked");
+        assert_eq!(card("6222020200112233").open, card("6222020999992233").open);
+        let pin = |pin| fingerprint(json!({"extra": {"card_pin": pin}}));
+        assert_eq!(pin("1234").open, pin("4321").open);
+    }
+
+    #[test]
+    fn what_an_earlier_version_stored_is_known_again() {
+        let base = fingerprint(json!({}));
+        assert!(base.is(&base.open) && base.open.len() == 64);
+        assert!(!fingerprint(json!({"amount": 501})).is(&base.open));
     }
 }

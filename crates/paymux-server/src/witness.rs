@@ -15,7 +15,7 @@ use paymux_core::store::{
     Ring, StoreError, TransferChange, TransferLedger, TransferOpened, Window,
 };
 use paymux_core::{
-    AppId, AttemptId, ChannelId, OrderNo, PaymentId, Refund, RefundId, Store, Transfer, TransferId,
+    AppId, AttemptId, ChannelId, OrderNo, PaymentId, Refund, RefundId, Secret, Store, Transfer, TransferId,
 };
 use tokio::sync::Notify;
 
@@ -140,6 +140,10 @@ impl PaymentLedger for Witnessed {
 
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
         self.store.claim(claim).await
+    }
+
+    async fn digest_key(&self) -> Result<Secret, StoreError> {
+        self.store.digest_key().await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | lower-case hex of MD5 over pieces with nothing between them | [`Md5Text`], [`Md5Digest`] |
 //! | `webhook-signature: v1,...` over `id.timestamp.body` | [`WebhookMessage`], [`ReceivedWebhook`] |
+//! | HMAC-SHA256 under a key of our own, to know a repeat | [`DigestKey`] |
 //! | two secrets, whatever they are | [`constant_time_eq`] |
 //! | which known mistake explains a digest that did not match | [`Lineup`], [`number_spellings`] |
 //!
@@ -32,6 +33,7 @@ extern crate alloc;
 
 mod constant_time;
 mod decimal;
+mod digest_key;
 mod lineup;
 mod md5_digest;
 mod md5_text;
@@ -41,6 +43,7 @@ mod webhook_secret;
 
 pub use constant_time::constant_time_eq;
 pub use decimal::Decimal;
+pub use digest_key::DigestKey;
 pub use lineup::{CANDIDATE_BYTES_MAX, CANDIDATES_MAX, Lineup};
 pub use md5_digest::{HexCase, MalformedMd5, Md5Digest, Md5Hex};
 pub use md5_text::Md5Text;

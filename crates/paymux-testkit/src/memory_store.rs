@@ -63,6 +63,8 @@ struct Books {
     attempts: BTreeMap<AttemptId, Home>,
     due_attempts: Due<AttemptId>,
     claims: BTreeMap<(String, String), Claim>,
+    /// Stands for the key of digests.
+    digest_key: u64,
     refunds: Register<Refund>,
     refunds_of: BTreeMap<PaymentId, BTreeSet<(Timestamp, RefundId)>>,
     transfers: Register<Transfer>,
@@ -167,6 +169,16 @@ impl MemoryStore {
             Some(Trouble::Delayed(_) | Trouble::Lost) | None => {}
         }
         answer
+    }
+
+    /// Another key of digests lies there from now on, as after the loss of the one before.
+    pub fn lose_digest_key(&self) {
+        self.locked().digest_key += 1;
+    }
+
+    /// What every claimed key stands for.
+    pub fn claimed_digests(&self) -> Vec<String> {
+        self.locked().claims.values().map(|claim| claim.digest.clone()).collect()
     }
 
     /// Every payment, in the order of their ids.

@@ -138,7 +138,8 @@ pub struct ExtraField {
 pub enum Privacy {
     /// It may be compared by digest.
     Plain,
-    /// Passed on in memory, and nothing of it stored, not even a digest: card numbers and the like.
+    /// Passed on in memory, and nothing of it stored but, of a transfer's, a keyed digest: card numbers and
+    /// the like.
     Secret,
 }
 

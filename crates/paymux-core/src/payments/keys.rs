@@ -1,7 +1,8 @@
 //! A merchant's `Idempotency-Key`: one key stands for one request, and for nothing else.
 //!
 //! No answer is kept under a key. A repeat runs the use case again, which finds what it made by its
-//! number, so that the repeat is told how things stand now.
+//! number, so that the repeat is told how things stand now. What is stored of the request is a keyed digest:
+//! a body can hold a card's number, which must not be found by trying all.
 
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
@@ -36,7 +37,7 @@ impl IdempotencyKey {
     }
 }
 
-/// What a key stands for: SHA-256 of a request's method, path and body.
+/// What a key stands for: SHA-256 of a request's method, path and body. In memory only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestDigest(String);
 
@@ -75,10 +76,11 @@ impl Payments {
         key: IdempotencyKey,
         digest: RequestDigest,
     ) -> Result<Running, PaymentError> {
+        let digest = self.digest_key().await?.digest("idempotency", digest.0.as_bytes());
         let claim = Claim {
             scope: format!("idempotency:{app}"),
             key: key.0.to_string(),
-            digest: digest.0,
+            digest: hex(&digest),
             at: self.now(),
             until: self.now().plus(KEY_LIFE),
         };

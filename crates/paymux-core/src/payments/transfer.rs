@@ -16,7 +16,7 @@ use crate::error::PaymentError;
 use crate::ids::{AppId, TransferId, TransferNo};
 use crate::outflow::OutflowState;
 use crate::store::{DayLimit, StoreError, TransferOpened};
-use crate::transfer::{NewTransfer, Transfer};
+use crate::transfer::{Fingerprint, NewTransfer, Transfer};
 
 use super::Payments;
 use super::outflows::{News, REPEAT_LOOK, able, answer_label, check_scope, request_limit};
@@ -95,9 +95,10 @@ impl Payments {
         let amount_max = checks::amount_max(catalog, app)?;
         let entry = checks::channel(catalog, request)?;
         checks::amount(request, amount_max)?;
+        let fingerprint = self.fingerprint_of(catalog, app, request).await?.to_string();
         let begun = self.clock().mono();
         let limit = request_limit(entry, &catalog.timing);
-        let transfer = self.new_transfer(catalog, entry, app, request, limit);
+        let transfer = self.new_transfer(entry, app, request, limit, fingerprint);
         let day = DayLimit { from: catalog.day_zone.day_start(transfer.created_at), amount_max };
         match self.open_transfer(transfer.clone(), day).await? {
             TransferOpened::New => {
@@ -115,11 +116,11 @@ impl Payments {
 
     fn new_transfer(
         &self,
-        catalog: &Catalog,
         entry: &ChannelEntry,
         app: &AppId,
         request: &NewTransfer,
         limit: Duration,
+        fingerprint: String,
     ) -> Transfer {
         let now = self.now();
         let id = TransferId::make(now, self.ports().rng.as_ref());
@@ -141,13 +142,26 @@ impl Payments {
             action_url: None,
             failure: None,
             reference: None,
-            fingerprint: fingerprint(catalog, app, request),
+            fingerprint,
             events: 0,
             created_at: now,
             ended_at: None,
             check_at: Some(now.plus(limit).plus(ORPHAN_MARGIN)),
             checks: 0,
         }
+    }
+
+    /// By which a repeat of that request is known. A provider field is secret as soon as one channel says so.
+    async fn fingerprint_of(
+        &self,
+        catalog: &Catalog,
+        app: &AppId,
+        request: &NewTransfer,
+    ) -> Result<Fingerprint, PaymentError> {
+        let key = self.digest_key().await?;
+        let says_so = |entry: &ChannelEntry, name: &str| entry.channel.descriptor().is_secret_extra(name);
+        let is_secret = |name: &str| catalog.channels.iter().any(|entry| says_so(entry, name));
+        Ok(request.fingerprint(app, is_secret, key))
     }
 
     /// Stores a new transfer. After an unconfirmed commit it is new all the same if it can be read.
@@ -172,7 +186,7 @@ impl Payments {
         request: &NewTransfer,
         started: Mono,
     ) -> Result<TransferAnswer, PaymentError> {
-        if stored.fingerprint != fingerprint(catalog, app, request) {
+        if !self.fingerprint_of(catalog, app, request).await?.is(&stored.fingerprint) {
             return Err(PaymentError::TransferMismatch(request.transfer_no.to_string()));
         }
         let until = started.plus(catalog.timing.answer);
@@ -258,14 +272,6 @@ impl Payments {
         }
         Some(News::of_query(answer))
     }
-}
-
-/// By which a repeat of that request is known. A provider field is secret as soon as one channel
-/// says so.
-fn fingerprint(catalog: &Catalog, app: &AppId, request: &NewTransfer) -> String {
-    let is_secret =
-        |name: &str| catalog.channels.iter().any(|entry| entry.channel.descriptor().is_secret_extra(name));
-    request.fingerprint(app, is_secret)
 }
 
 fn transfer_ref(transfer: &Transfer) -> TransferRef {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use paymux_core::catalog::{App, Lifecycle, Scope};
 use paymux_core::channel::Can;
 use paymux_core::outflow::OutflowState as S;
-use paymux_core::payments::TransferAnswer;
+use paymux_core::payments::{IdempotencyKey, RequestDigest, TransferAnswer};
 use paymux_core::store::TransferLedger as _;
 use paymux_core::transfer::TransferRequest;
 use paymux_core::{AppId, Clock as _, Money, NewTransfer, PaymentError, Transfer};
@@ -285,6 +285,7 @@ async fn the_same_number_with_another_field_is_refused() {
         json!({"channel": "elsewhere"}),
         json!({"reason": null}),
         json!({"extra": {}}),
+        json!({"extra": {"card_pin": "000000"}}),
         json!({"extra": {"bank_name": "ICBC", "card_pin": "918273"}}),
     ] {
         let mut body = json!({"extra": {"card_pin": "918273"}});
@@ -292,9 +293,56 @@ async fn the_same_number_with_another_field_is_refused() {
         let error = transfer(&world, body).await.unwrap_err();
         assert_eq!(error.code(), "transfer_mismatch", "{patch}: {error}");
     }
-    // Of what must leave no trace only its being there is compared.
-    assert!(!transfer(&world, json!({"extra": {"card_pin": "000000"}})).await.unwrap().is_new);
     assert_eq!(world.a.transfers().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_payee_that_looks_the_same_when_masked_is_another_request() {
+    let world = world();
+    transferred(&world, json!({})).await;
+    for patch in [
+        json!({"payee": {"card_no": "6222020999992233", "name": "Wang Wu"}}),
+        json!({"payee": {"card_no": "6222020200112233", "name": "Li Si"}}),
+        json!({"extra": {"card_pin": "1234"}}),
+    ] {
+        let error = transfer(&world, patch.clone()).await.unwrap_err();
+        assert_eq!(error.code(), "transfer_mismatch", "{patch}");
+    }
+    let pin = |pin: &str| json!({"transfer_no": "T2", "extra": {"card_pin": pin}});
+    transferred(&world, pin("1234")).await;
+    assert_eq!(transfer(&world, pin("4321")).await.unwrap_err().code(), "transfer_mismatch");
+    assert!(!transfer(&world, pin("1234")).await.unwrap().is_new);
+    assert_eq!(world.a.transfers().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_keeps_the_key_of_digests_and_its_loss_pays_nothing_twice() {
+    let mut world = world();
+    transferred(&world, json!({})).await;
+    world.crash();
+    assert!(!transfer(&world, json!({})).await.unwrap().is_new);
+    world.store.lose_digest_key();
+    world.crash();
+    assert_eq!(transfer(&world, json!({})).await.unwrap_err().code(), "transfer_mismatch");
+    assert_eq!((world.a.transfers().len(), world.store.transfers().len()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idempotency_key_stands_for_a_keyed_digest() {
+    let mut world = world();
+    claimed(&world).await.unwrap();
+    world.crash();
+    claimed(&world).await.unwrap();
+    assert_eq!(world.store.claimed_digests().len(), 1);
+    world.store.lose_digest_key();
+    world.crash();
+    assert_eq!(claimed(&world).await.unwrap_err().code(), "idempotency_mismatch");
+
+    async fn claimed(world: &World) -> Result<(), PaymentError> {
+        let key = IdempotencyKey::new("k1").unwrap();
+        let digest = RequestDigest::of("POST", "/v1/transfers", b"{}");
+        world.payments.under_key(app(), key, digest, async { Ok(()) }).await
+    }
 }
 
 #[tokio::test(start_paused = true)]

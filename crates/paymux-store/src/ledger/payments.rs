@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use paymux_core::clock::Timestamp;
 use paymux_core::ids::{AppId, AttemptId, ChannelId, OrderNo, PaymentId};
 use paymux_core::payment::Payment;
+use paymux_core::secret::Secret;
 use paymux_core::store::{
     Applied, CallbackRow, Change, Claim, Claimed, DueAttempt, Opened, Opening, PaymentFilter, PaymentLedger,
     Ring, StoreError,
@@ -100,6 +101,10 @@ impl PaymentLedger for Ledger {
         let count = self.claims.fetch_add(1, Ordering::Relaxed);
         let tidy = if count.is_multiple_of(CLAIMS_PER_TIDYING) { Tidy::Yes } else { Tidy::No };
         self.write(Claiming { claim, tidy }).await
+    }
+
+    async fn digest_key(&self) -> Result<Secret, StoreError> {
+        self.read("digest_key", async |db| read::digest_key(db).await).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

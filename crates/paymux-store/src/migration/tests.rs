@@ -215,6 +215,45 @@ async fn cut_off(url: &str) {
     looking.close().await.unwrap();
 }
 
+/// Refunds of the second step: a merchant's that is unknown, an operator's that is too, and one that waits.
+const SENT_REFUNDS: &str = "
+INSERT INTO refunds VALUES ('rfd_1', 'shop', '{payment}', '{attempt}', 'R1', 'merchant', 'main', '1', 1, 'CNY', '',
+    'unknown', 1, NULL, NULL, NULL, 'f', 1000, NULL, 9000, 1);
+INSERT INTO refunds VALUES ('rfd_2', 'shop', '{payment}', '{attempt}', NULL, 'operator', 'main', '2', 1, 'CNY', '',
+    'unknown', 1, NULL, NULL, NULL, '', 1000, NULL, 9000, 1);
+INSERT INTO refunds VALUES ('rfd_3', 'shop', '{payment}', '{attempt}', NULL, 'operator', 'main', '3', 1, 'CNY', '',
+    'queued', 0, NULL, NULL, NULL, '', 1000, NULL, 1000, 0);
+INSERT INTO claims VALUES ('idempotency:shop', 'k1', 'a digest without a key', 1000, 2000);
+";
+
+#[tokio::test]
+async fn what_was_sent_before_is_never_counted_from_too_early_a_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    check(&(sqlite(folder.path()) + "?mode=rwc")).await;
+    check(&OnPostgres::new().await.url()).await;
+
+    async fn check(url: &str) {
+        old(url).await;
+        let db = connect(url).await;
+        let tx = db.begin_with_options(immediate()).await.unwrap();
+        let is_second = |step: &Box<dyn MigrationTrait>| step.name() == "m0002_money";
+        let place = Migrator::migrations().iter().position(is_second).unwrap();
+        Migrator::up(&tx, Some(u32::try_from(place).unwrap())).await.unwrap();
+        let rows = SENT_REFUNDS
+            .replace("{payment}", "pay_00000000000000000000000000000001")
+            .replace("{attempt}", "att_00000000000000000000000000000002");
+        tx.execute_unprepared(&rows).await.unwrap();
+        tx.commit().await.unwrap();
+        run(&db).await.unwrap();
+        let sent = "SELECT coalesce(CAST(sent_at AS text), '-') FROM refunds ORDER BY id";
+        assert_eq!(texts(&db, sent).await, ["1000", "9000", "-"]);
+        assert!(texts(&db, "SELECT key FROM claims").await.is_empty());
+        let key = texts(&db, "SELECT value FROM settings WHERE name = 'digest_key'").await;
+        assert!(key[0].len() == 64 && key[0].bytes().all(|b| b.is_ascii_hexdigit()), "{key:?}");
+        db.close().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn the_entities_are_the_tables() {
     let folder = tempfile::tempdir().unwrap();

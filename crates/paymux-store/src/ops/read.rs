@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use paymux_core::ids::{AppId, AttemptId, ChannelId, OrderNo, PaymentId};
 use paymux_core::payment::Payment;
+use paymux_core::secret::Secret;
 use paymux_core::store::PaymentFilter;
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult};
 
@@ -127,4 +128,13 @@ fn gather(joined: &[QueryResult]) -> Result<Vec<Payment>, Fault> {
 /// What a `SELECT` for update says on that database: SQLite has one writer and needs nothing.
 pub(crate) fn for_update(backend: DbBackend) -> &'static str {
     if backend == DbBackend::Postgres { " FOR NO KEY UPDATE SKIP LOCKED" } else { "" }
+}
+
+/// The key of digests, which was drawn when the table was made.
+pub(crate) async fn digest_key<C: ConnectionTrait>(db: &C) -> Result<Secret, Fault> {
+    let mut sql = Sql::new(db.get_database_backend());
+    sql.push("SELECT value FROM settings WHERE name = 'digest_key'");
+    let rows = sql.rows(db).await?;
+    let key: String = Cells::new(rows.first().ok_or(Fault::Corrupt("no key of digests"))?).next()?;
+    Ok(Secret::new(key))
 }

@@ -262,6 +262,18 @@ async fn a_second_holder_of_the_file_is_refused_by_any_of_its_names() {
 }
 
 #[tokio::test]
+async fn each_ledger_has_a_key_of_digests_of_its_own_and_keeps_it() {
+    let (one, other) = (OnSqlite::new(), OnSqlite::new());
+    let mut keys = Vec::new();
+    for place in [&one, &one, &other] {
+        let ledger = place.open().await;
+        keys.push(ledger.digest_key().await.unwrap());
+        ledger.close().await;
+    }
+    assert!(keys[0].matches(keys[1].expose()) && !keys[0].matches(keys[2].expose()));
+}
+
+#[tokio::test]
 async fn migrating_again_changes_nothing() {
     let place = OnSqlite::new();
     place.open().await.close().await;

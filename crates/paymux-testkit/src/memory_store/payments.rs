@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use paymux_core::clock::Timestamp;
 use paymux_core::ids::{AppId, AttemptId, ChannelId, OrderNo, PaymentId};
 use paymux_core::payment::{Attempt, Payment};
+use paymux_core::secret::Secret;
 use paymux_core::store::{
     Applied, CallbackRow, Change, Claim, Claimed, DueAttempt, Opened, Opening, PaymentFilter, PaymentLedger,
     Ring, StoreError,
@@ -68,6 +69,10 @@ impl PaymentLedger for MemoryStore {
 
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
         Ok(self.books()?.claim(claim))
+    }
+
+    async fn digest_key(&self) -> Result<Secret, StoreError> {
+        Ok(Secret::new(format!("{:064}", self.books()?.digest_key)))
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

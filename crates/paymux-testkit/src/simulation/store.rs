@@ -12,6 +12,7 @@ use paymux_core::ids::{
 };
 use paymux_core::payment::Payment;
 use paymux_core::refund::Refund;
+use paymux_core::secret::Secret;
 use paymux_core::store::{
     Applied, AuditRow, CallbackFilter, CallbackRow, Change, Claim, Claimed, DayLimit, DeliveryReport, Desk,
     DueAttempt, DueDelivery, EventFilter, ListedEvent, Opened, Opening, OrderLine, Outbox, PaymentFilter,
@@ -268,6 +269,15 @@ impl PaymentLedger for NodeStore {
 
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
         want!(self.ask(C::Claim(claim)).await, A::Claimed)
+    }
+
+    /// Not written down: each store has a key of its own.
+    async fn digest_key(&self) -> Result<Secret, StoreError> {
+        self.life.pass().await;
+        if self.world.disk.is_away(self.world.ms()) {
+            return Err(away());
+        }
+        self.world.disk.store.digest_key().await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

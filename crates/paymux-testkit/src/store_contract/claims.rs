@@ -86,3 +86,9 @@ pub async fn of_many_at_once_one_is_new(subject: &Subject) {
         }
     }
 }
+
+pub async fn has_one_key_of_digests(subject: &Subject) {
+    let key = subject.store.digest_key().await.unwrap();
+    assert_eq!(key.expose().len(), 64);
+    assert!(key.matches(subject.store.digest_key().await.unwrap().expose()));
+}
