@@ -101,6 +101,27 @@ fn fields_of_a_refund_are_missing_or_wrong_by_name() {
 }
 
 #[test]
+fn a_refund_names_a_group_that_has_refunds_on_its_path() {
+    let online = ["WX", "ALI", "UN", "KUAIQIAN", "BD", "JD", "YEE", "BC"];
+    let approve =
+        |group: &str| as_master(Verb::Put, ONLINE, json!({"channel": group, "ids": ["r"], "agree": true}));
+    for group in online {
+        assert!(read(&call(ONLINE, json!({"channel": group}))).is_ok(), "{group}");
+        assert!(read(&approve(group)).is_ok(), "{group}");
+    }
+    refused(call(ONLINE, json!({"channel": "PAYPAL"})), 3, "write WX, ALI, UN, KUAIQIAN, BD, JD, YEE, BC");
+    refused(approve("PAYPAL"), 3, "PAYPAL cannot stand here");
+    for group in online.into_iter().chain(["PAYPAL"]) {
+        let at_till = call(TILL, json!({"channel": group}));
+        if ["ALI", "WX", "BC"].contains(&group) {
+            assert!(read(&at_till).is_ok(), "{group}");
+        } else {
+            refused(at_till, 3, "write ALI, WX, BC");
+        }
+    }
+}
+
+#[test]
 fn the_day_before_is_taken_for_five_minutes_after_midnight() {
     check("2024-02-29T15:59:59Z", "20240229017", true);
     check("2024-02-29T16:00:00Z", "20240229017", true);
