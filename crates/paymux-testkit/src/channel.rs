@@ -1,6 +1,7 @@
 //! A channel that does what a test says, and notes what it was asked.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -137,6 +138,7 @@ impl ScriptedChannel {
             account_key: account.to_owned(),
             livemode: true,
             can: Can::QUERY | Can::CANCEL,
+            refunds_per_order: None,
             currencies: vec![Currency::CNY],
             methods: vec![
                 spec(QR, true, Needs::nothing(), call),
@@ -159,6 +161,13 @@ impl ScriptedChannel {
             self.descriptor.payouts = PAYOUTS;
             self.descriptor.extra = PAYOUT_EXTRA;
         }
+        self
+    }
+
+    /// The same, of whose orders so many refunds may succeed.
+    #[must_use]
+    pub fn that_refunds_at_most(mut self, count: u32) -> Self {
+        self.descriptor.refunds_per_order = NonZeroU32::new(count);
         self
     }
 

@@ -53,6 +53,7 @@ impl Sandbox {
                 | Can::QUERY_TRANSFER
                 | Can::LIST
                 | Can::LIST_REFUNDS,
+            refunds_per_order: None,
             currencies: CURRENCIES.iter().filter_map(|code| Currency::from_code(code)).collect(),
             methods: map::methods(),
             payouts: outflow::PAYOUTS,

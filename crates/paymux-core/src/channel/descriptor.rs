@@ -1,5 +1,6 @@
 //! What an account is and can do, as data.
 
+use std::num::NonZeroU32;
 use std::ops::{BitOr, RangeInclusive};
 use std::time::Duration;
 
@@ -79,6 +80,9 @@ pub struct Descriptor {
     pub livemode: bool,
     /// What it can do beyond creating payments.
     pub can: Can,
+    /// How many refunds of one order may succeed there; `None` where only its money bounds them. One more is
+    /// refused before anything is sent.
+    pub refunds_per_order: Option<NonZeroU32>,
     /// What it takes money in.
     pub currencies: Vec<Currency>,
     /// The methods it offers; one entry each.

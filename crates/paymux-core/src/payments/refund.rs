@@ -1,7 +1,9 @@
 //! Refunds at the merchant's word: set aside, send once, store, and tell how it stands.
 //!
-//! What is learnt of one afterwards is in [`learn`]; what workers do is in [`super::outflows`].
+//! What is learnt of one afterwards is in [`learn`]; how many an order may have is in [`count`]; what workers
+//! do is in [`super::outflows`].
 
+mod count;
 mod learn;
 
 use std::sync::Arc;
@@ -103,6 +105,7 @@ impl Payments {
         let attempt = refundable_attempt(&payment)?;
         let begun = self.clock().mono();
         let refund = self.new_refund(catalog, &payment, attempt, request)?;
+        self.check_count(catalog, &refund).await?;
         match self.open_refund(refund.clone()).await? {
             RefundOpened::New => Ok(Begun::New(Box::new(ToSend { payment, refund, begun }))),
             RefundOpened::Exists(stored) => Ok(Begun::Taken(stored)),
@@ -227,6 +230,11 @@ impl Payments {
             return self.keep_refund_outcome(refund, &news, begun.plus(ORPHAN_MARGIN)).await;
         };
         let limit = request_limit(entry, &catalog.timing);
+        let until = begun.plus(limit).plus(ORPHAN_MARGIN);
+        // Half of the time, at the least, is the call's.
+        if let Some(why) = self.why_not_sent(catalog, &refund, begun.plus(limit / 2)).await {
+            return self.keep_refund_outcome(refund, &News::not_sent(&why), until).await;
+        }
         let order = refund_order(catalog, &payment, attempt, &refund);
         let cx = self.cx(begun, limit);
         crate::crash_point!("refund.before_call");
@@ -234,7 +242,6 @@ impl Payments {
         crate::crash_point!("refund.after_call");
         metrics::counter!("paymux_refunds_total", "channel" => entry.id.to_string(), "outcome" => answer_label(&answer))
             .increment(1);
-        let until = begun.plus(limit).plus(ORPHAN_MARGIN);
         self.keep_refund_outcome(refund, &News::of_call(answer), until).await
     }
 

@@ -138,6 +138,7 @@ mod tests {
             account_key: String::new(),
             livemode: true,
             can,
+            refunds_per_order: None,
             currencies: Vec::new(),
             methods: Vec::new(),
             payouts: &[],

@@ -1,6 +1,7 @@
 //! Refunds: what may go back, that each is sent once, and what is told of it.
 
 mod callbacks;
+mod count;
 mod faults;
 mod workers;
 

@@ -333,6 +333,7 @@ fn descriptor(account: &'static Account) -> Descriptor {
         account_key: account.id.to_owned(),
         livemode: true,
         can: can(account),
+        refunds_per_order: None,
         currencies: vec![Currency::CNY],
         methods: vec![method(account)],
         payouts: if account.payout.is_some() { PAYOUTS } else { &[] },
