@@ -338,7 +338,7 @@ fn descriptor(account: &Account) -> Descriptor {
         account_key: account.app_id.clone(),
         livemode: account.books != Books::Sandbox,
         can: can(account, &methods),
-        refunds_per_order: None,
+        refunds_per_order: Some(account.refunds_per_order),
         currencies: vec![Currency::CNY],
         methods,
         payouts: &[],

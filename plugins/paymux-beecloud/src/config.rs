@@ -3,6 +3,8 @@
 //! Which path and secret a call takes follows from them, so that is said here too. What goes
 //! into a call does not live here.
 
+use std::num::NonZeroU32;
+
 use paymux_core::provider::{SettingError, SettingKey, Settings, unknown_settings};
 use paymux_core::wire::PlainHttp;
 use paymux_core::{Endpoint, Secret};
@@ -10,6 +12,14 @@ use serde_json::Value;
 
 /// Where calls go when the settings do not say.
 pub(crate) const BASE_URL_DEFAULT: &str = "https://api.beecloud.cn";
+
+/// How many refunds of one order may succeed when the settings do not say.
+///
+/// Source: BeeCloud V1 beta document, refund; the V2 document only says that some channels take no parts or
+/// a single refund.
+const REFUNDS_DEFAULT: NonZeroU32 = NonZeroU32::MIN;
+/// The most that the settings may say.
+const REFUNDS_MAX: u32 = 100;
 
 /// The keys of `[channels.settings]`.
 pub(crate) const KEYS: &[SettingKey] = &[
@@ -28,6 +38,7 @@ pub(crate) const KEYS: &[SettingKey] = &[
         "an address or a list of addresses, https; the next one only when nothing was sent; default \"https://api.beecloud.cn\"",
     ),
     key("prefer_bc", "true = the BC_* codes (BeeCloud's own contract) where both exist; default false"),
+    key("refunds_per_order", "how many refunds of one order may succeed, 1 to 100; default 1"),
     key("allow_plain_http", "true = take an http base_url beyond this machine; default false"),
 ];
 
@@ -58,6 +69,8 @@ pub(crate) struct Account {
     pub bases: Vec<Endpoint>,
     /// Which of two codes for one method is taken.
     pub contract: Contract,
+    /// How many refunds of one order may succeed.
+    pub refunds_per_order: NonZeroU32,
 }
 
 /// Which paths the calls take, and whether money is real.
@@ -127,6 +140,7 @@ impl Reader<'_> {
         let books = self.books();
         let bases = self.bases();
         let contract = if self.flag("prefer_bc") { Contract::BeeCloud } else { Contract::Merchant };
+        let refunds_per_order = self.refunds_per_order();
         let call_secret = if books == Books::Sandbox {
             self.require("test_secret", test_secret.clone(), "the test mode needs it")
         } else {
@@ -142,6 +156,7 @@ impl Reader<'_> {
             books,
             bases,
             contract,
+            refunds_per_order: refunds_per_order?,
         })
     }
 
@@ -212,6 +227,15 @@ impl Reader<'_> {
         }
     }
 
+    fn refunds_per_order(&mut self) -> Option<NonZeroU32> {
+        let Some(value) = self.settings.get("refunds_per_order") else { return Some(REFUNDS_DEFAULT) };
+        let count = value.as_u64().and_then(|count| u32::try_from(count).ok());
+        match count.filter(|count| *count <= REFUNDS_MAX).and_then(NonZeroU32::new) {
+            Some(count) => Some(count),
+            None => self.refuse("refunds_per_order", "write a whole number from 1 to 100"),
+        }
+    }
+
     /// A flag, false when absent. Its form is complained about once, however often it is read.
     fn flag(&mut self, name: &'static str) -> bool {
         match self.settings.get(name) {
@@ -272,6 +296,7 @@ mod tests {
         assert!(account.call_secret.matches("app-secret-1"));
         assert_eq!(account.master_secrets.len(), 1);
         assert_eq!(account.contract, Contract::Merchant);
+        assert_eq!(account.refunds_per_order.get(), 1);
     }
 
     #[test]
@@ -285,6 +310,10 @@ mod tests {
         assert!(rotated.money_secret().unwrap().matches("master-secret-1"), "the current one signs");
         assert_eq!(read(json!({"base_url": ["https://a", "https://b/x"]})).unwrap().bases.len(), 2);
         assert_eq!(read(json!({"base_url": "http://127.0.0.1:8080"})).unwrap().bases.len(), 1);
+        for count in [1, 2, 100] {
+            let account = read(json!({"refunds_per_order": count})).unwrap();
+            assert_eq!(account.refunds_per_order.get(), count);
+        }
         let plain = json!({"base_url": "http://gateway.example", "allow_plain_http": true});
         assert_eq!(read(plain).unwrap().bases.len(), 1);
     }
@@ -318,6 +347,9 @@ mod tests {
         check(json!({"api_version": 2}), &["api_version"]);
         check(json!({"prefer_bc": 1}), &["prefer_bc"]);
         check(json!({"allow_plain_http": "no"}), &["allow_plain_http"]);
+        for bad in [json!(0), json!(101), json!(-1), json!(1.0), json!("1"), json!(true)] {
+            check(json!({"refunds_per_order": bad}), &["refunds_per_order"]);
+        }
         check(json!({"base_url": "http://gateway.example"}), &["base_url"]);
         check(json!({"base_url": []}), &["base_url"]);
         check(json!({"base_url": [1]}), &["base_url"]);
@@ -338,7 +370,7 @@ mod tests {
 
     #[test]
     fn keys_without_effect_are_unknown_and_the_known_are_listed() {
-        for strange in ["payouts", "refunds_per_order", "appid", "app_key"] {
+        for strange in ["payouts", "refund_per_order", "appid", "app_key"] {
             let errors = read(json!({strange: true})).unwrap_err();
             assert_eq!(errors.len(), 1);
             assert_eq!(errors[0].key, strange);

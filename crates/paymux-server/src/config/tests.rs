@@ -166,7 +166,7 @@ channels = ["bee", "bea"]
             "f:19: channels[1].id: `bee` is taken by channels[0].id; names are unique",
             "f:21: channels[1].settings.app_id: required: the account's id in BeeCloud's console",
             "f:21: channels[1].settings.app_idd: unknown key; known: app_id, app_secret, master_secret, \
-             master_secret_previous, test_secret, sandbox, api_version, base_url, prefer_bc, allow_plain_http",
+             master_secret_previous, test_secret, sandbox, api_version, base_url, prefer_bc, refunds_per_order, allow_plain_http",
             "f:21: channels[1].settings.app_secret: environment variable `NO_SUCH_SECRET` is not set",
             "f:25: routes[0].strategy: strategy `even` is not supported by this version yet; take one of: \
              random, priority",

@@ -47,8 +47,8 @@ impl BeeCloud {
         }
     }
 
-    /// After code 11: a refund of the order is in progress. If that is another one, this one was
-    /// refused; it can also be this very one.
+    /// After code 11: a refund of the order is in progress. If that is another one, or if others have used up
+    /// what the account takes of one order, this one was refused; it can also be this very one.
     async fn after_already_refunding(
         &self,
         cx: &Cx<'_>,
@@ -61,10 +61,12 @@ impl BeeCloud {
             return Err(unclear("and the order's refunds could not be asked for"));
         };
         match refunds::found(refund, &rows)? {
-            OutflowAnswer::NotFound if refunds::another_is_under_way(refund, &rows) => {
+            OutflowAnswer::NotFound
+                if refunds::leave_no_room(refund, &rows, self.account.refunds_per_order) =>
+            {
                 Err(crate::map::refusal(reply, Blame::Request))
             }
-            OutflowAnswer::NotFound => Err(unclear("and no other refund of the order is to be seen")),
+            OutflowAnswer::NotFound => Err(unclear("and no other refund of the order explains it")),
             known => Ok(known),
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! How the calls travel lives in `channel`.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use paymux_core::channel::{ListedOrder, ListedRefund, OutflowAnswer, RefundOrder};
@@ -203,10 +204,14 @@ pub(crate) fn pulled(reply: &Reply) -> Option<OutflowAnswer> {
     }
 }
 
-/// Whether an order has a refund under way that is another one.
-pub(crate) fn another_is_under_way(refund: &RefundOrder, rows: &[RefundRow]) -> bool {
-    let of_order = |row: &&RefundRow| row.bill_no == refund.order.number.as_str();
-    rows.iter().filter(of_order).any(|row| row.refund_no != refund.number && !row.finish)
+/// Whether the other refunds of an order leave no room for this one: one is under way, or as many are done as
+/// the account takes.
+pub(crate) fn leave_no_room(refund: &RefundOrder, rows: &[RefundRow], most: NonZeroU32) -> bool {
+    let is_another =
+        |row: &&RefundRow| row.bill_no == refund.order.number.as_str() && row.refund_no != refund.number;
+    let others = || rows.iter().filter(is_another);
+    let done = others().filter(|row| row.finish && row.result == Some(true)).count();
+    others().any(|row| !row.finish) || u32::try_from(done).is_ok_and(|done| done >= most.get())
 }
 
 /// When a row of a list was made.

@@ -189,14 +189,15 @@ async fn the_next_address_is_tried_only_when_nothing_was_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refund_in_progress_is_a_no_only_if_it_is_another_one() {
-    let after = async |answer: WireResponse| {
-        let rig = Rig::new(json!({})).answers([reply(11, json!({})), answer]);
+    let under = async |settings: Value, answer: WireResponse| {
+        let rig = Rig::new(settings).answers([reply(11, json!({})), answer]);
         let told = rig.refund("wechat.native").await;
         assert_eq!(rig.paths(), ["/2/rest/refund", "/2/rest/refunds"]);
         let asked = rig.fields(1);
         assert_eq!((&asked["bill_no"], asked.get("refund_no")), (&json!(NUMBER), None));
         told
     };
+    let after = async |answer: WireResponse| under(json!({}), answer).await;
     let other = || row(json!({"id": "o", "refund_no": "20240301000099", "finish": false, "result": false}));
     is_refused(&after(records(&[other()])).await, "11");
     let own = row(json!({"finish": false, "result": false}));
@@ -204,8 +205,18 @@ async fn a_refund_in_progress_is_a_no_only_if_it_is_another_one() {
     assert_eq!(after(records(&[other(), own])).await, pending(Some("rf-1")));
     assert_eq!(after(records(&[row(json!({}))])).await, done(Some("rf-1")));
     is_unknown(&after(records(&[])).await, "no other refund");
-    let over = row(json!({"id": "o", "refund_no": "20240301000099", "finish": true}));
-    is_unknown(&after(records(&[over])).await, "no other refund");
+    // The one that an order may have is done already, or as many as the account takes; a failed one is none.
+    let over = |n: i64, result: bool| {
+        row(
+            json!({"id": n.to_string(), "refund_no": format!("202403010000{n}"), "finish": true, "result": result}),
+        )
+    };
+    is_refused(&after(records(&[over(91, true)])).await, "11");
+    is_unknown(&after(records(&[over(91, false)])).await, "no other refund");
+    let two = json!({"refunds_per_order": 2});
+    is_unknown(&under(two.clone(), records(&[over(91, true)])).await, "no other refund");
+    is_refused(&under(two, records(&[over(91, true), over(92, true)])).await, "11");
+    assert_eq!(after(records(&[over(91, true), row(json!({}))])).await, done(Some("rf-1")));
     let of_another_order =
         row(json!({"id": "o", "refund_no": "20240301000099", "bill_no": "X", "finish": false}));
     is_unknown(&after(records(&[of_another_order])).await, "no other refund");
@@ -241,6 +252,14 @@ async fn what_beecloud_would_not_take_is_not_sent() {
     whole.amount = Money::fen(1023);
     assert_eq!(rig.channel.refund(&rig.cx(), &whole).await, pending(None));
     assert_eq!(rig.fields(0)["refund_fee"], 1023);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_has_one_refund_unless_the_settings_say_more() {
+    for (settings, most) in [(json!({}), 1), (json!({"refunds_per_order": 3}), 3)] {
+        let descriptor = crate::rig::channel(settings).descriptor().clone();
+        assert_eq!(descriptor.refunds_per_order.map(std::num::NonZeroU32::get), Some(most));
+    }
 }
 
 #[tokio::test(start_paused = true)]
