@@ -61,8 +61,13 @@ fn number(name: &str, default: u64) -> u64 {
 async fn crash(kind: Kind, kills: u32) {
     let seed = number("PAYMUX_CRASH_SEED", 1);
     let mut dice = fastrand::Rng::with_seed(seed);
-    // A repeat after 2 s comes after 20 ms, so that kills and repeats meet often.
-    let sim = SimConfig { seed, time_scale: 100.try_into().unwrap(), ..SimConfig::default() };
+    // A repeat after 2 s comes after 20 ms, so that kills and repeats meet often. Only money bounds refunds.
+    let sim = SimConfig {
+        seed,
+        time_scale: 100.try_into().unwrap(),
+        refunds_per_order: 100,
+        ..SimConfig::default()
+    };
     let mut world = World::start_hasty(kind, sim).await;
     world.merchant.refuse_each(REFUSED_EACH);
     // Calls of different length, so that a kill finds payments in every step.

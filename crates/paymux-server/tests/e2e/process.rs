@@ -58,6 +58,7 @@ impl Running {
     }
 
     /// How it ended by itself; `None` when it did not in time.
+    #[cfg(feature = "crash-points")]
     pub(crate) async fn ended(mut self) -> Option<std::process::ExitStatus> {
         timeout(PATIENCE, self.child.wait()).await.ok().map(Result::unwrap)
     }

@@ -70,6 +70,7 @@ impl World {
     ) -> (Self, L) {
         let account = Simulated::BeeCloud.account("bee", fastrand::u64(..), None);
         let accounts = [account.clone()].into_iter().chain(sim.accounts).collect();
+        let settings = format!("{}\nrefunds_per_order = {}", settings(&account), sim.refunds_per_order);
         let config = SimConfig { accounts, ..sim };
         let sim = Simulated::BeeCloud.start(config).await.unwrap();
         let merchant = Merchant::open(NOTIFY_SECRET).await;
@@ -78,7 +79,7 @@ impl World {
         let address = free_address().await;
         let known = Addresses { provider: sim.base_url(), merchant: merchant.url(), store: database.url() };
         let (addresses, lines) = lay(known).await;
-        let text = configuration(address, &addresses, &settings(&account));
+        let text = configuration(address, &addresses, &settings);
         std::fs::write(folder.path().join("paymux.toml"), shape(&text)).unwrap();
         let http = Http::new(&format!("http://{address}"));
         let mut world = Self { sim, merchant, database, folder, address, http, paymux: None };
