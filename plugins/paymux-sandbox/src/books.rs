@@ -275,7 +275,14 @@ impl Shelf {
         let entry = self.entry(number, now).ok()?;
         let received = if let State::Paid(received) = entry.state { Some(received) } else { None };
         let (amount, created_at) = (Some(entry.asked), entry.made_at);
-        Some(ListedOrder { number: number.to_owned(), amount, received, created_at })
+        Some(ListedOrder {
+            number: number.to_owned(),
+            amount,
+            received,
+            reverted: false,
+            flaw: None,
+            created_at,
+        })
     }
 }
 

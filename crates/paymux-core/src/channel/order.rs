@@ -211,6 +211,11 @@ pub struct ListedOrder {
     pub amount: Option<Money>,
     /// What came in; `None` while unpaid.
     pub received: Option<Money>,
+    /// Whether it was reverted: it can take no money, and what had come in has gone back.
+    pub reverted: bool,
+    /// What is wrong with the record in itself, such as sums that do not add up: a person must look at it,
+    /// whatever the ledger has.
+    pub flaw: Option<&'static str>,
     /// When the record was made.
     pub created_at: Timestamp,
 }

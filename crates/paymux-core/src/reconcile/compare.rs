@@ -23,7 +23,7 @@ words! {
         MissingHere = "missing_here",
         /// Money has moved here, and the provider does not show it.
         MissingThere = "missing_there",
-        /// Both have it, with different amounts.
+        /// Both have it, with different amounts, or with amounts of the provider's that contradict themselves.
         AmountDiffers = "amount_differs",
         /// Both have it, and money has moved on one side alone.
         StateDiffers = "state_differs",
@@ -46,6 +46,8 @@ pub enum Stage {
     Moved,
     /// Money has definitely not moved, and will not.
     Never,
+    /// An order that its provider has undone: whatever had moved has moved back.
+    Reverted,
 }
 
 /// A line of the ledger: an attempt or a refund.
@@ -156,19 +158,27 @@ pub struct There {
     pub stage: Stage,
     /// What it is for, where the provider says so.
     pub amount: Option<Money>,
-    /// What has moved.
+    /// What has moved, and not back with a revert.
     pub moved: Option<Money>,
+    /// What is wrong with the record in itself.
+    pub flaw: Option<&'static str>,
     /// When the record was made.
     pub created_at: Timestamp,
 }
 
 impl From<ListedOrder> for There {
     fn from(listed: ListedOrder) -> Self {
+        let stage = match listed.received {
+            _ if listed.reverted => Stage::Reverted,
+            Some(_) => Stage::Moved,
+            None => Stage::Waiting,
+        };
         Self {
             number: listed.number,
-            stage: if listed.received.is_some() { Stage::Moved } else { Stage::Waiting },
+            stage,
             amount: listed.amount,
-            moved: listed.received,
+            moved: listed.received.filter(|_| stage == Stage::Moved),
+            flaw: listed.flaw,
             created_at: listed.created_at,
         }
     }
@@ -185,6 +195,7 @@ impl From<ListedRefund> for There {
             },
             amount: Some(listed.amount),
             moved: (listed.done == Some(true)).then_some(listed.amount),
+            flaw: None,
             created_at: listed.created_at,
         }
     }
@@ -215,15 +226,17 @@ fn join(all: &mut There, record: &There) {
         (Some(sum), Some(more)) => sum.checked_add(more).ok().or(Some(sum)),
         (sum, more) => sum.or(more),
     };
+    let flaw = all.flaw.or(record.flaw);
     let weight = |stage| match stage {
         Stage::Moved => 2,
         Stage::Waiting => 1,
-        Stage::Never => 0,
+        Stage::Never | Stage::Reverted => 0,
     };
     if weight(record.stage) > weight(all.stage) {
         *all = record.clone();
     }
     all.moved = moved;
+    all.flaw = flaw;
 }
 
 /// What both sides have under one number; at least one of them.
@@ -250,12 +263,18 @@ impl Pair<'_> {
 }
 
 fn both(here: &Here, there: &There) -> Kind {
-    if here.stage != there.stage {
+    // Nothing has moved here, and all is back there.
+    let is_as_if_never = (here.stage, there.stage) == (Stage::Waiting, Stage::Reverted);
+    if here.stage != there.stage && !is_as_if_never {
         return Kind::StateDiffers;
     }
     let is_for_another = there.amount.is_some_and(|amount| amount != here.amount);
     let moved_the_same = there.moved == here.moved || there.moved == here.moved_in_all;
-    if is_for_another || !moved_the_same { Kind::AmountDiffers } else { Kind::Matched }
+    if is_for_another || !moved_the_same || there.flaw.is_some() {
+        Kind::AmountDiffers
+    } else {
+        Kind::Matched
+    }
 }
 
 /// The pairs of two lists that are sorted by number, each number once.

@@ -37,8 +37,14 @@ fn order(number: &str, received: Option<i64>) -> OrderLine {
 }
 
 fn listed(number: &str, received: Option<i64>) -> ListedOrder {
-    let amount = Some(Money::fen(1999));
-    ListedOrder { number: number.to_owned(), amount, received: received.map(Money::fen), created_at: at(6) }
+    ListedOrder {
+        number: number.to_owned(),
+        amount: Some(Money::fen(1999)),
+        received: received.map(Money::fen),
+        reverted: false,
+        flaw: None,
+        created_at: at(6),
+    }
 }
 
 fn refund(state: OutflowState) -> RefundLine {
@@ -80,6 +86,20 @@ fn orders() {
     let yen = Currency::from_code("JPY").unwrap();
     let foreign = ListedOrder { received: Some(Money::new(1999, yen)), ..listed("a", None) };
     check(Some(paid()), vec![foreign], Kind::AmountDiffers);
+    // Undone there, before money came or after.
+    for received in [None, Some(1999)] {
+        let reverted = ListedOrder { reverted: true, ..listed("a", received) };
+        check(Some(paid()), vec![reverted.clone()], Kind::StateDiffers);
+        check(Some(order("a", None)), vec![reverted.clone()], Kind::Matched);
+        check(None, vec![reverted.clone()], Kind::MissingHere);
+        let other = ListedOrder { amount: Some(Money::fen(1)), ..reverted };
+        check(Some(order("a", None)), vec![other], Kind::AmountDiffers);
+    }
+    // A record that contradicts itself agrees with nothing.
+    let flawed = |received| ListedOrder { flaw: Some("its sums"), ..listed("a", received) };
+    check(Some(paid()), vec![flawed(Some(1999))], Kind::AmountDiffers);
+    check(Some(paid()), vec![flawed(None)], Kind::StateDiffers);
+    check(Some(order("a", None)), vec![flawed(None)], Kind::AmountDiffers);
 
     #[track_caller]
     fn check(here: Option<OrderLine>, there: Vec<ListedOrder>, want: Kind) {
@@ -144,6 +164,16 @@ fn records_of_one_number_are_one() {
         let one = &fold(list)[0];
         assert_eq!((one.stage, one.moved, one.created_at), (Stage::Moved, Some(Money::fen(5)), at(1)));
         assert_eq!(one.amount, Some(Money::fen(1999)));
+    }
+    // Undone, and another try of it that was paid, or that waits.
+    let undone = ListedOrder { reverted: true, flaw: Some("its sums"), ..paid(5, 0) };
+    for (other, stage, moved) in [(Some(7), Stage::Moved, Some(7)), (None, Stage::Waiting, None)] {
+        let other = ListedOrder { created_at: at(1), ..listed("a", other) };
+        for list in [vec![undone.clone(), other.clone()], vec![other, undone.clone()]] {
+            let one = &fold(list)[0];
+            let want = (stage, moved.map(Money::fen), Some("its sums"));
+            assert_eq!((one.stage, one.moved, one.flaw), want);
+        }
     }
     // Paid twice.
     assert_eq!(fold(vec![paid(5, 1), paid(7, 2), paid(7, 2)])[0].moved, Some(Money::fen(12)));

@@ -12,7 +12,7 @@ use paymux_core::channel::{
 use paymux_core::outflow::OutflowState;
 use paymux_core::payment::Payment;
 use paymux_core::payments::Ports;
-use paymux_core::reconcile::{Comparison, Day, Kind, Part, Records, Report, Step};
+use paymux_core::reconcile::{Comparison, Day, Kind, Part, Records, Report, Stage, Step};
 use paymux_core::store::{PaymentLedger as _, RefundLedger as _, RefundWrite};
 use paymux_core::{
     CatalogHandle, Money, PaymentError, Payments, Refund, Timestamp, WireRequest, WireResponse,
@@ -166,6 +166,8 @@ fn listed(payment: &Payment) -> ListedOrder {
         number: attempt.number.to_string(),
         amount: Some(payment.amount),
         received: attempt.received,
+        reverted: false,
+        flaw: None,
         created_at: attempt.created_at,
     }
 }
@@ -204,6 +206,23 @@ async fn each_difference_is_told_with_both_sides() {
     assert!(!kinds.contains_key(&number(&quiet)));
     let moved = comparison.moved["CNY"];
     assert_eq!((moved.here, moved.there), (3 * 1999, 1999 + 1500 + 1999 + 1999));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_its_provider_has_undone_is_told_and_counts_as_no_money_there() {
+    let world = World::new();
+    let (paid, closed) = (world.paid(None).await, world.unpaid(None).await);
+    let reverted = |payment: &Payment| ListedOrder {
+        received: Some(Money::fen(1999)),
+        reverted: true,
+        ..listed(payment)
+    };
+    world.lists(vec![reverted(&paid), reverted(&closed)]);
+    let comparison = world.compared(Records::Orders).await;
+    assert_eq!(comparison.counts, BTreeMap::from([(Kind::Matched, 1), (Kind::StateDiffers, 1)]));
+    let there = comparison.differences[0].there.as_ref().unwrap();
+    assert_eq!((there.stage, there.moved), (Stage::Reverted, None));
+    assert_eq!((comparison.moved["CNY"].here, comparison.moved["CNY"].there), (1999, 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -227,6 +227,8 @@ pub(crate) fn listed_order(value: &Value) -> Result<ListedOrder, ChannelError> {
         number: row.bill_no,
         amount: asked.map(Money::fen),
         received: row.spay_result.then(|| Money::fen(row.total_fee)),
+        reverted: false,
+        flaw: None,
         created_at: Timestamp::from_ms(row.create_time),
     })
 }

@@ -43,6 +43,8 @@ async fn a_list_is_paged_to_its_end() {
             number: "N0000108".to_owned(),
             amount: Some(Money::fen(100)),
             received: Some(Money::fen(90)),
+            reverted: false,
+            flaw: None,
             created_at: Timestamp::from_ms(FROM.ms() + 108),
         }
     );

@@ -265,6 +265,8 @@ async fn lists_tell_the_books() {
         number: NUMBER.to_owned(),
         amount: Some(Money::fen(1999)),
         received: Some(Money::fen(1999)),
+        reverted: false,
+        flaw: None,
         created_at: made,
     };
     assert_eq!(orders, [order]);

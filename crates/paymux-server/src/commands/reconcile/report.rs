@@ -80,7 +80,11 @@ fn difference_as_json(difference: &Difference) -> Value {
         "number": difference.number,
         "payment": difference.payment,
         "here": difference.here.as_ref().map(|h| side(h.state, Some(h.amount), h.moved, h.created_at)),
-        "there": difference.there.as_ref().map(|t| side(stage(t.stage), t.amount, t.moved, t.created_at)),
+        "there": difference.there.as_ref().map(|t| {
+            let mut told = side(stage(t.stage), t.amount, t.moved, t.created_at);
+            told["flaw"] = json!(t.flaw);
+            told
+        }),
     })
 }
 
@@ -90,6 +94,7 @@ fn stage(stage: Stage) -> &'static str {
         Stage::Waiting => "waiting",
         Stage::Moved => "moved",
         Stage::Never => "never",
+        Stage::Reverted => "reverted",
     }
 }
 
@@ -177,7 +182,11 @@ fn here(here: &Here) -> String {
 }
 
 fn there(there: &There) -> String {
-    sums(stage(there.stage), there.amount, there.moved)
+    let told = sums(stage(there.stage), there.amount, there.moved);
+    match there.flaw {
+        Some(flaw) => format!("{told} ({flaw})"),
+        None => told,
+    }
 }
 
 /// What has moved, of what it is for.
