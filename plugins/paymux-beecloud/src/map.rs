@@ -271,18 +271,46 @@ fn state(row: &BillRow) -> Result<QueryAnswer, ChannelError> {
     }
 }
 
+/// The sums of a paid record, fen.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fees {
+    /// `bill_fee`, what was asked.
+    pub bill: Option<i64>,
+    /// `total_fee`, what was paid.
+    pub total: i64,
+    /// What a coupon took off.
+    pub discount: Option<i64>,
+}
+
+impl Fees {
+    fn discount(self) -> i64 {
+        self.discount.unwrap_or(0)
+    }
+
+    /// What was asked, by the record's own word, else by its parts.
+    pub(crate) fn asked(self) -> Option<i64> {
+        self.bill.or_else(|| self.total.checked_add(self.discount()))
+    }
+
+    /// Whether they can be. A discount has to make up what is missing; without one, too little was paid.
+    pub(crate) fn check(self) -> Result<(), &'static str> {
+        let discount = self.discount();
+        let sum = self.total.checked_add(discount);
+        let adds_up = sum.is_some() && (discount == 0 || sum == self.asked());
+        if self.total < 0 || discount < 0 || !adds_up {
+            return Err("the record's `total_fee`, `discount` and `bill_fee` do not add up");
+        }
+        Ok(())
+    }
+}
+
 /// What a paid record says came in: `total_fee`, which with `discount` makes the order's amount.
 fn receipt(row: &BillRow) -> Result<Receipt, ChannelError> {
-    let discount = row.discount.unwrap_or(0);
-    let adds_up = row.bill_fee.is_none_or(|asked| row.total_fee.checked_add(discount) == Some(asked));
-    if row.total_fee < 0 || discount < 0 || (discount > 0 && !adds_up) {
-        return Err(ChannelError::unknown(
-            "the record's `total_fee`, `discount` and `bill_fee` do not add up",
-        ));
-    }
+    let fees = Fees { bill: row.bill_fee, total: row.total_fee, discount: row.discount };
+    fees.check().map_err(ChannelError::unknown)?;
     Ok(Receipt {
         received: Money::fen(row.total_fee),
-        discount: Money::fen(discount),
+        discount: Money::fen(fees.discount()),
         trade_no: row.trade_no.clone().filter(|text| !text.is_empty()),
         reference: row.id.clone().filter(|text| !text.is_empty()),
     })

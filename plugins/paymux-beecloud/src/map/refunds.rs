@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::codes::{Code, Family};
 use super::extra::is_web_address;
-use super::{address, unsendable};
+use super::{Fees, address, unsendable};
 use crate::wire::Reply;
 use crate::wire::refunds::{self as wire, ListedBill, Made, OnlineRefund, RefundRow, TillRefund};
 
@@ -219,16 +219,16 @@ pub(crate) fn made_at(value: &Value) -> Result<Timestamp, ChannelError> {
     wire::row::<Made>(value).map(|made| made.at())
 }
 
-/// An order as a list tells it. Only a paid one says what came in.
+/// An order as a list tells it. Only a paid one says what came in; what was reverted is undone, paid or not.
 pub(crate) fn listed_order(value: &Value) -> Result<ListedOrder, ChannelError> {
     let row: ListedBill = wire::row(value)?;
-    let asked = row.bill_fee.or_else(|| row.total_fee.checked_add(row.discount.unwrap_or(0)));
+    let fees = Fees { bill: row.bill_fee, total: row.total_fee, discount: row.discount };
     Ok(ListedOrder {
         number: row.bill_no,
-        amount: asked.map(Money::fen),
+        amount: fees.asked().map(Money::fen),
         received: row.spay_result.then(|| Money::fen(row.total_fee)),
-        reverted: false,
-        flaw: None,
+        reverted: row.revert_result == Some(true),
+        flaw: if row.spay_result { fees.check().err() } else { None },
         created_at: Timestamp::from_ms(row.create_time),
     })
 }

@@ -83,7 +83,10 @@ pub(crate) struct ListedBill {
     pub total_fee: i64,
     /// What the coupon took off, fen.
     pub discount: Option<i64>,
+    /// Whether it was paid, also where it was reverted afterwards.
     pub spay_result: bool,
+    /// Whether it was reverted: closed, or what was paid sent back.
+    pub revert_result: Option<bool>,
     pub create_time: i64,
 }
 

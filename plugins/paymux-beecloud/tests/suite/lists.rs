@@ -106,12 +106,59 @@ async fn only_paid_orders_say_what_came_in() {
     assert_eq!((listed[1].amount, listed[1].received), (Some(Money::fen(100)), Some(Money::fen(90))));
 }
 
+/// A record with every field that the document lists.
+fn whole(patch: Value) -> Value {
+    let mut row = json!({"id": "b-1", "bill_no": "PMX20240301000001", "title": "红茶 A", "bill_fee": 1023,
+        "total_fee": 1023, "discount": 0, "coupon_id": null, "trade_no": "4200", "channel": "WX",
+        "sub_channel": "WX_SCAN", "buyer_id": "", "seller_id": "", "store_id": "", "operator_id": "",
+        "spay_result": true, "create_time": FROM.ms(), "success_time": FROM.ms() + 1, "optional": "{}",
+        "revert_result": false, "refund_result": false});
+    row.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
+    row
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_was_reverted_is_told_as_that() {
+    async fn check(patch: Value, reverted: bool, received: Option<i64>) {
+        let (_, listed) = list(vec![bills([whole(patch.clone())])]).await;
+        let [order] = &listed.unwrap()[..] else { panic!("{patch}") };
+        assert_eq!((order.reverted, order.received), (reverted, received.map(Money::fen)), "{patch}");
+        assert_eq!((order.amount, order.flaw), (Some(Money::fen(1023)), None), "{patch}");
+    }
+    check(json!({"spay_result": false, "revert_result": true}), true, None).await;
+    check(json!({"revert_result": true}), true, Some(1023)).await;
+    check(json!({"revert_result": null}), false, Some(1023)).await;
+    check(json!({"revert_result": false, "refund_result": true}), false, Some(1023)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn sums_that_cannot_be_are_told_with_their_record() {
+    async fn check(patch: Value, is_sound: bool) {
+        let (_, listed) = list(vec![bills([whole(patch.clone()), bill(2)])]).await;
+        let [order, other] = &listed.unwrap()[..] else { panic!("{patch}") };
+        assert_eq!(order.flaw.is_none(), is_sound, "{patch}: {:?}", order.flaw);
+        assert_eq!(other.flaw, None, "one record spoils no other");
+    }
+    check(json!({}), true).await;
+    check(json!({"total_fee": 923, "discount": 100}), true).await;
+    // Less than was asked came in: that is between the ledger and the record.
+    check(json!({"total_fee": 923}), true).await;
+    check(json!({"total_fee": 923, "discount": 99}), false).await;
+    check(json!({"discount": 100}), false).await;
+    check(json!({"total_fee": 1123, "discount": -100}), false).await;
+    check(json!({"total_fee": -1}), false).await;
+    check(json!({"bill_fee": null, "total_fee": i64::MAX, "discount": 1}), false).await;
+    // What an unpaid order says of its payment is nobody's money.
+    check(json!({"spay_result": false, "total_fee": 0, "discount": 100}), true).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_unreadable_page_is_never_a_short_list() {
     for (field, value) in [
         ("bill_no", json!(7)),
         ("total_fee", json!("90")),
         ("spay_result", json!(null)),
+        ("revert_result", json!("true")),
         ("create_time", json!("1")),
         ("create_time", json!(null)),
     ] {
