@@ -9,6 +9,7 @@ mod progress;
 mod reconcile;
 mod serve;
 mod sim;
+mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

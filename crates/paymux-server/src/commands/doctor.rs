@@ -12,6 +12,7 @@ use super::End;
 use super::check::Form;
 use super::console::{self, Console, Tone};
 use super::progress::Bar;
+use super::table;
 use crate::config::{self, Config};
 use crate::environment::Environment;
 use crate::plugins;
@@ -82,17 +83,16 @@ fn as_json(now: Timestamp, outcomes: &[Outcome]) -> serde_json::Value {
     json!({ "ok": is_sound(outcomes), "at": now, "checks": checks.collect::<Vec<_>>() })
 }
 
+/// A table of all rules, then what is to be known of each that does not hold.
 fn as_text(outcomes: &[Outcome], console: Console) {
-    for outcome in outcomes {
-        let Outcome { check, count, .. } = outcome;
-        if *count == 0 {
-            let name = console.tone(Tone::Good, check.name);
-            console::line(&format!("{name}: {}", console.tone(Tone::Faint, check.rule)));
-            continue;
-        }
-        let name = console.tone(Tone::Bad, check.name);
-        console::line(&format!("{name}: {count} found: {}", check.rule));
-        console::line(&format!("  {}", listed(outcome)));
+    let rows = outcomes.iter().map(row).collect();
+    let tones = std::iter::once(Tone::Strong).chain(outcomes.iter().map(tone));
+    for (line, tone) in table::lines(["check", "found", "rule"], rows).iter().zip(tones) {
+        console::line(&console.tone(tone, line));
+    }
+    for outcome in outcomes.iter().filter(|outcome| outcome.count > 0) {
+        let Outcome { check, .. } = outcome;
+        console::line(&format!("\n{}: {}", console.tone(Tone::Bad, check.name), listed(outcome)));
         console::line(&format!("  why: {}", check.why));
         console::line(&format!("  do:  {}", check.todo));
     }
@@ -101,7 +101,16 @@ fn as_text(outcomes: &[Outcome], console: Console) {
         0 => console.tone(Tone::Good, "the ledger is sound"),
         _ => console.tone(Tone::Bad, &format!("{broken} of them do not hold")),
     };
-    console::line(&format!("{} rules: {verdict}", outcomes.len()));
+    console::line(&format!("\n{} rules: {verdict}", outcomes.len()));
+}
+
+fn row(outcome: &Outcome) -> [String; 3] {
+    let Outcome { check, count, .. } = outcome;
+    [check.name.to_owned(), count.to_string(), check.rule.to_owned()]
+}
+
+fn tone(outcome: &Outcome) -> Tone {
+    if outcome.count == 0 { Tone::Good } else { Tone::Bad }
 }
 
 fn listed(outcome: &Outcome) -> String {

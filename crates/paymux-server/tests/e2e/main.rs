@@ -22,6 +22,8 @@ mod demo;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod ledger_commands;
+#[cfg(test)]
 mod lines;
 #[cfg(test)]
 mod merchant;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::End;
 use super::super::console::{self, Console, Tone};
+use super::super::table;
 
 /// How the command ends: not run to its end before differences, differences before a match. What cannot be
 /// compared is told and is no fault, unless nothing could be.
@@ -121,7 +122,7 @@ fn part_as_text(records: Records, part: &Part, console: Console) {
         }
         Part::Compared(comparison) => {
             console::line(&format!("  {records}: {}", summary(comparison, console)));
-            for line in table(&comparison.differences) {
+            for line in differences_as_table(&comparison.differences) {
                 console::line(&format!("    {line}"));
             }
         }
@@ -146,19 +147,12 @@ fn summary(comparison: &Comparison, console: Console) -> String {
 }
 
 /// One line a difference, in columns, under a heading.
-fn table(differences: &[Difference]) -> Vec<String> {
+fn differences_as_table(differences: &[Difference]) -> Vec<String> {
     if differences.is_empty() {
         return Vec::new();
     }
-    let heading = ["difference", "number", "here", "there", "payment"].map(str::to_owned);
-    let rows: Vec<[String; 5]> = std::iter::once(heading).chain(differences.iter().map(row)).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 5] = std::array::from_fn(width);
-    let line = |row: &[String; 5]| {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect()
+    let heading = ["difference", "number", "here", "there", "payment"];
+    table::lines(heading, differences.iter().map(row).collect())
 }
 
 fn row(difference: &Difference) -> [String; 5] {
