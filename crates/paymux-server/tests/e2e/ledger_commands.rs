@@ -1,14 +1,13 @@
 //! `paymux doctor` and `paymux reconcile` from outside, on either database: what each prints for people and
 //! for machines, the code that it ends with, and a bar only where a person looks.
 
-use paymux_core::Timestamp;
 use paymux_sim::{CallFault, FaultEffect, NoticeFault, Rule};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::database::Kind;
 use crate::process::{Ended, ended};
-use crate::world::{SHOP, World, order};
+use crate::world::{SHOP, World, day_of, order};
 
 /// Runs a command on the world's file, with more behind it.
 async fn run(world: &World, command: &str, more: &[&str]) -> Ended {
@@ -21,12 +20,6 @@ async fn run(world: &World, command: &str, more: &[&str]) -> Ended {
 fn document(ended: &Ended) -> Value {
     assert_eq!(ended.out.lines().count(), 1, "{}", ended.out);
     serde_json::from_str(&ended.out).unwrap()
-}
-
-/// The day in China at which a payment was made.
-fn day_of(payment: &Value) -> String {
-    let at: Timestamp = payment["created_at"].as_str().unwrap().parse().unwrap();
-    at.plus(std::time::Duration::from_hours(8)).to_string()[..10].to_owned()
 }
 
 /// A payment once its money is booked.

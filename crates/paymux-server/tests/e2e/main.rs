@@ -4,6 +4,8 @@
 //! [`crash`] is the crash harness, which kills it in the middle of things; [`chaos`] breaks its lines to the others.
 
 #[cfg(test)]
+mod at_once;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod canary;

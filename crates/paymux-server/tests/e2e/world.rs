@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use paymux_core::Timestamp;
 use paymux_server::plugins::Simulated;
 use paymux_sim::{Bank, SimAccount, SimConfig};
 use serde_json::{Value, json};
@@ -28,6 +29,7 @@ const HASTE: &str = "[timeouts]\nrequest_ms = 1000\nanswer_ms = 4000\nnotice_ms 
 /// All of it.
 pub(crate) struct World {
     sim: paymux_sim::Running,
+    account: SimAccount,
     pub(crate) merchant: Merchant,
     database: Database,
     folder: tempfile::TempDir,
@@ -82,7 +84,7 @@ impl World {
         let text = configuration(address, &addresses, &settings);
         std::fs::write(folder.path().join("paymux.toml"), shape(&text)).unwrap();
         let http = Http::new(&format!("http://{address}"));
-        let mut world = Self { sim, merchant, database, folder, address, http, paymux: None };
+        let mut world = Self { sim, account, merchant, database, folder, address, http, paymux: None };
         world.up().await;
         (world, lines)
     }
@@ -100,6 +102,11 @@ impl World {
     /// Where the ledger stands.
     pub(crate) fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// Whose money the provider takes, with its secrets.
+    pub(crate) fn account(&self) -> &SimAccount {
+        &self.account
     }
 
     /// The provider's books.
@@ -264,6 +271,12 @@ pub(crate) fn order(order_no: &str) -> Value {
         "order_no": order_no, "amount": 1999, "currency": "CNY", "method": "wechat.native",
         "subject": "A pot of tea", "metadata": {"table": "7"},
     })
+}
+
+/// The day in China on which a payment was made.
+pub(crate) fn day_of(payment: &Value) -> String {
+    let at: Timestamp = payment["created_at"].as_str().unwrap().parse().unwrap();
+    at.plus(Duration::from_hours(8)).to_string()[..10].to_owned()
 }
 
 /// A port that nobody has now; paymux comes and goes on it, so it cannot be 0. Below those that the
