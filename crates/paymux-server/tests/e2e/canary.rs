@@ -9,6 +9,8 @@ use std::path::Path;
 
 use scene::Scene;
 
+use crate::database::{Kind, in_url};
+
 /// A secret under its name.
 struct Canary {
     name: &'static str,
@@ -27,15 +29,19 @@ impl Canary {
         Self { name, text: format!("{prefix}{}", digits.collect::<String>()) }
     }
 
-    /// The secret as it is, in hexadecimal, and as it looks inside of anything in base64.
+    /// The secret as it is, in hexadecimal, as it stands in a URL, and as it looks inside of anything in base64.
     fn dresses(&self) -> Vec<String> {
         let bytes = self.text.as_bytes();
         let hex = digits_of(bytes, "");
         let escaped = digits_of(bytes, "%").to_uppercase();
-        let upper = hex.to_uppercase();
+        let (upper, in_url) = (hex.to_uppercase(), in_url(&self.text));
         let inside = (0..3).map(|skip| base64_of(&bytes[skip..skip + (bytes.len() - skip) / 3 * 3]));
         let urlsafe = inside.clone().map(|text| text.replace('+', "-").replace('/', "_"));
-        [self.text.clone(), hex, upper, escaped].into_iter().chain(inside.clone()).chain(urlsafe).collect()
+        [self.text.clone(), hex, upper, escaped, in_url]
+            .into_iter()
+            .chain(inside.clone())
+            .chain(urlsafe)
+            .collect()
     }
 }
 
@@ -59,6 +65,8 @@ fn base64_of(bytes: &[u8]) -> String {
 
 #[test]
 fn a_canary_is_seen_in_every_dress() {
+    let canary = Canary { name: "test", text: "a/b".to_owned() };
+    assert!(canary.dresses().iter().any(|dress| dress == "a%2Fb"));
     let canary = Canary { name: "test", text: "abcdefghijkl".to_owned() };
     let seen = |text: &str| canary.dresses().iter().any(|dress| text.contains(dress.as_str()));
     assert!(seen("x abcdefghijkl y"));
@@ -98,7 +106,7 @@ impl Haystack {
 
 /// What must stand in the log before a search of it proves anything: each part of a run that has something to
 /// keep to itself was come by and said so.
-const SAID: [&str; 14] = [
+const SAID: [&str; 17] = [
     // At every level: what the libraries below say too.
     "\"level\":\"TRACE\"",
     "\"level\":\"DEBUG\"",
@@ -107,6 +115,9 @@ const SAID: [&str; 14] = [
     "\"route\":\"/v1/payments\",\"status\":201",
     "\"route\":\"/v1/payments\",\"status\":401",
     "\"route\":\"/v1/payments/{id}/refunds\",\"status\":201",
+    "\"route\":\"/v1/transfers\",\"status\":201",
+    "\"route\":\"/v1/transfers\",\"status\":400",
+    "\"route\":\"/v1/transfers\",\"status\":422",
     "\"route\":\"/admin/api/payments/{id}/confirm\",\"status\":200",
     "\"route\":\"/admin/api/queue\",\"status\":401",
     "\"route\":\"/notify/{channel}\",\"status\":200",
@@ -119,10 +130,20 @@ const SAID: [&str; 14] = [
 ];
 
 #[tokio::test]
-async fn no_secret_is_ever_said() {
+async fn no_secret_is_ever_said_on_sqlite() {
+    no_secret_is_ever_said(Kind::Sqlite).await;
+}
+
+#[tokio::test]
+async fn no_secret_is_ever_said_on_postgres() {
+    no_secret_is_ever_said(Kind::Postgres).await;
+}
+
+async fn no_secret_is_ever_said(kind: Kind) {
     let mut hay = Haystack::default();
-    let scene = Scene::open().await;
+    let scene = Scene::open(kind).await;
     scene.merchant_deeds(&mut hay).await;
+    scene.payout_deeds(&mut hay).await;
     scene.provider_deeds(&mut hay).await;
     scene.operator_deeds(&mut hay).await;
     scene.told(&mut hay).await;

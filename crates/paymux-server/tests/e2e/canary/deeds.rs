@@ -9,9 +9,10 @@ use tokio::time::{sleep, timeout};
 
 use super::Haystack;
 use super::scene::Scene;
+use crate::database::in_url;
 use crate::http::Answer;
 use crate::process::{Ended, PATIENCE, ended, paymux};
-use crate::world::order;
+use crate::world::{day_of, order};
 
 impl Scene {
     /// Creates, repeats and reads, with what is wrong in each place where a secret can stand.
@@ -35,6 +36,41 @@ impl Scene {
         for path in ["/v1/payments", "/v1/events", "/v1/payments?cursor=x"] {
             hay.answer(self.http.get(&secrets.key.text, path).await);
         }
+    }
+
+    /// Payouts: done, lost, repeated, and with the payee in every place where it is refused.
+    pub(super) async fn payout_deeds(&self, hay: &mut Haystack) {
+        let payee = &self.secrets.payee.text;
+        let body = |transfer_no: &str, patch: Value| {
+            let mut body = json!({
+                "transfer_no": transfer_no, "amount": 300, "currency": "CNY", "product": "wallet",
+                "payee": {"account": payee}, "channel": "box", "reason": "sandbox:done",
+            });
+            body.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
+            body
+        };
+        let wrong = [
+            ("T1", json!({"payee": {"account": format!("{payee}x")}})),
+            ("T3", json!({"amount": 1001})),
+            ("T4", json!({"payee": {"acount": payee}})),
+            ("T4", json!({"payee": payee})),
+            ("T4", json!({"payee": {"account": payee, "more": [payee]}})),
+            ("T4", json!({"product": payee})),
+            ("T4", json!({"channel": "bee"})),
+        ];
+        let good = [("T1", json!({})), ("T1", json!({})), ("T2", json!({"reason": "sandbox:lost"}))];
+        for (transfer_no, patch) in good.into_iter().chain(wrong) {
+            hay.answer(self.shop("/v1/transfers", &body(transfer_no, patch)).await);
+        }
+        let key = &self.secrets.key.text;
+        let lost = self.http.get(key, "/v1/transfers?transfer_no=T2").await;
+        let id = lost.body["data"][0]["id"].as_str().unwrap().to_owned();
+        hay.answer(lost);
+        hay.answer(self.http.get(key, &format!("/v1/transfers/{id}")).await);
+        hay.answer(self.shop(&format!("/v1/transfers/{id}/sync"), &json!({})).await);
+        let word = json!({"outcome": "paid", "amount": 300, "note": "seen on the bank's list"});
+        let resolve = format!("/admin/api/transfers/{id}/resolve");
+        hay.answer(self.admin.post(&self.secrets.admin.text, &resolve, word).await);
     }
 
     /// A payment paid and told of in every wrong way before the right one, its refund, and a call whose
@@ -92,22 +128,27 @@ impl Scene {
         }
     }
 
-    /// What the other commands say of the ledger and of files with a mistake beside each secret.
+    /// What the other commands say of the ledger, of files with a mistake beside each secret, and of a database
+    /// that cannot be dialled.
     pub(super) async fn commands(&self, hay: &mut Haystack) {
         let file = self.file();
         let name = file.to_str().unwrap();
-        for looks in [
-            &["check"][..],
-            &["doctor"],
-            &["doctor", "--json"],
-            &["reconcile", "--day", "2026-11-21"],
-            &["explain", "--app", "shop", "--method", "wechat.native", "--amount", "5"],
+        let day = self.day().await;
+        // An operator's word has booked what the provider has not: that is a difference.
+        for (looks, code) in [
+            (&["check"][..], 0),
+            (&["check", "--json"], 0),
+            (&["doctor"], 0),
+            (&["doctor", "--json"], 0),
+            (&["reconcile", "--day", &day], 1),
+            (&["reconcile", "--day", &day, "--json"], 1),
         ] {
             let arguments = looks.iter().copied().chain(["-c", name]);
-            hay.ended(&looks.join(" "), ended(arguments).await);
+            hay.ended(&looks.join(" "), ended(arguments).await, code);
         }
         let text = std::fs::read_to_string(&file).unwrap();
         let key = format!("api_key = \"{}\"", self.secrets.key.text);
+        let password = &self.secrets.password.text;
         let mistakes = [
             text.replace("admin_token = \"", "admin_token = \" "),
             text.replace("api_key = \"", "api_keys = \""),
@@ -116,16 +157,39 @@ impl Scene {
             text.replace("master_secret = \"", "master_secrets = \""),
             text.replace("[[routes]]", "[[routes"),
             text.replace(&key, "api_key = { env = \"CANARY\" }"),
+            text.replace(&self.store(), &format!("mysql://paymux:{}@127.0.0.1/books", in_url(password))),
         ];
         for (place, mistake) in mistakes.into_iter().enumerate() {
             assert_ne!(mistake, text, "mistake {place} was made");
-            std::fs::write(&file, &mistake).unwrap();
             for command in ["check", "serve"] {
-                let mut command = paymux([command, "-c", name]);
-                command.env("CANARY", format!(" {} ", self.secrets.key.text));
-                hay.ended(&format!("of mistake {place}"), Ended::of(command).await);
+                self.one_more(&mistake, command, 1, hay).await;
             }
         }
+        for address in ["127.0.0.1:1/books", "no-such-host.invalid/books"] {
+            let away = format!("postgres://paymux:{}@{address}", in_url(password));
+            let unreachable = text.replace(&self.store(), &away);
+            assert_ne!(unreachable, text);
+            for (command, code) in [("serve", 3), ("doctor", 2)] {
+                self.one_more(&unreachable, command, code, hay).await;
+            }
+        }
+    }
+
+    /// Runs a command on a file with that text.
+    async fn one_more(&self, text: &str, command: &str, code: i32, hay: &mut Haystack) {
+        let file = self.folder.path().join("another.toml");
+        std::fs::write(&file, text).unwrap();
+        let mut child = paymux([command, "-c", file.to_str().unwrap()]);
+        // So that what cannot be reached is all that is wrong.
+        child.env("PAYMUX__SERVER__HTTP", "127.0.0.1:0").env("PAYMUX__SERVER__ADMIN", "127.0.0.1:0");
+        child.env("CANARY", format!(" {} ", self.secrets.key.text));
+        hay.ended(&format!("{command}` of another file, `{code}"), Ended::of(child).await, code);
+    }
+
+    /// The day in China on which all of it happens.
+    async fn day(&self) -> String {
+        let list = self.http.get(&self.secrets.key.text, "/v1/payments").await.body;
+        day_of(&list["data"][0])
     }
 
     async fn shop(&self, path: &str, body: &Value) -> Answer {
@@ -161,7 +225,8 @@ impl Haystack {
         self.add(format!("answer {place} ({})", answer.status), answer.text);
     }
 
-    fn ended(&mut self, command: &str, ended: Ended) {
+    fn ended(&mut self, command: &str, ended: Ended, code: i32) {
+        assert_eq!(ended.code, Some(code), "`{command}` said: {}{}", ended.out, ended.err);
         self.add(format!("what `{command}` said"), ended.out + &ended.err);
     }
 }

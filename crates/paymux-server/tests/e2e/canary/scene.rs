@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use tokio::process::Child;
 use tokio::time::{sleep, timeout};
 
 use super::{Canary, Haystack, base64_of};
+use crate::database::{Database, Kind};
 use crate::http::Http;
 use crate::merchant::Merchant;
 use crate::process::{PATIENCE, paymux};
@@ -29,6 +30,7 @@ pub(super) struct Scene {
     pub(super) merchant: Merchant,
     pub(super) secrets: Secrets,
     pub(super) folder: tempfile::TempDir,
+    database: Database,
     process: Child,
 }
 
@@ -38,6 +40,10 @@ pub(super) struct Secrets {
     pub(super) admin: Canary,
     pub(super) wrong_key: Canary,
     pub(super) barcode: Canary,
+    /// To whom a payout goes.
+    pub(super) payee: Canary,
+    /// With what the database is dialled, where it is one that is dialled.
+    pub(super) password: Canary,
     /// The merchant's own, without its prefix.
     notify: Canary,
     /// The provider's account's.
@@ -58,19 +64,23 @@ impl Secrets {
             admin: Canary::new("admin_token", "adm_"),
             wrong_key: Canary::new("a key that is not ours", "pmx_"),
             barcode: Canary::digits("auth_code", "13"),
+            payee: Canary::new("a payee", "ada-"),
+            // So that it must be escaped in a URL.
+            password: Canary::new("the database's password", "p/@:+"),
             notify: Canary { name: "notify_secret", text: base64_of(&bytes) },
             account,
         }
     }
 
     fn all(self) -> Vec<Canary> {
-        let Self { key, old_key, admin, wrong_key, barcode, notify, account } = self;
-        [key, old_key, admin, wrong_key, barcode, notify].into_iter().chain(account).collect()
+        let Self { key, old_key, admin, wrong_key, barcode, payee, password, notify, account } = self;
+        let own = [key, old_key, admin, wrong_key, barcode, payee, password, notify];
+        own.into_iter().chain(account).collect()
     }
 }
 
 impl Scene {
-    pub(super) async fn open() -> Self {
+    pub(super) async fn open(kind: Kind) -> Self {
         let account = Simulated::BeeCloud.account("bee", fastrand::u64(..), None);
         let config = SimConfig {
             accounts: vec![account.clone()],
@@ -82,15 +92,16 @@ impl Scene {
         let merchant = Merchant::open(&format!("whsec_{}", secrets.notify.text)).await;
         merchant.refuse_each(REFUSED_EACH);
         let folder = tempfile::tempdir().unwrap();
+        let database = Database::create_owned(kind, &secrets.password.text).await;
         let (address, admin) = (free_address().await, free_address().await);
         let place =
-            Place { folder: folder.path(), address, admin, hook: merchant.url(), bank: sim.base_url() };
+            Place { store: database.url(), address, admin, hook: merchant.url(), bank: sim.base_url() };
         std::fs::write(file(&folder), place.file(&secrets, &settings(&account))).unwrap();
         let mut process = loud(&folder);
         let http = Http::new(&format!("http://{address}"));
         ready(&mut process, &http).await;
         let admin = Http::new(&format!("http://{admin}"));
-        Self { http, admin, sim, merchant, secrets, folder, process }
+        Self { http, admin, sim, merchant, secrets, folder, database, process }
     }
 
     /// Where its file stands.
@@ -98,9 +109,14 @@ impl Scene {
         file(&self.folder)
     }
 
-    /// Stops it and adds all that it wrote; returns its log, and what must not stand anywhere.
+    /// Where its ledger stands, as its file says it.
+    pub(super) fn store(&self) -> String {
+        self.database.url()
+    }
+
+    /// Stops it and adds all that it wrote, the ledger too; returns its log, and what must not stand anywhere.
     pub(super) async fn close(self, hay: &mut Haystack) -> (String, Vec<Canary>) {
-        let Self { mut process, folder, sim, secrets, .. } = self;
+        let Self { mut process, folder, database, sim, secrets, .. } = self;
         let pid = process.id().unwrap().to_string();
         assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         timeout(PATIENCE, process.wait()).await.expect("an end in time").unwrap();
@@ -111,24 +127,32 @@ impl Scene {
                 hay.add_file(&path);
             }
         }
+        let ledger = database.contents().await;
+        assert!(
+            ledger.iter().any(|(_, bytes)| bytes.windows(4).any(|part| part == b"pay_")),
+            "a full ledger"
+        );
+        for (name, bytes) in ledger {
+            hay.add(name, bytes);
+        }
+        database.drop().await;
         let log = std::fs::read_to_string(folder.path().join("err.log")).unwrap();
         (log, secrets.all())
     }
 }
 
 /// Where all stands.
-struct Place<'a> {
-    folder: &'a Path,
+struct Place {
+    store: String,
     address: SocketAddr,
     admin: SocketAddr,
     hook: String,
     bank: String,
 }
 
-impl Place<'_> {
+impl Place {
     fn file(&self, secrets: &Secrets, settings: &str) -> String {
-        let Self { folder, address, admin, hook, bank } = self;
-        let folder = folder.display();
+        let Self { store, address, admin, hook, bank } = self;
         let [token, key, old_key] = [&secrets.admin, &secrets.key, &secrets.old_key].map(|s| &s.text);
         let notify = &secrets.notify.text;
         format!(
@@ -137,8 +161,9 @@ impl Place<'_> {
 http = "{address}"
 admin = "{admin}"
 admin_token = "{token}"
+test_mode = true
 [store]
-url = "sqlite://{folder}/books.db"
+url = "{store}"
 [outbound]
 allow_private_addresses = true
 [sweeper]
@@ -152,6 +177,11 @@ api_key = "{key}"
 api_key_previous = "{old_key}"
 notify_url = "{hook}"
 notify_secret = "whsec_{notify}"
+scopes = ["payments", "refunds", "transfers"]
+transfer_amount_max = 1000
+[[channels]]
+id = "box"
+provider = "sandbox"
 [[channels]]
 id = "bee"
 provider = "beecloud"
