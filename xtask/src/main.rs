@@ -1,6 +1,7 @@
 //! The command line of `cargo xtask`: which command, with which options. What a command does lives in its own
 //! module.
 
+mod chaos;
 mod ci;
 mod crash;
 mod drill;
@@ -30,6 +31,8 @@ enum Command {
     Ci(ci::Options),
     /// Kills the real binary under work, again and again, and compares all books afterwards.
     Crash(crash::Options),
+    /// Cuts callers off and stops the real binary under work, again and again, and compares all books afterwards.
+    Chaos(chaos::Options),
     /// Runs the seeded simulation over many seeds, or replays one.
     Simulate(simulate::Options),
     /// Plants known bugs in a copy and sees whether the harnesses catch them.
@@ -54,6 +57,7 @@ fn run(command: Command) -> Result<()> {
         Command::Tidy => tidy::run(root),
         Command::Ci(options) => ci::run(root, &options),
         Command::Crash(options) => crash::run(root, &options),
+        Command::Chaos(options) => chaos::run(root, &options),
         Command::Simulate(options) => simulate::run(root, &options),
         Command::Drill(options) => drill::run(root, &options),
         Command::Measure(options) => measure::run(root, &options),

@@ -24,6 +24,7 @@ use std::time::Duration;
 use paymux_sim::{CallFault, NoticeFault, Rule, SimConfig};
 
 use crate::database::Kind;
+use crate::told::number;
 use crate::world::World;
 
 pub(crate) use customers::Customers;
@@ -48,14 +49,6 @@ async fn nothing_acknowledged_is_lost_on_postgresql() {
 
 fn kills() -> u32 {
     number("PAYMUX_CRASH_KILLS", 100).try_into().unwrap()
-}
-
-#[expect(clippy::disallowed_methods, reason = "a harness is told how long to run by its environment")]
-fn number(name: &str, default: u64) -> u64 {
-    match std::env::var(name) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name}=`{text}`: write a number")),
-        Err(_) => default,
-    }
 }
 
 async fn crash(kind: Kind, kills: u32) {

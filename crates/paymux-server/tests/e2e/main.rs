@@ -40,4 +40,6 @@ mod process;
 #[cfg(test)]
 mod refunds;
 #[cfg(test)]
+mod told;
+#[cfg(test)]
 mod world;
