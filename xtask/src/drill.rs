@@ -320,6 +320,49 @@ mod tests {
         assert_eq!(names.len(), bugs.len(), "each has its own name");
     }
 
+    /// What is written down is of these bugs, each once, with the harness that caught it and with what that said.
+    fn check_record(record: &str, bugs: &[Bug]) -> Result<(), String> {
+        let rows = record.lines().filter_map(|line| line.strip_prefix("| `"));
+        let mut rows: Vec<&str> = rows.collect();
+        for bug in bugs {
+            let begin = format!("{}` | {} | {} | `", bug.name, bug.what, bug.harness.word());
+            let place = rows.iter().position(|row| row.starts_with(&begin));
+            let place = place.ok_or_else(|| format!("no row of its own begins with `{begin}"))?;
+            let said = rows.remove(place)[begin.len()..].strip_suffix("` |").map(str::trim);
+            if said.is_none_or(str::is_empty) {
+                return Err(format!("{}: nobody said anything", bug.name));
+            }
+        }
+        if rows.is_empty() { Ok(()) } else { Err(format!("of no bug, or of one that has changed: {rows:?}")) }
+    }
+
+    #[test]
+    fn a_record_is_of_all_bugs_and_of_no_other() {
+        let bug = |name: &str, harness| Bug {
+            name: name.to_owned(),
+            what: "w".to_owned(),
+            harness,
+            file: String::new(),
+            find: String::new(),
+            put: String::new(),
+        };
+        let (one, two) = (bug("one", Harness::Simulation), bug("two", Harness::Crash));
+        let row = |bug| (bug, "seed 7: `paid` | twice".to_owned());
+        let both = record(&[row(&one), row(&two)]);
+        let is_of = |text: &str, bugs: &[&Bug]| {
+            let bugs = bugs.iter().map(|own| bug(&own.name, own.harness)).collect::<Vec<_>>();
+            check_record(text, &bugs).is_ok()
+        };
+        assert!(is_of(&both, &[&one, &two]) && is_of(&record(&[]), &[]));
+        assert!(!is_of(&both, &[&one]), "a bug that is no more");
+        assert!(!is_of(&record(&[row(&one)]), &[&one, &two]), "a bug that was not caught");
+        assert!(!is_of(&record(&[row(&one), row(&one), row(&two)]), &[&one, &two]), "twice");
+        assert!(!is_of(&both.replace("| crash |", "| simulation |"), &[&one, &two]), "by another harness");
+        assert!(!is_of(&both.replace("| crash |", "| luck |"), &[&one, &two]), "by none");
+        assert!(!is_of(&both.replace("| w |", "| v |"), &[&one, &two]), "a bug that has changed");
+        assert!(!is_of(&record(&[(&one, String::new())]), &[&one]), "a silent harness");
+    }
+
     #[test]
     fn the_telling_line_is_the_violation() {
         let told = |text: &str| telling(text).unwrap();
