@@ -17,6 +17,9 @@ use super::refunds::Refunds;
 /// What the merchant was told: by event, the body and how often it came.
 pub(super) type Told = BTreeMap<String, (Value, u64)>;
 
+/// The kinds of what the merchant was told, by the id of what it is about.
+pub(super) type ToldOf<'a> = BTreeMap<&'a str, Vec<&'a str>>;
+
 /// What a run showed.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
@@ -56,8 +59,8 @@ struct Books {
     creates: BTreeMap<String, u64>,
     /// How many callbacks are stored for each number.
     callbacks: BTreeMap<String, i64>,
-    /// How many events of each kind each payment has: `id kind`.
-    events: BTreeMap<String, i64>,
+    /// How many events of each kind each payment has, by its id.
+    events: BTreeMap<String, BTreeMap<String, i64>>,
     /// How many events each payment says that it has.
     counts: BTreeMap<String, i64>,
     refunds: Refunds,
@@ -78,7 +81,7 @@ impl Books {
         Self {
             payments: payments(world).await,
             callbacks: database.pairs(CALLBACKS).await.into_iter().collect(),
-            events: database.pairs(EVENTS).await.into_iter().collect(),
+            events: by_payment(database.pairs(EVENTS).await),
             counts: database.pairs("SELECT id, events FROM payments").await.into_iter().collect(),
             refunds: Refunds::read(database, world.bank()).await,
             orders,
@@ -90,12 +93,13 @@ impl Books {
 
     fn judge(self, book: &Book) -> Verdict {
         let mut faults = self.faults.clone();
+        let told_of = told_of(&self.told);
         faults.extend(self.lost_acknowledgements(book));
-        faults.extend(self.refunds.judge(book, &self.payments, &self.told));
+        faults.extend(self.refunds.judge(book, &self.payments, &told_of));
         faults.extend(self.wrong_orders());
         for payment in self.payments.values() {
             faults.extend(self.wrong_payment(payment, book));
-            faults.extend(self.wrong_events(payment));
+            faults.extend(self.wrong_events(payment, &told_of));
         }
         let paid = self.orders.values().filter(|order| order.received.is_some()).count();
         Verdict {
@@ -194,7 +198,7 @@ impl Books {
     }
 
     /// A state and its event: none without the other, in the ledger and at the merchant.
-    fn wrong_events(&self, payment: &Value) -> Vec<String> {
+    fn wrong_events(&self, payment: &Value, told_of: &ToldOf<'_>) -> Vec<String> {
         let id = payment["id"].as_str().unwrap();
         let status = payment["status"].as_str().unwrap();
         let end = match status {
@@ -202,13 +206,12 @@ impl Books {
             _ => None,
         };
         let want: BTreeMap<String, i64> = end.into_iter().map(|kind| (kind, 1)).collect();
-        let kind_of = |key: &String| key.strip_prefix(id).map(|kind| kind.trim_start().to_owned());
-        let own = self.events.iter().filter_map(|(key, count)| Some((kind_of(key)?, *count)));
+        let own = self.events.get(id).cloned().unwrap_or_default();
         let (refunds, stored): (BTreeMap<String, i64>, BTreeMap<String, i64>) =
-            own.partition(|(kind, _)| kind.starts_with("refund."));
+            own.into_iter().partition(|(kind, _)| kind.starts_with("refund."));
         let mut told = BTreeMap::new();
-        for (body, _) in self.told.values().filter(|(body, _)| body["data"]["id"] == id) {
-            *told.entry(body["type"].as_str().unwrap().to_owned()).or_default() += 1;
+        for kind in kinds_of(told_of, id) {
+            *told.entry((*kind).to_owned()).or_default() += 1;
         }
         let mut faults = Vec::new();
         for (where_to, kinds) in [("stored", &stored), ("told", &told)] {
@@ -259,6 +262,30 @@ fn told(merchant: &Merchant, faults: &mut Vec<String>) -> Told {
         }
     }
     told
+}
+
+fn told_of(told: &Told) -> ToldOf<'_> {
+    let mut by_id = ToldOf::new();
+    for (body, _) in told.values() {
+        let (id, kind) = (body["data"]["id"].as_str(), body["type"].as_str());
+        by_id.entry(id.unwrap_or_default()).or_default().push(kind.unwrap_or_default());
+    }
+    by_id
+}
+
+/// What was told of that id.
+pub(super) fn kinds_of<'a>(told_of: &'a ToldOf<'_>, id: &str) -> &'a [&'a str] {
+    told_of.get(id).map_or(&[], Vec::as_slice)
+}
+
+/// `id kind` and a count, by id.
+fn by_payment(pairs: Vec<(String, i64)>) -> BTreeMap<String, BTreeMap<String, i64>> {
+    let mut by_id = BTreeMap::<String, BTreeMap<String, i64>>::new();
+    for (key, count) in pairs {
+        let (id, kind) = key.split_once(' ').unwrap();
+        by_id.entry(id.to_owned()).or_default().insert(kind.to_owned(), count);
+    }
+    by_id
 }
 
 /// The provider numbers of a payment's attempts.

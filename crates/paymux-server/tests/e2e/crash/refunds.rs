@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::database::Database;
 
 use super::customers::{AMOUNT, Book};
-use super::judge::Told;
+use super::judge::{ToldOf, kinds_of};
 
 const REFUNDS: &str =
     "SELECT id || ' ' || payment || ' ' || state || ' ' || number || ' ' || checks, amount FROM refunds";
@@ -19,6 +19,8 @@ const SET_ASIDE: &str = "SELECT payment, CAST(sum(refunding) AS BIGINT) FROM att
 pub(super) struct Refunds {
     /// By their ids.
     stored: BTreeMap<String, Refund>,
+    /// Their ids by their payment's.
+    by_payment: BTreeMap<String, Vec<String>>,
     /// How much each payment says that it holds back for refunds.
     set_aside: BTreeMap<String, i64>,
     /// The provider's, by their numbers.
@@ -53,13 +55,18 @@ impl Refunds {
     /// The ledger first: what it knows, the provider knew before.
     pub(super) async fn read(database: &Database, bank: &Bank) -> Self {
         let rows = database.pairs(REFUNDS).await;
-        let stored = rows.into_iter().map(|(text, amount)| Refund::read(&text, amount)).collect();
+        let rows = rows.into_iter().map(|(text, amount)| Refund::read(&text, amount));
+        let stored: BTreeMap<String, Refund> = rows.collect();
+        let mut by_payment = BTreeMap::<String, Vec<String>>::new();
+        for (id, refund) in &stored {
+            by_payment.entry(refund.payment.clone()).or_default().push(id.clone());
+        }
         let set_aside = database.pairs(SET_ASIDE).await.into_iter().collect();
         let done = bank.refunds().into_iter().map(|refund| (refund.number.clone(), refund)).collect();
         let stats = bank.stats();
         let count = |number: &String| (number.clone(), stats.calls_of(number, "refund"));
         let calls = stats.numbers.keys().map(count).filter(|(_, calls)| *calls > 0).collect();
-        Self { stored, set_aside, done, calls }
+        Self { stored, by_payment, set_aside, done, calls }
     }
 
     /// How many stay unknown, since the provider shows nothing of them: a person ends those.
@@ -69,7 +76,12 @@ impl Refunds {
 
     /// Each acknowledged refund is there and as the provider has it; of no payment more goes back than came
     /// in, and it says how much; each end was told once.
-    pub(super) fn judge(&self, book: &Book, payments: &BTreeMap<String, Value>, told: &Told) -> Vec<String> {
+    pub(super) fn judge(
+        &self,
+        book: &Book,
+        payments: &BTreeMap<String, Value>,
+        told: &ToldOf<'_>,
+    ) -> Vec<String> {
         let mut faults = self.lost(book);
         for (id, payment) in payments {
             let back = self.sum(id, |refund| refund.state == "succeeded");
@@ -112,15 +124,11 @@ impl Refunds {
         faults
     }
 
-    fn wrong_refund(&self, id: &str, refund: &Refund, told: &Told) -> Option<String> {
-        let kinds: Vec<&Value> = told
-            .values()
-            .filter(|(body, _)| body["data"]["id"] == id)
-            .map(|(body, _)| &body["type"])
-            .collect();
-        let want: Vec<Value> = refund.event().into_iter().map(Value::from).collect();
+    fn wrong_refund(&self, id: &str, refund: &Refund, told: &ToldOf<'_>) -> Option<String> {
+        let kinds = kinds_of(told, id);
+        let want: Vec<String> = refund.event().into_iter().collect();
         let there = self.done.get(&refund.number).map(|done| done.state);
-        let is_right = is_right(refund, there) && kinds.iter().copied().eq(&want);
+        let is_right = is_right(refund, there) && kinds == want;
         let state = &refund.state;
         (!is_right).then(|| {
             format!("refund {id} is `{state}`, at the provider {there:?}, and was told as {kinds:?}")
@@ -149,7 +157,8 @@ impl Refunds {
     }
 
     fn of(&self, payment: &str) -> impl Iterator<Item = &Refund> {
-        self.stored.values().filter(move |refund| refund.payment == payment)
+        let ids = self.by_payment.get(payment).into_iter().flatten();
+        ids.filter_map(|id| self.stored.get(id))
     }
 }
 
