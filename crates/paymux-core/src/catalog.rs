@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -11,9 +11,12 @@ use sha2::{Digest, Sha256};
 
 use crate::channel::Channel;
 use crate::day::DayZone;
+use crate::hours::Hours;
 use crate::ids::{AppId, ChannelId, RouteName};
 use crate::method::{Method, MethodPattern};
-use crate::money::{Currency, Money};
+use crate::money::Currency;
+use crate::region::Region;
+use crate::router::{Ask, Table};
 use crate::secret::Secret;
 use crate::store::Ring;
 use crate::wire::Endpoint;
@@ -26,6 +29,7 @@ pub struct CatalogHandle(Arc<ArcSwap<Catalog>>);
 impl CatalogHandle {
     /// A handle on that catalog.
     pub fn new(catalog: Catalog) -> Self {
+        catalog.table();
         Self(Arc::new(ArcSwap::from_pointee(catalog)))
     }
 
@@ -36,6 +40,8 @@ impl CatalogHandle {
 
     /// Puts another in its place; work under way keeps the old one.
     pub fn replace(&self, catalog: Catalog) {
+        // Compiled before the swap: no payment waits for it.
+        catalog.table();
         self.0.store(Arc::new(catalog));
     }
 }
@@ -51,10 +57,10 @@ impl fmt::Debug for CatalogHandle {
 pub struct Catalog {
     apps: BTreeMap<AppId, App>,
     keys: BTreeMap<KeyDigest, AppId>,
-    /// In the order of the configuration.
-    pub channels: Vec<ChannelEntry>,
-    /// In the order of the configuration: the first that matches takes the payment.
-    pub routes: Vec<Route>,
+    channels: Vec<ChannelEntry>,
+    routes: Vec<Route>,
+    /// Routes and channels as the router reads them; made from both when it is first asked for.
+    table: OnceLock<Table>,
     /// How long things may take.
     pub timing: Timing,
     /// By whose days limits of a day count.
@@ -107,15 +113,47 @@ impl Catalog {
         let keys =
             apps.iter().flat_map(|app| app.key_digests.iter().map(|key| (*key, app.id.clone()))).collect();
         Self {
-            apps: apps.into_iter().map(|app| (app.id.clone(), app)).collect(),
+            apps: in_slots(apps),
             keys,
             channels,
             routes,
+            table: OnceLock::new(),
             timing: Timing::default(),
             day_zone: DayZone::default(),
             public_url,
             callback_ring: Ring { rows: 1000, bytes: 16 * 1024 * 1024 },
         }
+    }
+
+    /// The channels, in the order of the configuration.
+    pub fn channels(&self) -> &[ChannelEntry] {
+        &self.channels
+    }
+
+    /// The routes, in the order of the configuration: the first that matches takes the payment.
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// The channels and the routes, to be changed before the catalog is used.
+    pub fn edit(&mut self) -> (&mut Vec<ChannelEntry>, &mut Vec<Route>) {
+        self.table.take();
+        (&mut self.channels, &mut self.routes)
+    }
+
+    /// Routes and channels as the router reads them.
+    pub(crate) fn table(&self) -> &Table {
+        self.table.get_or_init(|| Table::new(self))
+    }
+
+    /// How many apps there are.
+    pub(crate) fn app_count(&self) -> usize {
+        self.apps.len()
+    }
+
+    /// Where the router finds that app; an app that the catalog does not have is in no list of a route.
+    pub fn app_slot(&self, id: &AppId) -> AppSlot {
+        self.app(id).map_or(AppSlot::UNKNOWN, |app| app.slot)
     }
 
     /// The app of that id.
@@ -149,11 +187,39 @@ impl Catalog {
     }
 }
 
+/// Gives each app its slot.
+fn in_slots(apps: Vec<App>) -> BTreeMap<AppId, App> {
+    let mut apps: BTreeMap<AppId, App> = apps.into_iter().map(|app| (app.id.clone(), app)).collect();
+    for (place, app) in apps.values_mut().enumerate() {
+        app.slot = AppSlot::of(place);
+    }
+    apps
+}
+
+/// Where one catalog keeps an app: instead of its name, on the way of a routing decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AppSlot(usize);
+
+impl AppSlot {
+    /// No app of the catalog.
+    pub(crate) const UNKNOWN: Self = Self(usize::MAX);
+
+    pub(crate) const fn of(place: usize) -> Self {
+        Self(place)
+    }
+
+    /// The place among `count` apps; `count` itself for an unknown one.
+    pub(crate) fn place(self, count: usize) -> usize {
+        self.0.min(count)
+    }
+}
+
 /// A merchant application.
 #[derive(Debug)]
 pub struct App {
     /// Its id.
     pub id: AppId,
+    slot: AppSlot,
     /// SHA-256 of its API keys, current and previous.
     key_digests: Vec<KeyDigest>,
     /// Where its notices go.
@@ -227,6 +293,7 @@ impl App {
         let key_digests = api_keys.iter().map(|key| digest(key.expose())).collect();
         Self {
             id,
+            slot: AppSlot::UNKNOWN,
             key_digests,
             notify_url: None,
             notify_secrets: Vec::new(),
@@ -266,8 +333,10 @@ pub struct ChannelEntry {
     pub methods: Option<Vec<MethodPattern>>,
     /// What it may collect.
     pub rules: Rules,
-    /// For strategies that weigh.
+    /// For strategies that weigh; at least 1.
     pub weight: u32,
+    /// What the provider takes of each payment, in hundredths of a percent.
+    pub fee_bp: Option<u32>,
     /// Its own limit for one call, instead of the general one.
     pub request: Option<Duration>,
 }
@@ -291,6 +360,7 @@ impl ChannelEntry {
             methods: None,
             rules: Rules::default(),
             weight: 1,
+            fee_bp: None,
             request: None,
         }
     }
@@ -302,8 +372,8 @@ impl ChannelEntry {
     }
 }
 
-/// What a channel may collect (收款规则).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a channel may collect (收款规则): all that is set must hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
     /// The currency that the amounts below are in. A payment in another one is not taken where an
     /// amount stands.
@@ -312,11 +382,15 @@ pub struct Rules {
     pub amount_min: Option<i64>,
     /// The largest amount.
     pub amount_max: Option<i64>,
+    /// In one of these times of day, in the day zone.
+    pub hours: Option<Vec<Hours>>,
+    /// From payers in one of these regions; a payer whose region is unknown is in none.
+    pub regions: Option<Vec<Region>>,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { currency: Currency::CNY, amount_min: None, amount_max: None }
+        Self { currency: Currency::CNY, amount_min: None, amount_max: None, hours: None, regions: None }
     }
 }
 
@@ -325,8 +399,16 @@ words! {
     Strategy {
         /// Uniform (普通随机).
         Random = "random",
+        /// In proportion to the channels' weights.
+        Weighted = "weighted",
+        /// In turns, by the channels' weights; each node takes turns of its own.
+        RoundRobin = "round-robin",
         /// The first in the order of the route.
         Priority = "priority",
+        /// The lowest `fee_bp`.
+        Cheapest = "cheapest",
+        /// The same channel for the same payer, or else for the same order.
+        Sticky = "sticky",
     }
 }
 
@@ -370,20 +452,31 @@ pub struct When {
     pub amount_max: Option<i64>,
     /// This currency; where only amounts are given they are CNY.
     pub currency: Option<Currency>,
+    /// For each of these names, one of the values.
+    pub metadata: BTreeMap<String, Vec<String>>,
+    /// A payer with one of these ids of the merchant.
+    pub payers: Option<Vec<String>>,
+    /// A payer in one of these regions; a payer whose region is unknown is in none.
+    pub regions: Option<Vec<Region>>,
 }
 
 impl When {
-    /// Whether a payment of that app, method and amount is one of these.
-    pub fn holds(&self, app: &AppId, method: Method, amount: Money) -> bool {
-        self.apps.as_ref().is_none_or(|apps| apps.contains(app))
-            && self.methods.as_ref().is_none_or(|patterns| patterns.iter().any(|p| p.holds(method)))
-            && self.amount_min.is_none_or(|min| amount.minor() >= min)
-            && self.amount_max.is_none_or(|max| amount.minor() <= max)
-            && self.currency().is_none_or(|currency| currency == amount.currency())
+    /// Whether it asks for what only this one payment can tell.
+    pub(crate) fn is_particular(&self) -> bool {
+        !self.metadata.is_empty() || self.payers.is_some()
+    }
+
+    /// Whether that holds.
+    pub(crate) fn holds_particulars(&self, ask: &Ask<'_>) -> bool {
+        let has = |(name, values): (&String, &Vec<String>)| {
+            ask.metadata.get(name).is_some_and(|value| values.contains(value))
+        };
+        let is_payer = |ids: &Vec<String>| ask.payer.id.as_ref().is_some_and(|id| ids.contains(id));
+        self.metadata.iter().all(has) && self.payers.as_ref().is_none_or(is_payer)
     }
 
     /// The currency that must be: the one named, or CNY where an amount stands without one.
-    fn currency(&self) -> Option<Currency> {
+    pub fn currency(&self) -> Option<Currency> {
         let amounts = self.amount_min.or(self.amount_max).map(|_| Currency::CNY);
         self.currency.or(amounts)
     }

@@ -1,29 +1,56 @@
-//! The zone by whose calendar days limits count.
+//! The zone by whose calendar days limits count, and on whose clock times of day are read.
 
 use std::fmt;
 
-use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 
 use crate::clock::Timestamp;
 
 /// The zone where none is named.
 const DEFAULT: &str = "Asia/Shanghai";
+const MINUTE_MS: i64 = 60_000;
 const UTC_DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
+/// Changes of the clock are looked up beforehand up to here, the year 2200; what comes after keeps the last one.
+const LAST_SECOND: i64 = 7_258_118_400;
+
 /// A zone with its calendar. The rules of all zones are part of the program: no file is read.
-#[derive(Debug, Clone)]
-pub struct DayZone(TimeZone);
+#[derive(Clone)]
+pub struct DayZone {
+    zone: TimeZone,
+    /// From when on, in milliseconds since 1970, the zone is how many milliseconds ahead of UTC; in order. The clock
+    /// is read from these, in a few nanoseconds.
+    offsets: Box<[(i64, i64)]>,
+}
 
 impl DayZone {
     /// The zone of that IANA name, such as `Asia/Shanghai`; `None` where there is none.
     pub fn named(name: &str) -> Option<Self> {
-        TimeZoneDatabase::bundled().get(name).ok().map(Self)
+        TimeZoneDatabase::bundled().get(name).ok().map(Self::of)
+    }
+
+    fn of(zone: TimeZone) -> Self {
+        let ms = |offset: Offset| i64::from(offset.seconds()) * 1000;
+        let first = (i64::MIN, ms(zone.to_offset(jiff::Timestamp::UNIX_EPOCH)));
+        let changes = zone.following(jiff::Timestamp::UNIX_EPOCH);
+        let changes = changes.take_while(|change| change.timestamp().as_second() < LAST_SECOND);
+        let later = changes.map(|change| (change.timestamp().as_millisecond(), ms(change.offset())));
+        let offsets = std::iter::once(first).chain(later).collect();
+        Self { zone, offsets }
+    }
+
+    /// The minute of the day there, counted from midnight on the clock on the wall.
+    pub fn minute_of_day(&self, at: Timestamp) -> u16 {
+        let later = self.offsets.partition_point(|(from, _)| *from <= at.ms());
+        let offset = self.offsets.get(later.saturating_sub(1)).map_or(0, |(_, offset)| *offset);
+        let there = at.ms().saturating_add(offset);
+        u16::try_from(there.rem_euclid(UTC_DAY_MS) / MINUTE_MS).unwrap_or(0)
     }
 
     /// The first moment of the day that it is there. A day can have 23 or 25 hours.
     pub fn day_start(&self, at: Timestamp) -> Timestamp {
         let start = || {
-            let there = jiff::Timestamp::from_millisecond(at.ms()).ok()?.to_zoned(self.0.clone());
+            let there = jiff::Timestamp::from_millisecond(at.ms()).ok()?.to_zoned(self.zone.clone());
             Some(Timestamp::from_ms(there.start_of_day().ok()?.timestamp().as_millisecond()))
         };
         // Only in years that no calendar knows.
@@ -34,13 +61,19 @@ impl DayZone {
 impl Default for DayZone {
     /// `Asia/Shanghai`.
     fn default() -> Self {
-        Self::named(DEFAULT).unwrap_or(Self(TimeZone::UTC))
+        Self::named(DEFAULT).unwrap_or_else(|| Self::of(TimeZone::UTC))
+    }
+}
+
+impl fmt::Debug for DayZone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
 impl fmt::Display for DayZone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.iana_name().unwrap_or("UTC"))
+        f.write_str(self.zone.iana_name().unwrap_or("UTC"))
     }
 }
 
@@ -79,6 +112,49 @@ mod tests {
     fn years_that_no_calendar_knows_have_days_too() {
         for ms in [i64::MAX, i64::MIN + UTC_DAY_MS] {
             assert!(DayZone::default().day_start(Timestamp::from_ms(ms)) <= Timestamp::from_ms(ms));
+        }
+    }
+
+    #[test]
+    fn reads_the_clock_on_the_wall() {
+        reads("Asia/Shanghai", "2026-03-01T15:59:59Z", 23 * 60 + 59);
+        reads("Asia/Shanghai", "2026-03-01T16:00:00Z", 0);
+        // China had summer time in 1988.
+        reads("Asia/Shanghai", "1988-07-01T00:00:00Z", 9 * 60);
+        reads("UTC", "1969-12-31T23:59:00Z", 23 * 60 + 59);
+        reads("Asia/Kathmandu", "2026-03-01T00:00:00Z", 5 * 60 + 45);
+    }
+
+    /// In spring an hour is left out, in autumn one comes twice.
+    #[test]
+    fn keeps_summer_time() {
+        reads("Europe/Berlin", "2026-03-29T00:59:00Z", 60 + 59);
+        reads("Europe/Berlin", "2026-03-29T01:00:00Z", 3 * 60);
+        reads("Europe/Berlin", "2026-10-25T00:30:00Z", 2 * 60 + 30);
+        reads("Europe/Berlin", "2026-10-25T01:30:00Z", 2 * 60 + 30);
+        reads("Europe/Berlin", "2100-07-01T00:00:00Z", 2 * 60);
+    }
+
+    #[track_caller]
+    fn reads(zone: &str, text: &str, minute: u16) {
+        assert_eq!(
+            DayZone::named(zone).unwrap().minute_of_day(text.parse().unwrap()),
+            minute,
+            "{zone} {text}"
+        );
+    }
+
+    #[test]
+    fn agrees_with_the_database_at_any_time() {
+        for name in ["America/New_York", "Asia/Shanghai", "Africa/Casablanca", "Australia/Lord_Howe"] {
+            let (zone, jiff) =
+                (DayZone::named(name).unwrap(), TimeZoneDatabase::bundled().get(name).unwrap());
+            for step in 0..5000_i64 {
+                let at = Timestamp::from_ms(step * 1_400_000_007);
+                let want = jiff::Timestamp::from_millisecond(at.ms()).unwrap().to_zoned(jiff.clone());
+                let want = i64::from(want.hour()) * 60 + i64::from(want.minute());
+                assert_eq!(i64::from(zone.minute_of_day(at)), want, "{name} {}", at.ms());
+            }
         }
     }
 }

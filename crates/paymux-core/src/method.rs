@@ -93,6 +93,19 @@ impl Method {
     pub const fn new(wallet: Wallet, product: Product) -> Self {
         Self { wallet, product }
     }
+
+    /// How many there are.
+    pub(crate) const COUNT: usize = Wallet::ALL.len() * Product::ALL.len();
+
+    /// All of them, in the order of their indexes.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Wallet::ALL.iter().flat_map(|wallet| Product::ALL.iter().map(|product| Self::new(*wallet, *product)))
+    }
+
+    /// A number below [`Self::COUNT`], for tables of this process; it means nothing outside of it.
+    pub(crate) const fn index(self) -> usize {
+        self.wallet as usize * Product::ALL.len() + self.product as usize
+    }
 }
 
 impl fmt::Display for Method {

@@ -2,27 +2,47 @@
 //!
 //! Three steps: the first route whose `when` holds; its channels through the filters; the route's
 //! strategy over those that are left. Fails closed: no rule is relaxed to find a channel.
+//!
+//! [`Router::choose`] is the hot way: rows of bits, no lock, nothing allocated. [`Router::pick`] chooses so and
+//! then says why in words, by [`filter`], for the record and for whoever is refused.
 
+mod bits;
+mod draw;
 mod filter;
+mod finder;
+mod intervals;
+mod regions;
 mod strategy;
+mod table;
+mod weights;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::catalog::{Catalog, ChannelEntry, Route};
-use crate::ids::{AppId, ChannelId, RouteName};
+use self::finder::Finder;
+use self::strategy::Prepared;
+use self::table::RouteTable;
+use self::weights::Cycle;
+use crate::catalog::{AppSlot, Catalog, ChannelEntry, Route, Strategy, When};
+use crate::clock::Timestamp;
+use crate::ids::{AppId, ChannelId, OrderNo, RouteName};
 use crate::method::Method;
 use crate::money::Money;
 use crate::payment::request::{InvalidField, NewPayment, Payer};
 
 pub use filter::Removal;
+pub use finder::ROUTES_MAX;
+pub use table::Sheet;
 
 /// What the router looks at of a payment.
 #[derive(Debug, Clone, Copy)]
 pub struct Ask<'a> {
     /// Whose it is.
-    pub app: &'a AppId,
+    pub app: AppSlot,
+    /// The merchant's number.
+    pub order_no: &'a OrderNo,
     /// How much.
     pub amount: Money,
     /// What the payer uses.
@@ -31,22 +51,77 @@ pub struct Ask<'a> {
     pub expires_in: Duration,
     /// What is known of the payer.
     pub payer: &'a Payer,
+    /// The merchant's own data.
+    pub metadata: &'a BTreeMap<String, String>,
     /// The one channel that may take it.
     pub pin: Option<&'a ChannelId>,
+    /// The minute of the day in the day zone, from midnight.
+    pub minute: u16,
 }
 
 impl<'a> Ask<'a> {
-    /// What the router looks at of that request.
-    pub fn of(app: &'a AppId, request: &'a NewPayment) -> Self {
+    /// What the router looks at of that request at that time.
+    pub fn of(catalog: &Catalog, app: &AppId, request: &'a NewPayment, at: Timestamp) -> Self {
         Self {
-            app,
+            app: catalog.app_slot(app),
+            order_no: &request.order_no,
             amount: request.amount,
             method: request.method,
             expires_in: request.expires_in,
             payer: &request.payer,
+            metadata: &request.metadata,
             pin: request.channel.as_ref(),
+            minute: catalog.day_zone.minute_of_day(at),
         }
     }
+
+    /// What a payment sticks to: its payer, or itself where the payer has no id.
+    fn sticks_to(&self) -> &'a str {
+        self.payer.id.as_deref().unwrap_or(self.order_no.as_str())
+    }
+}
+
+/// Routes and channels as the router reads them.
+#[derive(Debug)]
+pub(crate) struct Table {
+    finder: Finder,
+    routes: Box<[(RouteTable, Prepared)]>,
+}
+
+impl Table {
+    pub(crate) fn new(catalog: &Catalog) -> Self {
+        let slots = |when: &When| {
+            when.apps.as_ref().map(|apps| {
+                let slots = apps.iter().map(|app| catalog.app_slot(app));
+                slots.filter(|slot| *slot != AppSlot::UNKNOWN).collect()
+            })
+        };
+        let route = |route: &Route| {
+            let entries: Vec<&ChannelEntry> =
+                route.channels.iter().filter_map(|&i| catalog.channels().get(i)).collect();
+            (RouteTable::new(route, catalog.channels()), Prepared::new(route.strategy, &entries))
+        };
+        Self {
+            finder: Finder::new(catalog.routes(), catalog.app_count(), slots),
+            routes: catalog.routes().iter().map(route).collect(),
+        }
+    }
+}
+
+/// Whether channels of these weights can take turns: their cycle is not too long to be prepared.
+pub fn takes_turns(weights: &[u32]) -> bool {
+    Cycle::new(weights).is_some()
+}
+
+/// One choice, in places.
+#[derive(Debug, Clone, Copy)]
+pub struct Choice<'a> {
+    /// The route that matched.
+    pub route: &'a Route,
+    /// The channel that takes it.
+    pub channel: &'a ChannelEntry,
+    /// Which turn of the route it was, where its channels take turns.
+    pub turn: u64,
 }
 
 /// One choice.
@@ -70,6 +145,9 @@ pub struct Decision {
     /// What the strategy drew from: the same seed makes the same choice. A text, since it may
     /// exceed what JSON readers keep exact.
     pub seed: String,
+    /// Which turn of the route it was, where its channels take turns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn: Option<u64>,
     /// The channel that takes it.
     pub picked: Option<ChannelId>,
     /// Every channel of the route.
@@ -87,6 +165,8 @@ pub struct Candidate {
     pub removed_by: Option<Removal>,
     /// Its weight.
     pub weight: u32,
+    /// What its provider takes, in hundredths of a percent.
+    pub fee_bp: Option<u32>,
 }
 
 /// No channel may take the payment.
@@ -120,44 +200,109 @@ impl<'a> Router<'a> {
     /// The first route that takes such a payment; for a pinned one, the first of those that lists
     /// the channel, if one does.
     pub fn route(&self, ask: &Ask<'_>) -> Option<&'a Route> {
-        let holds = |route: &&Route| route.when.holds(ask.app, ask.method, ask.amount);
-        let lists_pin = |route: &&Route| {
-            let ids =
-                route.channels.iter().filter_map(|&i| self.catalog.channels.get(i)).map(|entry| &entry.id);
-            ask.pin.is_some_and(|pin| ids.into_iter().any(|id| id == pin))
-        };
-        let mut matching = self.catalog.routes.iter().filter(holds);
-        let first = matching.clone().next();
-        matching.find(lists_pin).or(first)
+        self.catalog.routes().get(self.route_place(ask)?)
     }
 
-    /// The channel that takes it, leaving out those that were tried before.
+    fn route_place(self, ask: &Ask<'_>) -> Option<usize> {
+        let routes = self.catalog.routes();
+        let matching = self.catalog.table().finder.matching(routes, ask);
+        let first = bits::first(&matching)?;
+        let Some(pin) = ask.pin else { return Some(first) };
+        let lists_pin =
+            |place: &usize| routes.get(*place).is_some_and(|route| self.place_of(route, pin).is_some());
+        bits::all(&matching).find(lists_pin).or(Some(first))
+    }
+
+    /// The place of a channel in a route.
+    fn place_of(self, route: &Route, id: &ChannelId) -> Option<usize> {
+        let channels = self.catalog.channels();
+        route.channels.iter().position(|&i| channels.get(i).is_some_and(|entry| entry.id == *id))
+    }
+
+    /// The channel that takes it, leaving out those that were tried before; `None` where none may. Takes no lock,
+    /// and allocates nothing once `sheet` has grown to the route.
+    pub fn choose(
+        &self,
+        ask: &Ask<'_>,
+        tried: &[ChannelId],
+        seed: u64,
+        sheet: &mut Sheet,
+    ) -> Option<Choice<'a>> {
+        let place = self.route_place(ask)?;
+        let route = self.catalog.routes().get(place)?;
+        let (table, strategy) = self.catalog.table().routes.get(place)?;
+        let pin = ask.pin.and_then(|pin| self.place_of(route, pin));
+        let tried: Vec<usize> = tried.iter().filter_map(|id| self.place_of(route, id)).collect();
+        table.sift(ask, pin, &tried, sheet);
+        let turn = strategy.turn();
+        let picked = strategy.pick(sheet.left(), ask, seed, turn)?;
+        let channel = self.catalog.channels().get(*route.channels.get(picked)?)?;
+        Some(Choice { route, channel, turn })
+    }
+
+    /// As [`Self::choose`], with the record of it; or every channel with the rule that removed it.
     pub fn pick(&self, ask: &Ask<'_>, tried: &[ChannelId], seed: u64) -> Result<Picked<'a>, NoChannel> {
+        let mut sheet = Sheet::default();
+        match self.choose(ask, tried, seed, &mut sheet) {
+            Some(choice) => {
+                let decision = self.record(&choice, ask, tried, seed);
+                Ok(Picked { route: choice.route, channel: choice.channel, decision })
+            }
+            None => Err(self.no_channel(ask, tried)),
+        }
+    }
+
+    /// Each channel of a route, and why it was left out.
+    fn removals(
+        self,
+        route: &Route,
+        ask: &Ask<'_>,
+        tried: &[ChannelId],
+    ) -> impl Iterator<Item = (&'a ChannelEntry, Option<Removal>)> {
+        let entries = route.channels.iter().filter_map(|&i| self.catalog.channels().get(i));
+        entries.map(move |entry| (entry, filter::removal(entry, ask, tried)))
+    }
+
+    /// A pin that stands in no channel list of the route is a reason of its own.
+    fn no_channel(self, ask: &Ask<'_>, tried: &[ChannelId]) -> NoChannel {
         let Some(route) = self.route(ask) else {
             let pin = ask.pin.map(|pin| (pin.clone(), filter::pin_without_route()));
-            return Err(NoChannel { route: None, removed: pin.into_iter().collect() });
+            return NoChannel { route: None, removed: pin.into_iter().collect() };
         };
-        let entries: Vec<&ChannelEntry> =
-            route.channels.iter().filter_map(|&i| self.catalog.channels.get(i)).collect();
-        let removals: Vec<Option<Removal>> =
-            entries.iter().map(|entry| filter::removal(entry, ask, tried)).collect();
-        let left: Vec<&ChannelEntry> = entries
-            .iter()
-            .zip(&removals)
-            .filter(|(_, removal)| removal.is_none())
-            .map(|(entry, _)| *entry)
-            .collect();
-        let Some(channel) = strategy::pick(route.strategy, &left, seed) else {
-            return Err(no_channel(route, ask, &entries, removals));
-        };
-        let decision = record(route, seed, channel, &entries, removals);
-        Ok(Picked { route, channel, decision })
+        let removals = self.removals(route, ask, tried);
+        let mut removed: Vec<_> =
+            removals.filter_map(|(entry, removal)| Some((entry.id.clone(), removal?))).collect();
+        if let Some(pin) = ask.pin
+            && self.place_of(route, pin).is_none()
+        {
+            removed.push((pin.clone(), filter::pin_outside(route)));
+        }
+        NoChannel { route: Some(route.name.clone()), removed }
+    }
+
+    fn record(self, choice: &Choice<'_>, ask: &Ask<'_>, tried: &[ChannelId], seed: u64) -> Decision {
+        let route = choice.route;
+        let candidates = self.removals(route, ask, tried).map(|(entry, removed_by)| Candidate {
+            channel: entry.id.clone(),
+            eligible: removed_by.is_none(),
+            removed_by,
+            weight: entry.weight,
+            fee_bp: entry.fee_bp,
+        });
+        Decision {
+            route: route.name.clone(),
+            strategy: route.strategy.word(),
+            seed: format!("{seed:016x}"),
+            turn: (route.strategy == Strategy::RoundRobin).then_some(choice.turn),
+            picked: Some(choice.channel.id.clone()),
+            candidates: candidates.collect(),
+        }
     }
 
     /// Refuses provider fields that no channel of the matching route takes.
     pub fn check_extra(&self, ask: &Ask<'_>, request: &NewPayment) -> Result<(), InvalidField> {
         let Some(route) = self.route(ask) else { return Ok(()) };
-        let channels = || route.channels.iter().filter_map(|&i| self.catalog.channels.get(i));
+        let channels = || route.channels.iter().filter_map(|&i| self.catalog.channels().get(i));
         for name in request.extra.keys() {
             if !channels().any(|entry| entry.channel.descriptor().takes_extra(name)) {
                 return Err(InvalidField::new(format!("extra.{name}"), unknown_extra(channels())));
@@ -176,46 +321,4 @@ fn unknown_extra<'a>(channels: impl Iterator<Item = &'a ChannelEntry>) -> String
         return "the channels of this route take no extra fields".to_owned();
     }
     format!("unknown field; the channels of this route take: {}", known.join(", "))
-}
-
-/// A pin that stands in no channel list of the route is a reason of its own.
-fn no_channel(
-    route: &Route,
-    ask: &Ask<'_>,
-    entries: &[&ChannelEntry],
-    removals: Vec<Option<Removal>>,
-) -> NoChannel {
-    let mut removed: Vec<_> = entries
-        .iter()
-        .zip(removals)
-        .filter_map(|(entry, removal)| Some((entry.id.clone(), removal?)))
-        .collect();
-    if let Some(pin) = ask.pin
-        && !entries.iter().any(|entry| entry.id == *pin)
-    {
-        removed.push((pin.clone(), filter::pin_outside(route)));
-    }
-    NoChannel { route: Some(route.name.clone()), removed }
-}
-
-fn record(
-    route: &Route,
-    seed: u64,
-    picked: &ChannelEntry,
-    entries: &[&ChannelEntry],
-    removals: Vec<Option<Removal>>,
-) -> Decision {
-    let candidates = entries.iter().zip(removals).map(|(entry, removed_by)| Candidate {
-        channel: entry.id.clone(),
-        eligible: removed_by.is_none(),
-        removed_by,
-        weight: entry.weight,
-    });
-    Decision {
-        route: route.name.clone(),
-        strategy: route.strategy.word(),
-        seed: format!("{seed:016x}"),
-        picked: Some(picked.id.clone()),
-        candidates: candidates.collect(),
-    }
 }

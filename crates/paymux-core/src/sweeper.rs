@@ -135,7 +135,7 @@ impl Payments {
 /// How long a worker may hold an attempt: longer than its calls take together, and no longer, since
 /// what a crashed worker held waits so long.
 fn lease(catalog: &Catalog) -> Duration {
-    let own = catalog.channels.iter().filter_map(|entry| entry.request);
+    let own = catalog.channels().iter().filter_map(|entry| entry.request);
     own.fold(catalog.timing.request, Duration::max) * CALLS + LEASE_MARGIN
 }
 

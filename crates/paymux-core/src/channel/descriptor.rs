@@ -209,6 +209,16 @@ impl Needs {
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
+
+    /// The set as a number below `1 << FIELDS.len()`.
+    pub(crate) const fn to_bits(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The set of that number.
+    pub(crate) const fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
 }
 
 impl BitOr for Needs {

@@ -7,9 +7,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::channel::Needs;
 use crate::ids::{ChannelId, OrderNo};
 use crate::method::{Method, Product};
 use crate::money::{AMOUNT_MAX, Currency, Money};
+use crate::region::Region;
 use crate::secret::Secret;
 use crate::wire::{Endpoint, PlainHttp};
 
@@ -95,14 +97,28 @@ pub struct PayerRequest {
 pub struct Payer {
     /// The payer's address.
     pub ip: Option<IpAddr>,
-    /// ISO 3166-2.
-    pub region: Option<String>,
+    /// Where the payer is.
+    pub region: Option<Region>,
     /// The merchant's own stable id of the payer.
     pub id: Option<String>,
     /// The payer's id inside the wallet.
     pub openid: Option<String>,
     /// The digits of the payer's barcode.
     pub auth_code: Option<Secret>,
+}
+
+impl Payer {
+    /// Which of the fields that a method can need are there.
+    pub(crate) fn carries(&self) -> Needs {
+        let given = [
+            (self.auth_code.is_some(), Needs::AUTH_CODE),
+            (self.openid.is_some(), Needs::OPENID),
+            (self.ip.is_some(), Needs::IP),
+            (self.id.is_some(), Needs::PAYER_ID),
+        ];
+        let given = given.into_iter().filter(|(is_given, _)| *is_given);
+        given.fold(Needs::nothing(), |all, (_, need)| all | need)
+    }
 }
 
 /// A request for a payment in which every field is true.
@@ -268,20 +284,8 @@ fn ip(text: &str) -> Result<IpAddr, InvalidField> {
     text.parse().map_err(|_| InvalidField::new("payer.ip", "write an IPv4 or IPv6 address, like 203.0.113.7"))
 }
 
-/// ISO 3166-2: two letters, a hyphen, one to three letters or digits.
-fn region(text: &str) -> Result<String, InvalidField> {
-    let upper_or_digit = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit();
-    let good = text.split_once('-').is_some_and(|(country, part)| {
-        country.len() == 2
-            && country.bytes().all(|b| b.is_ascii_uppercase())
-            && (1..=3).contains(&part.len())
-            && part.bytes().all(upper_or_digit)
-    });
-    if good {
-        Ok(text.to_owned())
-    } else {
-        Err(InvalidField::new("payer.region", "write ISO 3166-2, like CN-31"))
-    }
+fn region(text: &str) -> Result<Region, InvalidField> {
+    Region::from_code(text).ok_or_else(|| InvalidField::new("payer.region", Region::RULE))
 }
 
 fn printable(param: &str, text: &str, bytes_max: usize) -> Result<String, InvalidField> {

@@ -47,7 +47,7 @@ impl Payments {
     async fn create_now(&self, app: AppId, request: NewPayment) -> Result<CreateAnswer, PaymentError> {
         let catalog = self.catalog();
         let started = self.clock().mono();
-        let ask = Ask::of(&app, &request);
+        let ask = Ask::of(&catalog, &app, &request, self.now());
         let router = Router::new(&catalog);
         let checked = self.check_request(&catalog, &app, &request).map_err(PaymentError::from);
         let picked = checked
@@ -88,7 +88,7 @@ impl Payments {
         request: &NewPayment,
     ) -> Result<(), InvalidField> {
         self.check_notify_url(catalog, app, request)?;
-        Router::new(catalog).check_extra(&Ask::of(app, request), request)
+        Router::new(catalog).check_extra(&Ask::of(catalog, app, request, self.now()), request)
     }
 
     /// Stores a new payment. After an unconfirmed commit it is new all the same if it can be read.
@@ -266,7 +266,7 @@ impl Payments {
         dispatch: &Dispatch,
     ) -> Option<Picked<'a>> {
         let attempt = payment.attempt(attempt)?;
-        let mut ask = Ask::of(&dispatch.app, &dispatch.request);
+        let mut ask = Ask::of(catalog, &dispatch.app, &dispatch.request, self.now());
         ask.expires_in = payment.expires_at.since(self.now());
         let router = Router::new(catalog);
         let route = router.route(&ask)?;
@@ -366,7 +366,7 @@ impl Payments {
 /// says so.
 fn fingerprint(catalog: &Catalog, request: &NewPayment) -> String {
     let is_secret =
-        |name: &str| catalog.channels.iter().any(|entry| entry.channel.descriptor().is_secret_extra(name));
+        |name: &str| catalog.channels().iter().any(|entry| entry.channel.descriptor().is_secret_extra(name));
     request.fingerprint(is_secret)
 }
 

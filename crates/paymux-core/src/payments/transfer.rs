@@ -160,7 +160,7 @@ impl Payments {
     ) -> Result<Fingerprint, PaymentError> {
         let key = self.digest_key().await?;
         let says_so = |entry: &ChannelEntry, name: &str| entry.channel.descriptor().is_secret_extra(name);
-        let is_secret = |name: &str| catalog.channels.iter().any(|entry| says_so(entry, name));
+        let is_secret = |name: &str| catalog.channels().iter().any(|entry| says_so(entry, name));
         Ok(request.fingerprint(app, is_secret, key))
     }
 

@@ -11,7 +11,8 @@ use crate::router::Ask;
 /// Why a channel is left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Removal {
-    /// The rule: `state`, `method`, `currency`, `amount`, `expiry`, `needs`, `pin`, `tried`.
+    /// The rule: `state`, `method`, `currency`, `amount`, `expiry`, `needs`, `hours`, `region`, `pin`,
+    /// `tried`.
     pub rule: &'static str,
     /// What was seen, for a person.
     pub detail: String,
@@ -24,16 +25,23 @@ impl Removal {
     fn lasting(rule: &'static str, detail: impl Into<String>) -> Self {
         Self { rule, detail: detail.into(), temporary: false }
     }
+
+    fn for_now(rule: &'static str, detail: impl Into<String>) -> Self {
+        Self { rule, detail: detail.into(), temporary: true }
+    }
 }
 
 /// The first rule that keeps this channel from taking the payment.
 pub(super) fn removal(entry: &ChannelEntry, ask: &Ask<'_>, tried: &[ChannelId]) -> Option<Removal> {
-    by_pin(entry, ask).or_else(|| by_tried(entry, tried)).or_else(|| by_state(entry)).or_else(|| {
-        match spec(entry, ask) {
+    by_pin(entry, ask)
+        .or_else(|| by_tried(entry, tried))
+        .or_else(|| by_state(entry))
+        .or_else(|| match spec(entry, ask) {
             Ok(spec) => by_method_rules(entry, spec, ask),
             Err(removal) => Some(removal),
-        }
-    })
+        })
+        .or_else(|| by_hours(&entry.rules, ask))
+        .or_else(|| by_region(&entry.rules, ask))
 }
 
 /// A pinned channel that the matching route does not list.
@@ -113,4 +121,25 @@ fn by_needs(needs: Needs, payer: &Payer) -> Option<Removal> {
     };
     let missing = Needs::FIELDS.iter().find(|(need, _)| needs.has(*need) && !has(*need));
     missing.map(|(_, field)| Removal::lasting("needs", format!("the provider needs `{field}`")))
+}
+
+fn by_hours(rules: &Rules, ask: &Ask<'_>) -> Option<Removal> {
+    let hours = rules.hours.as_ref()?;
+    let (hour, minute) = (ask.minute / 60, ask.minute % 60);
+    let detail = || format!("{hour:02}:{minute:02} is outside {}", listed(hours));
+    (!hours.iter().any(|hours| hours.hold(ask.minute))).then(|| Removal::for_now("hours", detail()))
+}
+
+fn by_region(rules: &Rules, ask: &Ask<'_>) -> Option<Removal> {
+    let regions = rules.regions.as_ref()?;
+    let detail = match ask.payer.region {
+        Some(region) if regions.contains(&region) => return None,
+        Some(region) => format!("{region} is none of {}", listed(regions)),
+        None => format!("the payer's region is unknown; the channel takes {}", listed(regions)),
+    };
+    Some(Removal::lasting("region", detail))
+}
+
+fn listed<T: std::fmt::Display>(items: &[T]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -189,15 +189,15 @@ async fn a_channel_that_cannot_send_money_back_says_so() {
 
     let world = world();
     let payment = paid(&world).await;
-    world.reconfigure(&setting(), |catalog| catalog.channels[0].state = Lifecycle::Off);
+    world.reconfigure(&setting(), |catalog| catalog.edit().0[0].state = Lifecycle::Off);
     check(&world, &payment).await;
     world.reconfigure(&setting(), |catalog| {
-        catalog.routes.clear();
-        catalog.channels.remove(0);
+        catalog.edit().1.clear();
+        catalog.edit().0.remove(0);
     });
     check(&world, &payment).await;
     for state in [Lifecycle::Draining, Lifecycle::VerifyOnly] {
-        world.reconfigure(&setting(), |catalog| catalog.channels[0].state = state);
+        world.reconfigure(&setting(), |catalog| catalog.edit().0[0].state = state);
         refunded(&world, &payment, json!({"refund_no": state.word(), "amount": 1})).await;
     }
 
@@ -245,7 +245,7 @@ async fn the_same_request_again_finds_the_same_refund() {
     let again = refund(&world, &payment, json!({"amount": 1999})).await.unwrap();
     assert!(first.is_new && !again.is_new, "although nothing is left");
     assert_eq!(first.refund, again.refund);
-    world.reconfigure(&setting(), |catalog| catalog.channels[0].state = Lifecycle::Off);
+    world.reconfigure(&setting(), |catalog| catalog.edit().0[0].state = Lifecycle::Off);
     let again = refund(&world, &payment, json!({"amount": 1999})).await.unwrap();
     assert_eq!(first.refund, again.refund, "although the channel is off");
     assert_eq!(world.a.refunds().len(), 1);
@@ -257,7 +257,7 @@ async fn the_same_number_with_another_field_or_payment_is_refused() {
     let payment = paid(&world).await;
     let other = paid_as(&world, "A1002").await;
     refunded(&world, &payment, json!({})).await;
-    world.reconfigure(&setting(), |catalog| catalog.channels[0].state = Lifecycle::Off);
+    world.reconfigure(&setting(), |catalog| catalog.edit().0[0].state = Lifecycle::Off);
     let gone = Payment { id: "pay_00000000000000000000000000000000".parse().unwrap(), ..payment.clone() };
     for (payment, patch) in [
         (&payment, json!({"amount": 501})),

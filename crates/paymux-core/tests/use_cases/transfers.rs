@@ -150,7 +150,7 @@ async fn a_request_that_its_channel_does_not_take_names_the_field_and_the_rule()
     check(&world, json!({"payee": {"bank": "ICBC"}}), "payee", "also needs: card_no, name").await;
     check(&world, json!({"extra": {"appid": "x"}}), "extra.appid", "takes: bank_name, card_pin").await;
     for state in [Lifecycle::Draining, Lifecycle::VerifyOnly, Lifecycle::Off] {
-        world.reconfigure(&setting(), |catalog| catalog.channels[0].state = state);
+        world.reconfigure(&setting(), |catalog| catalog.edit().0[0].state = state);
         check(&world, json!({}), "channel", state.word()).await;
     }
 
@@ -267,7 +267,7 @@ async fn the_same_request_again_finds_the_same_transfer() {
     let again = transfer(&world, json!({"amount": LIMIT})).await.unwrap();
     assert!(first.is_new && !again.is_new, "although the day's limit is reached");
     assert_eq!(first.transfer, again.transfer);
-    world.reconfigure(&setting(), |catalog| catalog.channels[0].state = Lifecycle::Off);
+    world.reconfigure(&setting(), |catalog| catalog.edit().0[0].state = Lifecycle::Off);
     let again = transfer(&world, json!({"amount": LIMIT})).await.unwrap();
     assert_eq!(first.transfer, again.transfer, "although the channel is off");
     assert_eq!(world.a.transfers().len(), 1);

@@ -42,8 +42,8 @@ fn as_json(result: &Result<Config, Mistakes>) -> serde_json::Value {
             "mistakes": [],
             "remarks": config.remarks,
             "config": config.hash,
-            "channels": config.catalog.channels.iter().map(channel_as_json).collect::<Vec<_>>(),
-            "routes": config.catalog.routes.iter().map(|route| route_as_json(config, route)).collect::<Vec<_>>(),
+            "channels": config.catalog.channels().iter().map(channel_as_json).collect::<Vec<_>>(),
+            "routes": config.catalog.routes().iter().map(|route| route_as_json(config, route)).collect::<Vec<_>>(),
         }),
     }
 }
@@ -77,8 +77,8 @@ fn as_text(file: &Path, result: &Result<Config, Mistakes>, console: Console) {
         Ok(config) => {
             let verdict = console.tone(Tone::Good, "ok");
             console::line(&format!("{}: {verdict} (configuration {})", file.display(), config.hash));
-            config.catalog.channels.iter().for_each(|entry| console::line(&told_channel(entry)));
-            config.catalog.routes.iter().for_each(|route| console::line(&told_route(config, route)));
+            config.catalog.channels().iter().for_each(|entry| console::line(&told_channel(entry)));
+            config.catalog.routes().iter().for_each(|route| console::line(&told_route(config, route)));
             config.remarks.iter().for_each(|remark| console::line(&format!("remark: {remark}")));
         }
     }
@@ -95,6 +95,6 @@ fn told_route(config: &Config, route: &Route) -> String {
 }
 
 fn names<'a>(config: &'a Config, route: &Route) -> Vec<&'a str> {
-    let entries = route.channels.iter().filter_map(|place| config.catalog.channels.get(*place));
+    let entries = route.channels.iter().filter_map(|place| config.catalog.channels().get(*place));
     entries.map(|entry| entry.id.as_str()).collect()
 }

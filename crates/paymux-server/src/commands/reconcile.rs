@@ -94,7 +94,7 @@ async fn reconcile(config: Config, options: &Options) -> anyhow::Result<Vec<Repo
 
 /// The channels that are compared, in the order of the configuration.
 fn wanted(config: &Config, only: Option<&ChannelId>) -> anyhow::Result<Vec<ChannelId>> {
-    let all = config.catalog.channels.iter().map(|entry| entry.id.clone());
+    let all = config.catalog.channels().iter().map(|entry| entry.id.clone());
     let Some(only) = only else { return Ok(all.collect()) };
     if config.catalog.channel(only).is_some() {
         return Ok(vec![only.clone()]);

@@ -53,6 +53,9 @@ struct Check<'a, 'p> {
     mistakes: &'a mut Gathering<'p>,
 }
 
+/// A mistake that was told.
+struct Told;
+
 impl Check<'_, '_> {
     fn wrong(&mut self, path: &KeyPath, rule: impl Into<String>) {
         self.mistakes.add(path, rule);

@@ -5,7 +5,7 @@
 pub(super) const RULE: &str = "not supported by this version yet; remove it";
 
 /// Keys, with `[]` for any place in a list.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 13] = [
     "server.grpc",
     "server.tls_cert",
     "server.tls_key",
@@ -17,22 +17,15 @@ const KEYS: [&str; 19] = [
     "limits.requests_per_second",
     "limits.concurrent_requests",
     "apps[].compat",
-    "channels[].fee_bp",
-    "channels[].rules.hours",
-    "channels[].rules.regions",
     "channels[].rules.day_amount_max",
     "channels[].rules.day_count_max",
-    "routes[].when.metadata",
-    "routes[].when.payer",
-    "routes[].when.regions",
 ];
 
 /// Providers.
 const PROVIDERS: [&str; 2] = ["cloudpay", "fufu"];
 
 /// Strategies.
-const STRATEGIES: [&str; 8] =
-    ["smart-random", "even", "weighted", "round-robin", "least-collected", "cheapest", "sticky", "adaptive"];
+const STRATEGIES: [&str; 4] = ["smart-random", "even", "least-collected", "adaptive"];
 
 /// Whether the key of that shape comes later.
 pub(super) fn is_key(shape: &str) -> bool {

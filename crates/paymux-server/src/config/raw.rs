@@ -3,6 +3,8 @@
 //! An absent key is `None`; its default stands in `config/default.toml`, which is merged in before, or,
 //! inside of a list, where the element is checked.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::secret::RawSecret;
@@ -124,6 +126,7 @@ pub(super) struct Channel {
     pub(super) provider: Option<String>,
     pub(super) state: Option<String>,
     pub(super) weight: Option<i64>,
+    pub(super) fee_bp: Option<i64>,
     pub(super) methods: Option<Vec<String>>,
     pub(super) request_ms: Option<i64>,
     pub(super) rules: Rules,
@@ -138,6 +141,8 @@ pub(super) struct Rules {
     pub(super) currency: Option<String>,
     pub(super) amount_min: Option<i64>,
     pub(super) amount_max: Option<i64>,
+    pub(super) hours: Option<Vec<String>>,
+    pub(super) regions: Option<Vec<String>>,
 }
 
 /// `[[routes]]`
@@ -161,4 +166,24 @@ pub(super) struct When {
     pub(super) amount_min: Option<i64>,
     pub(super) amount_max: Option<i64>,
     pub(super) currency: Option<String>,
+    pub(super) metadata: Option<BTreeMap<String, Values>>,
+    pub(super) payers: Option<Vec<String>>,
+    pub(super) regions: Option<Vec<String>>,
+}
+
+/// What a field of a payment's metadata must be: this, or one of these.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "write a text, or a list of texts")]
+pub(super) enum Values {
+    One(String),
+    Any(Vec<String>),
+}
+
+impl Values {
+    pub(super) fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(value) => std::slice::from_ref(value),
+            Self::Any(values) => values,
+        }
+    }
 }

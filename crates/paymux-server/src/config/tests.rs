@@ -95,21 +95,21 @@ fn every_part_of_a_file_arrives() {
     use paymux_core::catalog::{FailoverUnknown, Lifecycle, Strategy};
 
     let config = read_text(&good(), &environment()).unwrap();
-    assert_eq!(config.remarks, [""; 0]);
+    assert_eq!(config.remarks, ["route `rest` has one channel: `random` has nothing to choose from"]);
     let catalog = &config.catalog;
 
     let app = catalog.app_by_key("pmx_0123456789abcdefghijklmn").unwrap();
     assert_eq!((app.id.as_str(), app.notify_secrets.len()), ("shop", 1));
     assert_eq!(app.notify_url.as_ref().unwrap().as_str(), "https://shop.example.com/hook");
 
-    let bee = &catalog.channels[0];
+    let bee = &catalog.channels()[0];
     assert_eq!((bee.id.as_str(), bee.state, bee.weight), ("bee", Lifecycle::Draining, 7));
     assert_eq!(bee.request, Some(Duration::from_millis(500)));
     assert_eq!((bee.rules.amount_min, bee.rules.amount_max), (Some(2), Some(90)));
     assert_eq!(bee.methods.as_ref().unwrap().len(), 2);
-    assert!(bee.channel.descriptor().livemode && !catalog.channels[1].channel.descriptor().livemode);
+    assert!(bee.channel.descriptor().livemode && !catalog.channels()[1].channel.descriptor().livemode);
 
-    let (real, rest) = (&catalog.routes[0], &catalog.routes[1]);
+    let (real, rest) = (&catalog.routes()[0], &catalog.routes()[1]);
     assert_eq!(
         (real.channels.as_slice(), real.strategy, real.failover),
         ([0].as_slice(), Strategy::Priority, 2)
@@ -162,14 +162,13 @@ channels = ["bee", "bea"]
             "f:9: apps[0].api_key: environment variable `NO_SUCH_KEY` is not set",
             "f:10: apps[0].notify_url: the scheme must be https",
             "f:14: channels[0].provider: unknown provider `beclod`; known: beecloud, sandbox",
-            "f:15: channels[0].fee_bp: not supported by this version yet; remove it",
             "f:19: channels[1].id: `bee` is taken by channels[0].id; names are unique",
             "f:21: channels[1].settings.app_id: required: the account's id in BeeCloud's console",
             "f:21: channels[1].settings.app_idd: unknown key; known: app_id, app_secret, master_secret, \
              master_secret_previous, test_secret, sandbox, api_version, base_url, prefer_bc, refunds_per_order, allow_plain_http",
             "f:21: channels[1].settings.app_secret: environment variable `NO_SUCH_SECRET` is not set",
             "f:25: routes[0].strategy: strategy `even` is not supported by this version yet; take one of: \
-             random, priority",
+             random, weighted, round-robin, priority, cheapest, sticky",
             "f:26: routes[0].channels[1]: unknown channel `bea`; known: bee",
         ],
     );

@@ -133,6 +133,6 @@ impl Payments {
 /// How long a worker may hold what it has taken: longer than its call takes, and no longer, since what a
 /// crashed worker held waits so long.
 fn lease(catalog: &Catalog) -> Duration {
-    let own = catalog.channels.iter().filter_map(|entry| entry.request);
+    let own = catalog.channels().iter().filter_map(|entry| entry.request);
     own.fold(catalog.timing.request, Duration::max) + LEASE_MARGIN
 }

@@ -30,7 +30,7 @@ impl Payments {
     /// what may still be done does.
     pub(super) async fn check_count(&self, catalog: &Catalog, refund: &Refund) -> Result<(), PaymentError> {
         let Some(most) = most(catalog, refund) else { return Ok(()) };
-        match room(most, refund, &self.store().refunds_of(refund.payment).await?) {
+        match room(most, refund, &self.others(refund).await?) {
             Room::Full(why) => Err(PaymentError::NotRefundable(why)),
             // Stored, it is looked at once more.
             Room::Free | Room::Contested => Ok(()),
@@ -51,7 +51,7 @@ impl Payments {
     ) -> Option<String> {
         let most = most(catalog, refund)?;
         loop {
-            match self.store().refunds_of(refund.payment).await.map(|all| room(most, refund, &all)) {
+            match self.others(refund).await.map(|all| room(most, refund, &all)) {
                 Ok(Room::Free) => return None,
                 Ok(Room::Full(why)) => return Some(why),
                 Ok(Room::Contested) if self.clock().mono() < until => {
@@ -61,6 +61,11 @@ impl Payments {
                 Err(error) => return Some(uncounted(&not_readable(refund, &error))),
             }
         }
+    }
+
+    /// All refunds of its payment.
+    async fn others(&self, refund: &Refund) -> Result<Vec<Refund>, StoreError> {
+        self.store().refunds_of(refund.payment, None, u32::MAX).await
     }
 }
 

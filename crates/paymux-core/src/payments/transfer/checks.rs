@@ -46,7 +46,7 @@ pub(super) fn channel<'a>(
 
 fn unknown_channel(catalog: &Catalog) -> String {
     let pays_out = |entry: &&ChannelEntry| entry.channel.descriptor().can.has(Can::TRANSFER);
-    let known = catalog.channels.iter().filter(pays_out).map(|entry| entry.id.as_str());
+    let known = catalog.channels().iter().filter(pays_out).map(|entry| entry.id.as_str());
     match listed(known) {
         Some(known) => format!("no channel has that id; those that pay out: {known}"),
         None => "no channel has that id, and none pays out".to_owned(),

@@ -137,22 +137,22 @@ async fn a_channel_that_the_configuration_lost_is_looked_for_hourly() {
     world.a.on_outgo(Outgo::Pending);
     let refund = refunded(&world, &payment, json!({})).await;
     world.reconfigure(&setting(), |catalog| {
-        catalog.routes.clear();
-        catalog.channels.remove(0);
+        catalog.edit().1.clear();
+        catalog.edit().0.remove(0);
     });
     world.pass(Duration::from_secs(40)).await;
     check(&world, &refund).await;
     world.pass(Duration::from_hours(1)).await;
     check(&world, &refund).await;
     // One that is off is asked nothing either.
-    world.reconfigure(&setting(), |catalog| catalog.channels[0].state = Lifecycle::Off);
+    world.reconfigure(&setting(), |catalog| catalog.edit().0[0].state = Lifecycle::Off);
     world.pass(Duration::from_hours(1)).await;
     check(&world, &refund).await;
     assert_eq!(world.a.asked_outgoes(), 0);
     // One that came back without the ability is not looked at any more.
     let cannot = Setting { a: |a| a.that_can(Can::QUERY | Can::REFUND), ..Setting::default() };
     let poorer = World::with(&cannot);
-    world.reconfigure(&setting(), |catalog| catalog.channels[0].channel = poorer.a.clone());
+    world.reconfigure(&setting(), |catalog| catalog.edit().0[0].channel = poorer.a.clone());
     world.pass(Duration::from_hours(1)).await;
     assert_eq!((stored(&world, &refund).await.check_at, poorer.a.asked_outgoes()), (None, 0));
 
@@ -222,7 +222,7 @@ async fn a_refused_return_leaves_the_money_waiting() {
 async fn what_is_queued_for_a_channel_that_is_gone_waits_for_its_return() {
     let world = world();
     let payment = returned_underpaid(&world, "A1001").await;
-    world.reconfigure(&setting(), |catalog| catalog.channels[0].state = Lifecycle::Off);
+    world.reconfigure(&setting(), |catalog| catalog.edit().0[0].state = Lifecycle::Off);
     world.pass(Duration::from_secs(5)).await;
     let refund = refund_of(&world, &payment).await;
     let wait = refund.check_at.unwrap().since(world.clock.now());
@@ -376,7 +376,7 @@ async fn an_operator_cannot_give_a_room_away_twice() {
 /// A refund that was queued while its channel was off, and has left hours later with its answer lost.
 async fn late_sender(world: &World) -> Refund {
     let payment = returned_underpaid(world, "A1001").await;
-    world.reconfigure(&setting(), |catalog| catalog.channels[0].state = Lifecycle::Off);
+    world.reconfigure(&setting(), |catalog| catalog.edit().0[0].state = Lifecycle::Off);
     world.pass(Duration::from_secs(5)).await;
     world.reconfigure(&setting(), |_| {});
     world.a.on_outgo(Outgo::Lose);
@@ -555,7 +555,7 @@ async fn what_is_queued_before_midnight_leaves_after_it_under_a_number_of_its_da
 async fn what_was_put_off_for_a_day_leaves_under_a_number_of_its_day() {
     let world = before_midnight(30).await;
     let payment = returned_underpaid(&world, "A1001").await;
-    world.reconfigure(&setting(), |catalog| catalog.channels[0].state = Lifecycle::Off);
+    world.reconfigure(&setting(), |catalog| catalog.edit().0[0].state = Lifecycle::Off);
     world.pass(Duration::from_secs(5)).await;
     world.reconfigure(&setting(), |_| {});
     world.pass(Duration::from_hours(1)).await;

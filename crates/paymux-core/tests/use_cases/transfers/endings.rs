@@ -123,7 +123,7 @@ async fn events_of_a_transfer_are_counted_and_tell_what_was_before() {
 async fn a_channel_that_is_gone_is_looked_for_hourly_and_one_that_cannot_be_asked_not_at_all() {
     let world = world();
     let transfer = asked(&world, Outgo::Pending).await;
-    world.reconfigure(&setting(), |catalog| catalog.channels[0].state = Lifecycle::Off);
+    world.reconfigure(&setting(), |catalog| catalog.edit().0[0].state = Lifecycle::Off);
     world.pass(Duration::from_secs(40)).await;
     let wait = stored(&world, &transfer).await.check_at.unwrap().since(world.clock.now());
     assert!(wait > Duration::from_mins(58) && wait <= Duration::from_hours(1), "{wait:?}");

@@ -4,17 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use paymux_core::catalog::{ChannelEntry, Lifecycle, Rules};
+use paymux_core::hours::HoursError;
 use paymux_core::money::AMOUNT_MAX;
 use paymux_core::provider::{ChannelSite, SettingError, Settings};
-use paymux_core::{Channel, ChannelId, Currency, MethodPattern, Provider};
+use paymux_core::{Channel, ChannelId, Currency, MethodPattern, Provider, Region};
 
-use super::{Check, RawSecret, unknown, words};
+use super::{Check, RawSecret, Told, unknown, words};
 use crate::config::later;
 use crate::config::path::KeyPath;
 use crate::config::raw;
 
 /// The largest weight.
 const WEIGHT_MAX: i64 = 10_000;
+/// A fee of the whole payment.
+const FEE_BP_MAX: i64 = 10_000;
 
 /// A channel as far as it could be read.
 pub(super) struct Checked {
@@ -35,6 +38,7 @@ struct Seen {
 struct Fields {
     state: Option<Lifecycle>,
     weight: Option<u32>,
+    fee_bp: Option<u32>,
     methods: Option<Vec<MethodPattern>>,
     rules: Option<Rules>,
 }
@@ -76,6 +80,7 @@ impl Check<'_, '_> {
             methods: fields.methods,
             rules: fields.rules?,
             weight: fields.weight?,
+            fee_bp: fields.fee_bp,
             request,
             ..ChannelEntry::new(id?, channel)
         })
@@ -99,6 +104,7 @@ impl Check<'_, '_> {
         Fields {
             state: self.state(&path.key("state"), raw.state.as_deref()),
             weight: self.number(&path.key("weight"), Some(raw.weight.unwrap_or(1)), 1..=WEIGHT_MAX),
+            fee_bp: self.number(&path.key("fee_bp"), raw.fee_bp, 0..=FEE_BP_MAX),
             methods: self.patterns(&path.key("methods"), raw.methods.as_deref()),
             rules: self.rules(&path.key("rules"), &raw.rules),
         }
@@ -124,8 +130,41 @@ impl Check<'_, '_> {
             Some(code) => self.currency(&path.key("currency"), Some(code)),
             None => Some(Currency::CNY),
         };
+        let hours = self.whole_list(&path.key("hours"), raw.hours.as_deref(), |text| {
+            text.parse().map_err(|error: HoursError| error.to_string())
+        });
+        let regions = self.regions(&path.key("regions"), raw.regions.as_deref());
         let (amount_min, amount_max) = self.amounts(path, raw.amount_min, raw.amount_max)?;
-        Some(Rules { currency: currency?, amount_min, amount_max })
+        Some(Rules {
+            currency: currency?,
+            amount_min,
+            amount_max,
+            hours: hours.ok()?,
+            regions: regions.ok()?,
+        })
+    }
+
+    /// A list of which each element is right; `None` where there is no list.
+    pub(super) fn whole_list<T>(
+        &mut self,
+        path: &KeyPath,
+        list: Option<&[String]>,
+        judge: impl FnMut(&str) -> Result<T, String>,
+    ) -> Result<Option<Vec<T>>, Told> {
+        let right = self.each(path, list, judge);
+        let is_whole = right.as_ref().map(Vec::len) == list.map(<[String]>::len);
+        let is_right = is_whole && right.as_ref().is_none_or(|right| !right.is_empty());
+        if is_right { Ok(right) } else { Err(Told) }
+    }
+
+    pub(super) fn regions(
+        &mut self,
+        path: &KeyPath,
+        list: Option<&[String]>,
+    ) -> Result<Option<Vec<Region>>, Told> {
+        self.whole_list(path, list, |text| {
+            Region::from_code(text).ok_or_else(|| format!("`{text}`: {}", Region::RULE))
+        })
     }
 
     /// Both ends of a range of amounts, in minor units; `None` when one is wrong.

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use paymux_core::catalog::{ChannelEntry, FailoverUnknown, Lifecycle, Route, Scope, Strategy, When};
+use paymux_core::catalog::{ChannelEntry, FailoverUnknown, Lifecycle, Route, Rules, Scope, Strategy, When};
 use paymux_core::ids::RouteName;
-use paymux_core::{App, AppId, Currency, Method, MethodPattern};
+use paymux_core::method::MethodError;
+use paymux_core::router::{ROUTES_MAX, takes_turns};
+use paymux_core::{App, AppId, Method, MethodPattern};
 
 use super::channels::Checked;
 use super::{Check, unknown, words};
@@ -18,6 +20,12 @@ const FAILOVER_MAX: i64 = 16;
 impl Check<'_, '_> {
     pub(super) fn routes(&mut self, raw: &Raw, channels: &[Checked]) -> Vec<Route> {
         let apps: Vec<&str> = raw.apps.iter().filter_map(|app| app.id.as_deref()).collect();
+        if raw.routes.len() > ROUTES_MAX {
+            self.wrong(
+                &KeyPath::of("routes"),
+                format!("{} of them; the most are {ROUTES_MAX}", raw.routes.len()),
+            );
+        }
         let mut names = BTreeMap::new();
         let mut routes: Vec<(KeyPath, Route)> = Vec::new();
         for (place, raw) in raw.routes.iter().enumerate() {
@@ -50,7 +58,11 @@ impl Check<'_, '_> {
         let places = self.route_channels(&path.key("channels"), raw.channels.as_deref(), channels);
         if let (Some(when), Some(places)) = (&when, &places) {
             self.channels_serve(&path.key("channels"), when, places, channels);
+            self.channels_fit(&path.key("channels"), when, places, channels);
             self.one_kind_of_money(&path.key("channels"), places, channels);
+        }
+        if let (Some(strategy), Some(places)) = (strategy, &places) {
+            self.strategy_fits(path, strategy, places, channels);
         }
         Some(Route {
             name: name?,
@@ -63,22 +75,47 @@ impl Check<'_, '_> {
     }
 
     fn when(&mut self, path: &KeyPath, raw: &raw::When, known: &[&str]) -> Option<When> {
-        let apps = self.each(&path.key("apps"), raw.apps.as_deref(), |id| {
+        let apps = self.whole_list(&path.key("apps"), raw.apps.as_deref(), |id| {
             if known.contains(&id) {
                 return AppId::new(id).map_err(|error| error.to_string());
             }
             Err(unknown("app", id, known))
         });
-        let methods = self.patterns(&path.key("methods"), raw.methods.as_deref());
-        let currency_path = path.key("currency");
-        let currency = self.currency(&currency_path, raw.currency.as_deref());
+        let methods = self.whole_list(&path.key("methods"), raw.methods.as_deref(), |text| {
+            text.parse().map_err(|error: MethodError| error.to_string())
+        });
+        let currency = self.currency(&path.key("currency"), raw.currency.as_deref());
         let amounts = self.amounts(path, raw.amount_min, raw.amount_max);
-        let is_whole = |written: Option<usize>, read: Option<usize>| written == read;
-        let is_right = is_whole(raw.apps.as_ref().map(Vec::len), apps.as_ref().map(Vec::len))
-            && is_whole(raw.methods.as_ref().map(Vec::len), methods.as_ref().map(Vec::len))
-            && raw.currency.is_some() == currency.is_some();
+        let metadata = self.metadata(&path.key("metadata"), raw.metadata.as_ref());
+        let payers = self.whole_list(&path.key("payers"), raw.payers.as_deref(), |id| Ok(id.to_owned()));
+        let regions = self.regions(&path.key("regions"), raw.regions.as_deref());
         let (amount_min, amount_max) = amounts?;
-        is_right.then_some(When { apps, methods, amount_min, amount_max, currency })
+        let when = When {
+            apps: apps.ok()?,
+            methods: methods.ok()?,
+            amount_min,
+            amount_max,
+            currency,
+            metadata: metadata?,
+            payers: payers.ok()?,
+            regions: regions.ok()?,
+        };
+        (raw.currency.is_some() == currency.is_some()).then_some(when)
+    }
+
+    fn metadata(
+        &mut self,
+        path: &KeyPath,
+        fields: Option<&BTreeMap<String, raw::Values>>,
+    ) -> Option<BTreeMap<String, Vec<String>>> {
+        let Some(fields) = fields else { return Some(BTreeMap::new()) };
+        let mut read = BTreeMap::new();
+        for (name, values) in fields {
+            let values =
+                self.whole_list(&path.key(name), Some(values.as_slice()), |value| Ok(value.to_owned()));
+            read.insert(name.clone(), values.ok()??);
+        }
+        Some(read)
     }
 
     fn strategy(&mut self, path: &KeyPath, word: Option<&str>) -> Option<Strategy> {
@@ -152,6 +189,35 @@ impl Check<'_, '_> {
         }
     }
 
+    /// Rules of a channel that contradict what its route takes: no payment could ever go there.
+    fn channels_fit(&mut self, path: &KeyPath, when: &When, places: &[usize], channels: &[Checked]) {
+        for (i, place) in places.iter().enumerate() {
+            let Some(entry) = &channels[*place].entry else { continue };
+            if let Some(why) = contradiction(when, &entry.rules) {
+                self.wrong(
+                    &path.index(i),
+                    format!("`{}` can take none of the route's payments: {why}", entry.id),
+                );
+            }
+        }
+    }
+
+    /// What a strategy must know of each channel.
+    fn strategy_fits(&mut self, path: &KeyPath, strategy: Strategy, places: &[usize], channels: &[Checked]) {
+        let entries = || places.iter().filter_map(|place| channels[*place].entry.as_ref());
+        let without_fee = entries().find(|entry| entry.fee_bp.is_none());
+        if let (Strategy::Cheapest, Some(entry)) = (strategy, without_fee) {
+            let rule = format!("`cheapest` needs the `fee_bp` of each channel; `{}` has none", entry.id);
+            self.wrong(&path.key("strategy"), rule);
+        }
+        let weights: Vec<u32> = entries().map(|entry| entry.weight).collect();
+        if strategy == Strategy::RoundRobin && !takes_turns(&weights) {
+            let rule =
+                "the weights make too long a cycle: give them a larger common divisor, like 10, 20, 50";
+            self.wrong(&path.key("strategy"), rule);
+        }
+    }
+
     fn one_kind_of_money(&mut self, path: &KeyPath, places: &[usize], channels: &[Checked]) {
         let entries: Vec<&ChannelEntry> =
             places.iter().filter_map(|place| channels[*place].entry.as_ref()).collect();
@@ -173,6 +239,7 @@ pub(super) fn remarks(apps: &[App], channels: &[Checked], routes: &[Route]) -> V
     }
     remarks.extend(apps.iter().filter_map(remark_on_transfers));
     let entries = channels.iter().filter_map(|channel| channel.entry.as_ref());
+    remarks.extend(routes.iter().filter_map(remark_on_strategy));
     for (place, entry) in entries.enumerate() {
         let is_routed = routes.iter().any(|route| route.channels.contains(&place));
         if !is_routed && entry.state == Lifecycle::Active {
@@ -180,6 +247,13 @@ pub(super) fn remarks(apps: &[App], channels: &[Checked], routes: &[Route]) -> V
         }
     }
     remarks
+}
+
+/// A choice among one is none.
+fn remark_on_strategy(route: &Route) -> Option<String> {
+    let is_alone = route.channels.len() == 1 && route.strategy != Strategy::Priority;
+    let (name, strategy) = (&route.name, route.strategy);
+    is_alone.then(|| format!("route `{name}` has one channel: `{strategy}` has nothing to choose from"))
 }
 
 /// Paying out needs both its scope and its limit.
@@ -215,26 +289,42 @@ fn holds_any(patterns: Option<&[MethodPattern]>, method: Method) -> bool {
     patterns.is_none_or(|patterns| patterns.iter().any(|pattern| pattern.holds(method)))
 }
 
+/// Why no payment that the route takes is one that the rules let through.
+fn contradiction(when: &When, rules: &Rules) -> Option<String> {
+    let has_amounts = rules.amount_min.or(rules.amount_max).is_some();
+    if let Some(currency) = when.currency().filter(|currency| has_amounts && *currency != rules.currency) {
+        return Some(format!("its amount rules are in {}, the route takes {currency}", rules.currency));
+    }
+    let is_below = |max: Option<i64>, min: Option<i64>| max.zip(min).is_some_and(|(max, min)| max < min);
+    if is_below(rules.amount_max, when.amount_min) || is_below(when.amount_max, rules.amount_min) {
+        return Some("its amounts are all outside of the route's".to_owned());
+    }
+    let (own, asked) = (rules.regions.as_ref()?, when.regions.as_ref()?);
+    let none = !own.iter().any(|region| asked.contains(region));
+    none.then(|| "its regions are all outside of the route's".to_owned())
+}
+
 /// Whether `earlier` alone takes every payment that `later` takes.
 fn takes_all_of(earlier: &When, later: &When) -> bool {
-    let apps = earlier
-        .apps
-        .as_ref()
-        .is_none_or(|all| later.apps.as_ref().is_some_and(|some| some.iter().all(|app| all.contains(app))));
     let methods = || {
-        let all = paymux_core::Wallet::ALL.iter().flat_map(|wallet| {
-            paymux_core::Product::ALL.iter().map(|product| Method::new(*wallet, *product))
-        });
-        let mut later_ones = all.filter(|method| holds_any(later.methods.as_deref(), *method));
+        let mut later_ones = Method::all().filter(|method| holds_any(later.methods.as_deref(), *method));
         later_ones.all(|method| holds_any(earlier.methods.as_deref(), method))
     };
     let least = earlier.amount_min.unwrap_or(i64::MIN) <= later.amount_min.unwrap_or(i64::MIN);
     let most = earlier.amount_max.unwrap_or(i64::MAX) >= later.amount_max.unwrap_or(i64::MAX);
-    let currency = currency_of(earlier).is_none_or(|currency| currency_of(later) == Some(currency));
-    apps && least && most && currency && methods()
+    let currency = earlier.currency().is_none_or(|currency| later.currency() == Some(currency));
+    let metadata = earlier.metadata.iter().all(|(name, all)| holds_all(Some(all), later.metadata.get(name)));
+    holds_all(earlier.apps.as_ref(), later.apps.as_ref())
+        && holds_all(earlier.payers.as_ref(), later.payers.as_ref())
+        && holds_all(earlier.regions.as_ref(), later.regions.as_ref())
+        && least
+        && most
+        && currency
+        && metadata
+        && methods()
 }
 
-/// The currency that a payment must have: the one that is named, or CNY where an amount stands alone.
-fn currency_of(when: &When) -> Option<Currency> {
-    when.currency.or_else(|| when.amount_min.or(when.amount_max).map(|_| Currency::CNY))
+/// Whether a list, where there is one, has all that another one has.
+fn holds_all<T: PartialEq>(list: Option<&Vec<T>>, other: Option<&Vec<T>>) -> bool {
+    list.is_none_or(|list| other.is_some_and(|other| other.iter().all(|item| list.contains(item))))
 }

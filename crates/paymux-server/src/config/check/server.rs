@@ -9,7 +9,7 @@ use paymux_core::store::Ring;
 use paymux_core::wire::{Endpoint, PlainHttp};
 use paymux_http::{Limits, MetricsPlace};
 
-use super::{Check, unknown};
+use super::{Check, Told, unknown};
 use crate::config::path::KeyPath;
 use crate::config::raw::{self, Raw};
 use crate::config::{Admin, PublicUrl, Settings};
@@ -20,9 +20,6 @@ const MS_MAX: i64 = 600_000;
 const BYTES_MAX: i64 = 16 * 1024 * 1024;
 /// The shortest operator token, in characters.
 const TOKEN_MIN: usize = 24;
-
-/// It is wrong, and that was told.
-struct Told;
 
 /// What the core takes from these sections.
 pub(super) struct Site {

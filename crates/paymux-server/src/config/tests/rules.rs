@@ -337,7 +337,10 @@ fn routes() {
     );
     one(
         "name = \"r\"\nstrategy = \"randm\"\nchannels = [\"bee\"]",
-        &[(2, "strategy: unknown strategy `randm`; known: random, priority")],
+        &[(
+            2,
+            "strategy: unknown strategy `randm`; known: random, weighted, round-robin, priority, cheapest, sticky",
+        )],
     );
     one(
         "name = \"r\"\nstrategy = \"random\"\nchannels = []",
@@ -378,6 +381,20 @@ fn routes() {
         &[(4, "when.amount_max: `1` is less than `amount_min`, 2")],
     );
     one(&format!("{GOOD}when = {{ methods = [\"wechat.native\"] }}"), &[]);
+    one(
+        &format!("{GOOD}when = {{ regions = [\"cn-31\"] }}"),
+        &[(4, "when.regions[0]: `cn-31`: write ISO 3166-2, like CN-31")],
+    );
+    one(
+        &format!("{GOOD}when = {{ metadata = {{ tier = [] }} }}"),
+        &[(4, "when.metadata.tier: name at least one, or remove the key")],
+    );
+    one(
+        &format!(
+            "{GOOD}when = {{ metadata = {{ tier = \"gold\", shop = [\"1\", \"2\"] }}, payers = [\"u\"] }}"
+        ),
+        &[],
+    );
     let told = mistakes(&route(&format!("{GOOD}when = {{ methods = [\"alipay.*\"] }}")));
     assert!(
         told.starts_with(
@@ -409,6 +426,12 @@ fn a_route_that_is_never_reached_is_a_mistake() {
     check_pair("apps = [\"a\", \"b\"]", "apps = [\"a\"]", true);
     check_pair("apps = [\"a\"]", "apps = [\"a\", \"b\"]", false);
     check_pair("apps = [\"a\"]", "", false);
+    check_pair("regions = [\"CN-31\", \"CN-44\"]", "regions = [\"CN-44\"]", true);
+    check_pair("regions = [\"CN-44\"]", "", false);
+    check_pair("payers = [\"u\"]", "payers = [\"u\", \"v\"]", false);
+    check_pair("metadata = { a = [\"1\", \"2\"] }", "metadata = { a = \"1\", b = \"1\" }", true);
+    check_pair("metadata = { a = \"1\" }", "metadata = { a = [\"1\", \"2\"] }", false);
+    check_pair("metadata = { a = \"1\" }", "metadata = { b = \"1\" }", false);
 
     #[track_caller]
     fn check_pair(first: &str, second: &str, is_hidden: bool) {
@@ -422,6 +445,74 @@ fn a_route_that_is_never_reached_is_a_mistake() {
         let want = "f:21: routes[1].when: never reached: route `one` takes all of it before";
         assert_eq!(told, if is_hidden { want } else { "" }, "{first} / {second}");
     }
+}
+
+#[test]
+fn a_channel_whose_rules_contradict_its_route_is_a_mistake() {
+    check_pair("amount_max = 99", "amount_min = 100", Some("its amounts are all outside of the route's"));
+    check_pair("amount_max = 100", "amount_min = 100", None);
+    check_pair("amount_min = 100", "amount_max = 99", Some("its amounts are all outside of the route's"));
+    check_pair("amount_min = 100", "amount_max = 100", None);
+    check_pair(
+        "amount_max = 5",
+        "currency = \"USD\"",
+        Some("its amount rules are in CNY, the route takes USD"),
+    );
+    let regions = "its regions are all outside of the route's";
+    check_pair("regions = [\"CN-31\"]", "regions = [\"CN-44\"]", Some(regions));
+    check_pair("regions = [\"CN-31\"]", "regions = [\"CN-44\", \"CN-31\"]", None);
+    check_pair("regions = [\"CN-31\"]", "", None);
+
+    #[track_caller]
+    fn check_pair(rules: &str, when: &str, why: Option<&str>) {
+        let route =
+            format!("name = \"r\"\nstrategy = \"random\"\nchannels = [\"bee\"]\nwhen = {{ {when} }}\n");
+        let told = mistakes(&(channel(&format!("rules = {{ {rules} }}")) + "[[routes]]\n" + &route));
+        let want = why.map(|why| format!("`bee` can take none of the route's payments: {why}"));
+        match want {
+            Some(want) => assert!(told.ends_with(&want), "{rules} / {when}: {told}"),
+            None => assert_eq!(told, "", "{rules} / {when}"),
+        }
+    }
+}
+
+#[test]
+fn a_strategy_must_know_what_it_needs() {
+    let of = |strategy: &str, lines: &str| {
+        let route = format!("[[routes]]\nname = \"r\"\nstrategy = \"{strategy}\"\nchannels = [\"bee\"]\n");
+        mistakes(&(channel(lines) + &route))
+    };
+    for strategy in ["random", "weighted", "round-robin", "priority", "sticky"] {
+        assert_eq!(of(strategy, ""), "");
+    }
+    assert!(
+        of("cheapest", "")
+            .ends_with("strategy: `cheapest` needs the `fee_bp` of each channel; `bee` has none")
+    );
+    assert_eq!(of("cheapest", "fee_bp = 60"), "");
+    assert!(of("random", "fee_bp = 10001").contains("fee_bp: `10001`: write a number from 0 to 10000"));
+    assert!(of("even", "").contains("strategy `even` is not supported by this version yet"));
+    let text = channel("") + "[[routes]]\nname = \"r\"\nstrategy = \"random\"\nchannels = [\"bee\"]\n";
+    let remarks = read_text(&text, &environment()).unwrap().remarks;
+    assert!(
+        remarks.contains(&"route `r` has one channel: `random` has nothing to choose from".to_owned()),
+        "{remarks:?}"
+    );
+}
+
+#[test]
+fn times_of_day_and_regions_are_read() {
+    let told = |rules: &str| mistakes(&channel(&format!("rules = {{ {rules} }}")));
+    assert_eq!(told("hours = [\"06:00-12:00\", \"22:00-02:00\"], regions = [\"CN-31\"]"), "");
+    assert!(
+        told("hours = [\"6-12\"]").contains("rules.hours[0]: `6-12`: write start and end like 06:00-23:30")
+    );
+    assert!(told("hours = [\"06:00-06:00\"]").contains("start and end are the same"));
+    assert!(
+        told("regions = [\"Shanghai\"]")
+            .contains("rules.regions[0]: `Shanghai`: write ISO 3166-2, like CN-31")
+    );
+    assert!(told("hours = []").contains("rules.hours: name at least one, or remove the key"));
 }
 
 #[test]
