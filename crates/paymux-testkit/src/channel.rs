@@ -1,6 +1,6 @@
 //! A channel that does what a test says, and notes what it was asked.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -98,7 +98,9 @@ pub struct ScriptedChannel {
 struct Steps {
     creates: VecDeque<Script>,
     queries: VecDeque<Result<QueryAnswer, ChannelError>>,
-    cancels: VecDeque<Result<CancelAnswer, ChannelError>>,
+    cancels: VecDeque<(Duration, Result<CancelAnswer, ChannelError>)>,
+    /// Numbers whose close was confirmed: a query finds them closed.
+    closed: BTreeSet<String>,
     orders: Vec<Order>,
     asked: u32,
     canceled: u32,
@@ -112,8 +114,8 @@ struct Steps {
 }
 
 impl ScriptedChannel {
-    /// A channel that opens every order, finds every order open and closes every order, until it
-    /// is told otherwise.
+    /// A channel that opens every order, finds it open until it is closed and closes every order, until
+    /// it is told otherwise.
     pub fn new(account: &str) -> Self {
         let spec = |method, payer_must_act, needs, end| MethodSpec {
             method,
@@ -171,6 +173,15 @@ impl ScriptedChannel {
         self
     }
 
+    /// The same, where unpaid orders of that method end otherwise.
+    #[must_use]
+    pub fn that_ends(mut self, method: Method, end: OrderEnd) -> Self {
+        for spec in self.descriptor.methods.iter_mut().filter(|spec| spec.method == method) {
+            spec.end = end;
+        }
+        self
+    }
+
     /// The same, with its own schedule of looks.
     #[must_use]
     pub fn that_is_looked_at(mut self, looks: &'static [Duration]) -> Self {
@@ -191,14 +202,19 @@ impl ScriptedChannel {
         self.steps().creates.push_back(script);
     }
 
-    /// The next query answers this; without a script: open.
+    /// The next query answers this; without a script: open, or closed once a close was confirmed.
     pub fn on_query(&self, answer: Result<QueryAnswer, ChannelError>) {
         self.steps().queries.push_back(answer);
     }
 
     /// The next cancel answers this; without a script: closed.
     pub fn on_cancel(&self, answer: Result<CancelAnswer, ChannelError>) {
-        self.steps().cancels.push_back(answer);
+        self.on_slow_cancel(Duration::ZERO, answer);
+    }
+
+    /// The next cancel answers this after that time.
+    pub fn on_slow_cancel(&self, span: Duration, answer: Result<CancelAnswer, ChannelError>) {
+        self.steps().cancels.push_back((span, answer));
     }
 
     /// The next refund or payout does this; without a script it is done.
@@ -386,16 +402,28 @@ impl Channel for ScriptedChannel {
         }
     }
 
-    async fn query(&self, _cx: &Cx<'_>, _order: &OrderRef) -> Result<QueryAnswer, ChannelError> {
+    async fn query(&self, _cx: &Cx<'_>, order: &OrderRef) -> Result<QueryAnswer, ChannelError> {
         let mut steps = self.steps();
         steps.asked += 1;
-        steps.queries.pop_front().unwrap_or(Ok(QueryAnswer::Open))
+        let is_closed = steps.closed.contains(order.number.as_str());
+        let known = if is_closed { QueryAnswer::Closed } else { QueryAnswer::Open };
+        steps.queries.pop_front().unwrap_or(Ok(known))
     }
 
-    async fn cancel(&self, _cx: &Cx<'_>, _order: &OrderRef) -> Result<CancelAnswer, ChannelError> {
-        let mut steps = self.steps();
-        steps.canceled += 1;
-        steps.cancels.pop_front().unwrap_or(Ok(CancelAnswer::Closed))
+    async fn cancel(&self, _cx: &Cx<'_>, order: &OrderRef) -> Result<CancelAnswer, ChannelError> {
+        let (span, answer) = {
+            let mut steps = self.steps();
+            steps.canceled += 1;
+            let next = steps.cancels.pop_front().unwrap_or((Duration::ZERO, Ok(CancelAnswer::Closed)));
+            if matches!(next.1, Ok(CancelAnswer::Closed)) {
+                steps.closed.insert(order.number.as_str().to_owned());
+            }
+            next
+        };
+        if !span.is_zero() {
+            tokio::time::sleep(span).await;
+        }
+        answer
     }
 
     fn refund_number(&self, id: RefundId, at: Timestamp) -> String {
