@@ -45,6 +45,8 @@ pub enum Happening {
     CloseRefused,
     /// Nobody knows what a close did.
     CloseUnknown,
+    /// A close was confirmed, and a query shows the order open all the same.
+    CloseDoubted,
     /// The provider's own timer and its margin are over and a query found it unpaid.
     TimerOver,
     /// Time is over for an order that the provider never ends.
@@ -160,7 +162,7 @@ fn sending(happening: Happening, ground: Ground) -> Cell {
         H::QueryOpen | H::QueryClosed | H::QueryNotFound | H::QueryAbsent | H::QueryUnknown => {
             (S::Sending, Effect::Ignore)
         }
-        H::CloseDone | H::CloseRefused | H::CloseUnknown | H::TimerOver | H::Lapse => {
+        H::CloseDone | H::CloseRefused | H::CloseUnknown | H::CloseDoubted | H::TimerOver | H::Lapse => {
             (S::Sending, Effect::Ignore)
         }
         H::OperatorNotPaid => (S::Sending, Effect::Ignore),
@@ -175,7 +177,8 @@ fn open(happening: Happening, ground: Ground) -> Cell {
     match happening {
         H::QueryPaid(sum) | H::Callback(sum) | H::OperatorPaid(sum) => money(S::Open, sum, ground),
         H::QueryClosed | H::CloseDone | H::TimerOver | H::OperatorNotPaid => (S::Closed, Effect::End),
-        H::Lapse => (S::Lapsed, Effect::End),
+        // Money can still come, whatever was confirmed.
+        H::Lapse | H::CloseDoubted => (S::Lapsed, Effect::End),
         H::SiblingPaid => (S::Lapsed, Effect::Ask),
         // It was there: that a query does not show it proves nothing.
         H::QueryNotFound
@@ -200,7 +203,7 @@ fn unknown(happening: Happening, ground: Ground) -> Cell {
         H::QueryClosed | H::CloseDone | H::TimerOver | H::QueryAbsent | H::OperatorNotPaid => {
             (S::Closed, Effect::Next)
         }
-        H::Lapse => (S::Lapsed, Effect::End),
+        H::Lapse | H::CloseDoubted => (S::Lapsed, Effect::End),
         H::SiblingPaid => (S::Lapsed, Effect::Ask),
         H::GiveUp => (S::Abandoned, Effect::Next),
         H::QueryNotFound | H::QueryUnknown | H::CloseRefused | H::CloseUnknown => (S::Unknown, Effect::Ask),
@@ -224,9 +227,8 @@ fn watched(state: AttemptState, happening: Happening, ground: Ground) -> Cell {
         H::QueryClosed | H::CloseDone | H::TimerOver | H::QueryAbsent | H::OperatorNotPaid => {
             (S::Closed, Effect::Ignore)
         }
-        H::QueryOpen | H::QueryNotFound | H::QueryUnknown | H::CloseRefused | H::CloseUnknown => {
-            (state, Effect::Ask)
-        }
+        H::QueryOpen | H::QueryNotFound | H::QueryUnknown => (state, Effect::Ask),
+        H::CloseRefused | H::CloseUnknown | H::CloseDoubted => (state, Effect::Ask),
         H::SiblingPaid => (state, Effect::Ask),
         H::AnswerNotSent | H::AnswerRefused | H::AnswerOpen | H::AnswerUnknown => (state, Effect::Ignore),
         H::AnswerPaid(_) | H::DispatchOver | H::GiveUp | H::Lapse => (state, Effect::Ignore),

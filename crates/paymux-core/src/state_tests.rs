@@ -25,6 +25,7 @@ fn happenings() -> Vec<Happening> {
         H::CloseDone,
         H::CloseRefused,
         H::CloseUnknown,
+        H::CloseDoubted,
         H::TimerOver,
         H::Lapse,
         H::SiblingPaid,
@@ -56,6 +57,7 @@ QueryUnknown    .               open!Ask    unknown!Ask  abandoned!Ask lapsed!As
 CloseDone       .               closed!End  closed!Next  closed!Ignore closed!Ignore CONTRA CONTRA . . .
 CloseRefused    .               open!Ask    unknown!Ask  abandoned!Ask lapsed!Ask    .    .   .       .        .
 CloseUnknown    .               open!Ask    unknown!Ask  abandoned!Ask lapsed!Ask    .    .   .       .        .
+CloseDoubted    .               lapsed!End  lapsed!End   abandoned!Ask lapsed!Ask    .    .   .       .        .
 TimerOver       .               closed!End  closed!Next  closed!Ignore closed!Ignore .    .   .       .        .
 Lapse           .               lapsed!End  lapsed!End   .             .             .    .   .       .        .
 SiblingPaid     lapsed!Ask      lapsed!Ask  lapsed!Ask   abandoned!Ask lapsed!Ask    .    .   .       .        .

@@ -134,6 +134,7 @@ impl Payments {
             Some((Happening::QueryPaid(sum), facts)) => (Happening::QueryPaid(sum), facts),
             // The close stands as confirmed; the query only had to rule money out, and has not.
             Some((Happening::QueryUnknown, _)) => (Happening::CloseUnknown, Facts::default()),
+            Some((Happening::QueryOpen, _)) => (Happening::CloseDoubted, Facts::default()),
             _ => (Happening::CloseDone, Facts::default()),
         };
         let payment = self.learn(payment, attempt.id, happening, &facts).await?;

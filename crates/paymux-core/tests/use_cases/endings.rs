@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::world::{Setting, World, app, channel};
 use paymux_core::catalog::FailoverUnknown;
 use paymux_core::channel::{Can, CancelAnswer, ChannelError, QueryAnswer, Receipt};
-use paymux_core::payment::{AttemptState as S, Payment, Status};
+use paymux_core::payment::{AttemptState as S, Held, Payment, Status};
 use paymux_core::{Money, PaymentError};
 use paymux_testkit::Script;
 use paymux_testkit::channel::callback;
@@ -116,6 +116,28 @@ async fn an_unconfirmed_close_is_finished_by_the_sweep() {
     let stored = world.stored(&payment).await;
     assert_eq!((face(&stored), stored.cancel_requested), ((Status::Pending, S::Open), true));
     world.pass(Duration::from_secs(40)).await;
+    assert_eq!(face(&world.stored(&payment).await), (Status::Canceled, S::Closed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_that_a_query_does_not_show_is_no_end_but_watched() {
+    let world = World::new();
+    let payment = world.created(json!({})).await;
+    world.a.on_query(Ok(QueryAnswer::Open));
+    let canceled = world.payments.cancel(app(), payment.id).await.unwrap();
+    assert_eq!(face(&canceled), (Status::Canceled, S::Lapsed));
+    world.a.on_query(Ok(QueryAnswer::Paid(Receipt::of(Money::fen(1999)))));
+    world.pass(Duration::from_secs(10)).await;
+    assert_eq!(world.stored(&payment).await.held, Some(Held::Late));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_that_is_shown_late_ends_the_watch() {
+    let world = World::new();
+    let payment = world.created(json!({})).await;
+    world.a.on_query(Ok(QueryAnswer::Open));
+    world.payments.cancel(app(), payment.id).await.unwrap();
+    world.pass(Duration::from_secs(10)).await;
     assert_eq!(face(&world.stored(&payment).await), (Status::Canceled, S::Closed));
 }
 
