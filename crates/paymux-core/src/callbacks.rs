@@ -310,8 +310,7 @@ fn key_of(row: &CallbackRow, claim: &Claim, happening: Happening, facts: &Facts)
 /// must look.
 fn known(claim: &Claim, payment: &Payment, attempt: AttemptId) -> Outcome {
     let booked = payment.attempt(attempt);
-    let is_beside =
-        |a: &Attempt| a.more.iter().any(|sum| claim.trade_no.as_deref() == Some(sum.trade_no.as_str()));
+    let is_beside = |a: &Attempt| a.knows_beside(claim.trade_no.as_deref(), claim.received);
     let other_sum = booked.and_then(|a| a.received).is_some_and(|sum| sum != claim.received);
     if other_sum && !booked.is_some_and(is_beside) {
         tracing::error!(payment = %payment.id, attempt = %attempt, "a callback tells another sum than is booked");

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::channel::Receipt;
 use crate::clock::Timestamp;
 use crate::ids::{AppId, AttemptId, ChannelId, OrderNo, PaymentId, ProviderOrderNo, RouteName};
 use crate::method::Method;
@@ -235,7 +234,7 @@ impl Payment {
 /// Money that came in for an order that had been paid already.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecondSum {
-    /// The wallet's or bank's number of it.
+    /// The wallet's or bank's number of it; empty where it came without one.
     pub trade_no: String,
     /// How much, in minor units of `currency`.
     pub amount: i64,
@@ -247,11 +246,11 @@ pub struct SecondSum {
 
 impl SecondSum {
     /// That money, waiting for a person.
-    pub fn of(receipt: &Receipt) -> Self {
+    pub fn of(trade_no: Option<String>, money: Money) -> Self {
         Self {
-            trade_no: receipt.trade_no.clone().unwrap_or_default(),
-            amount: receipt.received.minor(),
-            currency: receipt.received.currency().code().to_owned(),
+            trade_no: trade_no.unwrap_or_default(),
+            amount: money.minor(),
+            currency: money.currency().code().to_owned(),
             settled: false,
         }
     }
@@ -310,6 +309,22 @@ impl Attempt {
         let received = self.received?;
         let left = received.minor().checked_sub(self.refunding)?.checked_sub(self.refunded)?;
         Some(Money::new(left, received.currency()))
+    }
+
+    /// Whether that money was booked before, beside what the attempt received. Money that came without a
+    /// trade number is told by its currency and its sum alone: no more than was booked so is known.
+    pub fn knows_beside(&self, trade_no: Option<&str>, money: Money) -> bool {
+        match trade_no {
+            Some(no) => self.more.iter().any(|sum| sum.trade_no == no),
+            None => self.unnumbered(money.currency()).is_some_and(|booked| booked >= money.minor()),
+        }
+    }
+
+    /// How much came in beside what the attempt received, in that currency and without a trade number, in
+    /// its minor units; `None` where nothing did.
+    pub(crate) fn unnumbered(&self, currency: Currency) -> Option<i64> {
+        let is_such = |sum: &&SecondSum| sum.trade_no.is_empty() && sum.currency == currency.code();
+        self.more.iter().filter(is_such).map(|sum| sum.amount).reduce(i64::saturating_add)
     }
 
     /// Whether it holds money that is not its payment's success, and nothing is being done about it.

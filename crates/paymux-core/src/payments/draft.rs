@@ -19,8 +19,8 @@ use crate::state::{Effect, Ground, Happening, step};
 use crate::store::{AuditRow, CallbackRow, Change, Event, EventKind, RefundWrite, Subject, Touched};
 use crate::view::{PaymentView, RefundView, Told, notice_body, refund_status};
 
+use self::money::has_gone_back;
 pub(crate) use self::money::{Entry, Queued};
-use self::money::{has_gone_back, is_known_beside};
 pub(crate) use self::refund::RefundTurn;
 use super::{schedule, site};
 
@@ -107,7 +107,8 @@ impl<'a> Draft<'a> {
         };
         let attempt = &self.after.attempts[place];
         let seen = attempt.state;
-        if facts.receipt.as_ref().is_some_and(|receipt| is_known_beside(attempt, receipt)) {
+        let is_known = |r: &Receipt| attempt.knows_beside(r.trade_no.as_deref(), r.received);
+        if facts.receipt.as_ref().is_some_and(is_known) {
             return Effect::Ignore;
         }
         let (happening, facts) = match &facts.receipt {

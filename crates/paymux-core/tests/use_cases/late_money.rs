@@ -5,7 +5,7 @@ use std::time::Duration;
 use paymux_core::catalog::{DuplicatePaid, Late};
 use paymux_core::channel::{Can, ClaimKind, QueryAnswer, Receipt};
 use paymux_core::outflow::OutflowState;
-use paymux_core::payment::{AttemptState as S, Held, Payment, Status};
+use paymux_core::payment::{AttemptState as S, Held, Payment, SecondSum, Status};
 use paymux_core::payments::desk::{Operator, Outcome, Resolution};
 use paymux_core::posting::PostingKind;
 use paymux_core::refund::RefundOrigin;
@@ -251,6 +251,28 @@ async fn money_in_another_currency_is_not_replaced_by_what_comes_next() {
         ];
         assert_eq!(books(&world), want, "{trade_no}");
     }
+}
+
+/// Without a trade number only its currency and its sum tell it from other money.
+#[tokio::test(start_paused = true)]
+async fn money_in_another_currency_without_a_number_is_booked_once() {
+    let yen = |minor| Money::new(minor, Currency::from_code("JPY").unwrap());
+    let world = World::new();
+    let payment = world.created(json!({})).await;
+    take(&world, paid(&payment, 1000, "T1")).await;
+    for minor in [800, 800, 500, 900] {
+        world.a.on_query(Ok(QueryAnswer::Paid(Receipt::of(yen(minor)))));
+        world.payments.sync(app(), payment.id).await.unwrap();
+    }
+    let stored = world.stored(&payment).await;
+    let more: Vec<_> = stored.attempts[0].more.iter().filter_map(SecondSum::money).collect();
+    assert_eq!((stored.held, more), (Some(Held::SecondPayment), vec![yen(800), yen(100)]));
+    let want = [
+        line(PostingKind::Held, "held:shop", "channel:a", 100),
+        line(PostingKind::Held, "held:shop", "channel:a", 800),
+        line(PostingKind::Held, "held:shop", "channel:a", 1000),
+    ];
+    assert_eq!(books(&world), want);
 }
 
 /// An operator sends a short sum back; before that is done the rest comes in.

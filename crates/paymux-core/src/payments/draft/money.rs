@@ -257,23 +257,19 @@ impl Draft<'_> {
     /// Books money that came in beside what an attempt has received.
     fn take_beside(&mut self, place: usize, receipt: &Receipt) {
         let attempt = &mut self.after.attempts[place];
-        attempt.more.push(SecondSum::of(receipt));
+        let amount = new_beside(attempt, receipt);
+        attempt.more.push(SecondSum::of(receipt.trade_no.clone(), amount));
         let debit = Account::Channel(attempt.channel.clone());
         let cause = Cause::Attempt(self.after.id, attempt.id);
         let credit = Account::Held(self.after.app.clone());
-        self.post(Entry { kind: PostingKind::Held, debit, credit, amount: receipt.received, cause });
+        self.post(Entry { kind: PostingKind::Held, debit, credit, amount, cause });
     }
 
     /// What came first waits for a person from now on: other money has settled the payment.
     fn set_first_aside(&mut self, place: usize) {
         let attempt = &mut self.after.attempts[place];
         if let Some(first) = attempt.received.take() {
-            attempt.more.push(SecondSum {
-                trade_no: attempt.trade_no.take().unwrap_or_default(),
-                amount: first.minor(),
-                currency: first.currency().code().to_owned(),
-                settled: false,
-            });
+            attempt.more.push(SecondSum::of(attempt.trade_no.take(), first));
         }
     }
 
@@ -331,10 +327,15 @@ impl Draft<'_> {
     }
 }
 
-/// Whether that money was booked before, beside what the attempt received.
-pub(super) fn is_known_beside(attempt: &Attempt, receipt: &Receipt) -> bool {
-    let trade_no = receipt.trade_no.as_deref();
-    trade_no.is_some_and(|no| attempt.more.iter().any(|sum| sum.trade_no == no))
+/// What of a sum beside what the attempt received is new. One without a trade number is all that came so:
+/// what was booked of it before is no second one.
+fn new_beside(attempt: &Attempt, receipt: &Receipt) -> Money {
+    let received = receipt.received;
+    let booked = match receipt.trade_no {
+        Some(_) => None,
+        None => attempt.unnumbered(received.currency()),
+    };
+    Money::new(received.minor().saturating_sub(booked.unwrap_or(0)), received.currency())
 }
 
 /// Whether that money was booked before, was not its payment's success, and has all gone back.
