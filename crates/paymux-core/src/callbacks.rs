@@ -8,7 +8,7 @@ use crate::error::PaymentError;
 use crate::ids::{AttemptId, CallbackId, ChannelId, PaymentId};
 use crate::money::Money;
 use crate::payment::{Attempt, AttemptState, Payment};
-use crate::payments::{Facts, Payments, TradeNo, site};
+use crate::payments::{Facts, Payments, TradeNo, can_close, site};
 use crate::state::{Effect, Happening, Sum};
 use crate::store::{Applied, CallbackRow, CallbackVerdict};
 use crate::wire::{WireRequest, WireResponse};
@@ -196,12 +196,10 @@ impl Payments {
             return Ok(Proof::Nothing(CallbackVerdict::Orphan, "no order of this channel has that number"));
         };
         if claim.evidence == Evidence::AskProvider {
-            let unconfirmed = "what it claims is not signed, and the provider does not confirm it";
-            return self.confirmed(payment, attempt, unconfirmed).await;
+            return self.confirmed(payment, attempt, Claimed::Unsigned).await;
         }
         if may_be_reversed(&self.catalog(), payment, attempt) {
-            let gone = "its money may have gone back since, and the provider does not confirm it";
-            return self.confirmed(payment, attempt, gone).await;
+            return self.confirmed(payment, attempt, Claimed::Signed).await;
         }
         if names_other_money(claim, attempt) && !claim.trade_no_is_signed {
             return Ok(self.second_sum(entry, claim, payment, attempt).await);
@@ -209,19 +207,21 @@ impl Payments {
         Ok(settled_by(claim, payment))
     }
 
-    /// What the provider says now.
+    /// What the provider says now. What it has signed and does not show yet, it is to tell again.
     async fn confirmed(
         &self,
         payment: &Payment,
         attempt: &Attempt,
-        unconfirmed: &'static str,
+        claimed: Claimed,
     ) -> Result<Proof, PaymentError> {
+        let again = |why: &str| Err(PaymentError::Overloaded(why.to_owned()));
         match self.ask(&self.catalog(), payment, attempt).await {
-            Some((Happening::QueryUnknown, _)) | None => {
-                Err(PaymentError::Overloaded("the provider could not be asked".to_owned()))
-            }
+            Some((Happening::QueryUnknown, _)) | None => again("the provider could not be asked"),
             Some((happening @ Happening::QueryPaid(_), facts)) => Ok(Proof::Of(happening, Box::new(facts))),
-            Some(_) => Ok(Proof::Nothing(CallbackVerdict::Quarantined, unconfirmed)),
+            Some((Happening::QueryOpen | Happening::QueryNotFound, _)) if claimed == Claimed::Signed => {
+                again("the provider does not confirm yet what it has signed")
+            }
+            Some(_) => Ok(Proof::Nothing(CallbackVerdict::Quarantined, claimed.unconfirmed())),
         }
     }
 
@@ -259,9 +259,29 @@ fn may_be_reversed(catalog: &Catalog, payment: &Payment, attempt: &Attempt) -> b
     use AttemptState as S;
     let may_be_closed = matches!(attempt.state, S::Open | S::Unknown | S::Closed | S::Abandoned | S::Lapsed);
     may_be_closed
+        && can_close(catalog, payment, attempt)
         && site(catalog, payment, attempt).is_some_and(|(entry, spec)| {
-            !spec.payer_must_act && entry.channel.descriptor().can.has(Can::QUERY | Can::CANCEL)
+            !spec.payer_must_act && entry.channel.descriptor().can.has(Can::QUERY)
         })
+}
+
+/// What a callback that the provider must confirm is worth by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Claimed {
+    /// Nothing: anybody may have written it.
+    Unsigned,
+    /// It was true when it was signed.
+    Signed,
+}
+
+impl Claimed {
+    /// Why it changes nothing where the provider says otherwise.
+    fn unconfirmed(self) -> &'static str {
+        match self {
+            Self::Unsigned => "what it claims is not signed, and the provider does not confirm it",
+            Self::Signed => "its money may have gone back since, and the provider does not confirm it",
+        }
+    }
 }
 
 /// What a claim comes to.
