@@ -69,6 +69,11 @@ words! {
 }
 
 impl AttemptState {
+    /// Whether its money is booked as a payment's, the payment's own or a second one for it.
+    pub const fn is_booked(self) -> bool {
+        matches!(self, Self::Paid | Self::DuplicatePaid)
+    }
+
     /// The states of which a payment has at most one attempt: the database's partial unique
     /// index says the same.
     pub const fn is_live(self) -> bool {
@@ -92,6 +97,8 @@ words! {
         SecondPayment = "second_payment",
         /// The money came after the payment had ended, and the app wants a person to look at it.
         Late = "late",
+        /// The payment has succeeded, and a close of its order may have sent its money back since.
+        Reversed = "reversed",
     }
 }
 
@@ -142,7 +149,7 @@ impl std::fmt::Debug for NextAction {
 /// Why a payment or an attempt ended badly.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// Our word: `refused`, `not_sent` or `unknown`.
+    /// Our word: `refused`, `not_sent`, `unknown` or `reversed`.
     pub code: String,
     /// For a person.
     pub message: String,
@@ -301,14 +308,32 @@ pub struct Attempt {
     pub check_at: Option<Timestamp>,
     /// How often a worker has looked.
     pub checks: i32,
+    /// Until when a close of its order may still do something at the provider; `None` where none was ever
+    /// called, or where a look has shown since that it took nothing back.
+    pub closing_until: Option<Timestamp>,
+    /// How much of `received` a close may have sent back after it was booked, in its minor units: it waits
+    /// for a person.
+    pub contested: i64,
 }
 
 impl Attempt {
-    /// What of its money can still go back.
-    pub fn refundable(&self) -> Option<Money> {
+    /// What of its money is neither set aside for refunds nor gone back.
+    pub fn left(&self) -> Option<Money> {
         let received = self.received?;
         let left = received.minor().checked_sub(self.refunding)?.checked_sub(self.refunded)?;
         Some(Money::new(left, received.currency()))
+    }
+
+    /// What of its money can still go back: all that is left, unless it may have gone already.
+    pub fn refundable(&self) -> Option<Money> {
+        let left = self.left()?;
+        Some(Money::new(left.minor().checked_sub(self.contested)?, left.currency()))
+    }
+
+    /// Until when a close may still act that was called before its money was booked, and of which no look
+    /// has shown yet that it took nothing back.
+    pub fn crossing(&self) -> Option<Timestamp> {
+        self.closing_until.filter(|_| self.state.is_booked())
     }
 
     /// Whether that money was booked before, beside what the attempt received. Money that came without a
@@ -327,7 +352,8 @@ impl Attempt {
         self.more.iter().filter(is_such).map(|sum| sum.amount).reduce(i64::saturating_add)
     }
 
-    /// Whether it holds money that is not its payment's success, and nothing is being done about it.
+    /// Whether it holds money that is not its payment's success, or may have gone back although it is, and
+    /// nothing is being done about it.
     pub fn holds_money(&self) -> bool {
         self.first_held().is_some() || self.more.iter().any(|sum| !sum.settled)
     }
@@ -339,9 +365,11 @@ impl Attempt {
         sums.reduce(|total, sum| total.checked_add(sum).unwrap_or(total))
     }
 
-    /// What is left of the money that came in first, unless that is the payment's success.
+    /// What is left of the money that came in first; of the payment's success, what is contested.
     fn first_held(&self) -> Option<Money> {
-        self.refundable().filter(|left| self.state != AttemptState::Paid && left.minor() > 0)
+        let left = self.left()?;
+        let held = if self.state == AttemptState::Paid { self.contested } else { left.minor() };
+        (held > 0).then(|| Money::new(held, left.currency()))
     }
 
     /// As [`Self::holds_money`], or money that is on its way back and may not arrive.

@@ -6,6 +6,7 @@
 mod call;
 mod cancel;
 mod create;
+mod crossing;
 pub mod desk;
 mod draft;
 mod events;
@@ -42,6 +43,7 @@ pub(crate) use create::may_be_given_up;
 pub(crate) use draft::{Draft, Facts, Queued, TradeNo};
 pub use keys::{IdempotencyKey, RequestDigest};
 pub use native::NativeError;
+pub(crate) use probe::can_ask;
 pub use refund::RefundAnswer;
 pub use transfer::TransferAnswer;
 

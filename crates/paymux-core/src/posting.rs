@@ -48,6 +48,8 @@ words! {
         Received = "received",
         /// It came in and waits for a person: channel to held.
         Held = "held",
+        /// A close may have sent it back after it was the merchant's: it waits for a person.
+        Contested = "contested",
         /// A person gave what was held to the merchant.
         Released = "released",
         /// It went back through the provider.

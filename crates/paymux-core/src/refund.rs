@@ -25,6 +25,9 @@ words! {
         Duplicate = "duplicate",
         /// An operator, for money that is not the payment's success.
         Operator = "operator",
+        /// A close that sent the payment's success back, by an operator's word: it is done when it is
+        /// written. Counts in the payment's `amount_refunded`.
+        Reversal = "reversal",
     }
 }
 

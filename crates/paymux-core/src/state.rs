@@ -47,6 +47,8 @@ pub enum Happening {
     CloseUnknown,
     /// A close was confirmed, and a query shows the order open all the same.
     CloseDoubted,
+    /// A close may have sent booked money back, and nobody could say for long that it is still there.
+    NotConfirmed,
     /// The provider's own timer and its margin are over and a query found it unpaid.
     TimerOver,
     /// Time is over for an order that the provider never ends.
@@ -57,7 +59,8 @@ pub enum Happening {
     OperatorPaid(Sum),
     /// An operator says that no money came and none will.
     OperatorNotPaid,
-    /// An operator takes what came in for the payment's success, although it is not what was asked.
+    /// An operator takes what came in for the payment's success, although it is not what was asked, or
+    /// says that booked money is there although a close may have sent it back.
     OperatorAccepts,
     /// An operator says that what came in went back by another way.
     OperatorReturned,
@@ -70,6 +73,9 @@ pub enum Ground {
     Free,
     /// Another attempt has taken the payment's money.
     SiblingPaid,
+    /// Another attempt has taken the payment's money, and a close may have sent that back: nobody can say
+    /// yet which of the two is the success.
+    SiblingContested,
     /// The payment has ended, and its app wants a person to look at late money.
     Late,
     /// Other money has come in on this attempt before, under another trade number.
@@ -125,6 +131,8 @@ pub enum Effect {
     End,
     /// A person has dealt with what came in: nothing waits any more.
     Clear,
+    /// A person has seen that booked money is there: it is not contested any more.
+    Uphold,
 }
 
 /// One cell of the table.
@@ -165,7 +173,7 @@ fn sending(happening: Happening, ground: Ground) -> Cell {
         H::CloseDone | H::CloseRefused | H::CloseUnknown | H::CloseDoubted | H::TimerOver | H::Lapse => {
             (S::Sending, Effect::Ignore)
         }
-        H::OperatorNotPaid => (S::Sending, Effect::Ignore),
+        H::OperatorNotPaid | H::NotConfirmed => (S::Sending, Effect::Ignore),
         H::OperatorAccepts => accepted(S::Sending, ground),
         H::OperatorReturned => (S::Sending, Effect::Clear),
     }
@@ -188,7 +196,7 @@ fn open(happening: Happening, ground: Ground) -> Cell {
         | H::CloseUnknown
         | H::QueryOpen => (S::Open, Effect::Ask),
         H::AnswerNotSent | H::AnswerRefused | H::AnswerOpen | H::AnswerUnknown => (S::Open, Effect::Ignore),
-        H::AnswerPaid(_) | H::DispatchOver | H::GiveUp => (S::Open, Effect::Ignore),
+        H::AnswerPaid(_) | H::DispatchOver | H::GiveUp | H::NotConfirmed => (S::Open, Effect::Ignore),
         H::OperatorAccepts => accepted(S::Open, ground),
         H::OperatorReturned => (S::Open, Effect::Clear),
     }
@@ -211,7 +219,7 @@ fn unknown(happening: Happening, ground: Ground) -> Cell {
         H::AnswerNotSent | H::AnswerRefused | H::AnswerOpen | H::AnswerUnknown => {
             (S::Unknown, Effect::Ignore)
         }
-        H::AnswerPaid(_) | H::DispatchOver => (S::Unknown, Effect::Ignore),
+        H::AnswerPaid(_) | H::DispatchOver | H::NotConfirmed => (S::Unknown, Effect::Ignore),
         H::OperatorAccepts => accepted(S::Unknown, ground),
         H::OperatorReturned => (S::Unknown, Effect::Clear),
     }
@@ -231,14 +239,17 @@ fn watched(state: AttemptState, happening: Happening, ground: Ground) -> Cell {
         H::CloseRefused | H::CloseUnknown | H::CloseDoubted => (state, Effect::Ask),
         H::SiblingPaid => (state, Effect::Ask),
         H::AnswerNotSent | H::AnswerRefused | H::AnswerOpen | H::AnswerUnknown => (state, Effect::Ignore),
-        H::AnswerPaid(_) | H::DispatchOver | H::GiveUp | H::Lapse => (state, Effect::Ignore),
+        H::AnswerPaid(_) | H::DispatchOver | H::GiveUp | H::Lapse | H::NotConfirmed => {
+            (state, Effect::Ignore)
+        }
         H::OperatorAccepts => accepted(state, ground),
         H::OperatorReturned => (state, Effect::Clear),
     }
 }
 
-/// Money is booked: nothing takes it back, and hearing of it again changes nothing. Other money under
-/// another number is a second payment, and an end "without money" contradicts what is booked.
+/// Money is booked: nothing but a person takes it back, and hearing of it again changes nothing. Other
+/// money under another number is a second payment. Where the order ended "without money", a close has sent
+/// back what is booked: the gravest thing that can be held.
 fn paid(state: AttemptState, happening: Happening, ground: Ground) -> Cell {
     use Happening as H;
     match happening {
@@ -247,7 +258,8 @@ fn paid(state: AttemptState, happening: Happening, ground: Ground) -> Cell {
         {
             (state, Effect::Hold(Held::SecondPayment))
         }
-        H::CloseDone | H::QueryClosed => (state, Effect::Hold(Held::Mismatch)),
+        H::CloseDone | H::QueryClosed | H::NotConfirmed => (state, Effect::Hold(Held::Reversed)),
+        H::OperatorAccepts => (state, Effect::Uphold),
         H::OperatorReturned => (state, Effect::Clear),
         _ => (state, Effect::Ignore),
     }
@@ -271,6 +283,7 @@ fn money(state: AttemptState, sum: Sum, ground: Ground) -> Cell {
         // What came first was not enough, or it would be booked as paid: this one settles alone.
         (Sum::Full | Sum::Over, Ground::Free | Ground::Second) => (AttemptState::Paid, Effect::Settle),
         (Sum::Full | Sum::Over, Ground::SiblingPaid) => (AttemptState::DuplicatePaid, Effect::Duplicate),
+        (Sum::Full | Sum::Over, Ground::SiblingContested) => (state, Effect::Hold(Held::SecondPayment)),
         (Sum::Full | Sum::Over, Ground::Late) => (state, Effect::Hold(Held::Late)),
         (Sum::Short | Sum::Foreign, Ground::Second) => (state, Effect::Hold(Held::SecondPayment)),
         (Sum::Short, _) => (state, Effect::Hold(Held::Underpaid)),
@@ -281,7 +294,7 @@ fn money(state: AttemptState, sum: Sum, ground: Ground) -> Cell {
 /// A person takes what is there for the payment's success.
 fn accepted(state: AttemptState, ground: Ground) -> Cell {
     match ground {
-        Ground::SiblingPaid | Ground::SecondHeld => (state, Effect::Ignore),
+        Ground::SiblingPaid | Ground::SiblingContested | Ground::SecondHeld => (state, Effect::Ignore),
         Ground::Free | Ground::Late | Ground::Second => (AttemptState::Paid, Effect::Settle),
     }
 }

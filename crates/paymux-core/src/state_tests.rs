@@ -4,8 +4,14 @@ use super::*;
 use AttemptState as S;
 use Happening as H;
 
-const GROUNDS: [Ground; 5] =
-    [Ground::Free, Ground::SiblingPaid, Ground::Late, Ground::Second, Ground::SecondHeld];
+const GROUNDS: [Ground; 6] = [
+    Ground::Free,
+    Ground::SiblingPaid,
+    Ground::SiblingContested,
+    Ground::Late,
+    Ground::Second,
+    Ground::SecondHeld,
+];
 const SUMS: [Sum; 4] = [Sum::Full, Sum::Short, Sum::Over, Sum::Foreign];
 
 /// All happenings with every sum.
@@ -26,6 +32,7 @@ fn happenings() -> Vec<Happening> {
         H::CloseRefused,
         H::CloseUnknown,
         H::CloseDoubted,
+        H::NotConfirmed,
         H::TimerOver,
         H::Lapse,
         H::SiblingPaid,
@@ -58,11 +65,12 @@ CloseDone       .               closed!End  closed!Next  closed!Ignore closed!Ig
 CloseRefused    .               open!Ask    unknown!Ask  abandoned!Ask lapsed!Ask    .    .   .       .        .
 CloseUnknown    .               open!Ask    unknown!Ask  abandoned!Ask lapsed!Ask    .    .   .       .        .
 CloseDoubted    .               lapsed!End  lapsed!End   abandoned!Ask lapsed!Ask    .    .   .       .        .
+NotConfirmed    .               .           .            .             .             CONTRA CONTRA . . .
 TimerOver       .               closed!End  closed!Next  closed!Ignore closed!Ignore .    .   .       .        .
 Lapse           .               lapsed!End  lapsed!End   .             .             .    .   .       .        .
 SiblingPaid     lapsed!Ask      lapsed!Ask  lapsed!Ask   abandoned!Ask lapsed!Ask    .    .   .       .        .
 OperatorNotPaid .               closed!End  closed!Next  closed!Ignore closed!Ignore .    .   .       .        .
-OperatorAccepts paid!Settle     paid!Settle paid!Settle  paid!Settle   paid!Settle   .    .   paid!Settle paid!Settle paid!Settle
+OperatorAccepts paid!Settle     paid!Settle paid!Settle  paid!Settle   paid!Settle   paid!Uphold duplicate_paid!Uphold paid!Settle paid!Settle paid!Settle
 OperatorReturned sending!Clear  open!Clear  unknown!Clear abandoned!Clear lapsed!Clear paid!Clear duplicate_paid!Clear refused!Clear not_sent!Clear closed!Clear
 ";
 
@@ -87,7 +95,7 @@ fn every_cell_without_money_is_as_written() {
         let name = words.next().unwrap();
         let happening = happenings().into_iter().find(|h| format!("{h:?}") == name).unwrap();
         for state in COLUMNS {
-            let want = words.next().unwrap().replace("CONTRA", &format!("{state}!Hold(Mismatch)"));
+            let want = words.next().unwrap().replace("CONTRA", &format!("{state}!Hold(Reversed)"));
             let got = step(state, happening, Ground::Free);
             let shown = format!("{}!{:?}", got.0, got.1);
             let quiet = (state, Effect::Ignore);
@@ -105,6 +113,7 @@ fn booked(state: S, sum: Sum, ground: Ground) -> Cell {
     match (ground, sum) {
         (Ground::Free | Ground::Second, Sum::Full | Sum::Over) => (S::Paid, Effect::Settle),
         (Ground::SiblingPaid, Sum::Full | Sum::Over) => (S::DuplicatePaid, Effect::Duplicate),
+        (Ground::SiblingContested, Sum::Full | Sum::Over) => (state, Effect::Hold(Held::SecondPayment)),
         (Ground::Late, Sum::Full | Sum::Over) => (state, Effect::Hold(Held::Late)),
         (Ground::Second | Ground::SecondHeld, _) => (state, Effect::Hold(Held::SecondPayment)),
         (_, Sum::Short) => (state, Effect::Hold(Held::Underpaid)),
@@ -146,9 +155,10 @@ fn without_money_the_ground_changes_nothing_but_what_a_person_accepts() {
     for state in COLUMNS {
         for happening in happenings().into_iter().filter(|h| !is_money(h)) {
             for ground in GROUNDS {
-                let sibling = matches!(ground, Ground::SiblingPaid | Ground::SecondHeld);
+                use Ground::{SecondHeld, SiblingContested, SiblingPaid};
+                let sibling = matches!(ground, SiblingPaid | SiblingContested | SecondHeld);
                 let want = match happening {
-                    H::OperatorAccepts if sibling => (state, Effect::Ignore),
+                    H::OperatorAccepts if sibling && !state.is_booked() => (state, Effect::Ignore),
                     _ => step(state, happening, Ground::Free),
                 };
                 assert_eq!(step(state, happening, ground), want, "{state} x {happening:?} on {ground:?}");
@@ -164,7 +174,8 @@ fn nothing_leads_back_to_sending_or_out_of_booked_money() {
             let (next, effect) = step(state, happening, ground);
             assert!(next != S::Sending || state == S::Sending, "{state} x {happening:?}");
             if matches!(state, S::Paid | S::DuplicatePaid) {
-                let kept = matches!(effect, Effect::Ignore | Effect::Hold(_) | Effect::Clear);
+                let kept =
+                    matches!(effect, Effect::Ignore | Effect::Hold(_) | Effect::Clear | Effect::Uphold);
                 assert!(next == state && kept, "{state} x {happening:?}");
             }
             let no_money_seen = matches!(effect, Effect::Next | Effect::End);

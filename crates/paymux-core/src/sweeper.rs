@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use crate::catalog::Catalog;
-use crate::channel::{Can, OrderEnd};
+use crate::channel::OrderEnd;
 use crate::clock::Timestamp;
 use crate::error::PaymentError;
 use crate::ids::AttemptId;
 use crate::payment::{Attempt, AttemptState, Payment};
-use crate::payments::{CloseEnd, Facts, Payments, can_close, closable_from, may_be_given_up, site};
+use crate::payments::{CloseEnd, Facts, Payments, can_ask, can_close, closable_from, may_be_given_up, site};
 use crate::state::Happening;
 use crate::store::DueAttempt;
 
@@ -59,6 +59,9 @@ impl Payments {
             self.learn(payment, id, Happening::DispatchOver, &Facts::default()).await?;
             return Ok(());
         }
+        if attempt.state.is_booked() {
+            return self.look_back(payment, id).await;
+        }
         let catalog = self.catalog();
         let payment = self.ask_if_possible(&catalog, payment, &attempt).await?;
         self.end_if_due(&catalog, payment, id).await
@@ -70,8 +73,7 @@ impl Payments {
         payment: Payment,
         attempt: &Attempt,
     ) -> Result<Payment, PaymentError> {
-        let can_ask = site(catalog, &payment, attempt)
-            .is_some_and(|(entry, _)| entry.channel.descriptor().can.has(Can::QUERY));
+        let can_ask = can_ask(catalog, &payment, attempt);
         if can_ask { self.probe(payment, attempt.id).await } else { Ok(payment) }
     }
 
@@ -98,11 +100,10 @@ impl Payments {
             if self.now() < closable_from(catalog, &payment, &attempt) {
                 return Ok(());
             }
-            let (payment, end) = self.close(payment, &attempt).await?;
-            if end != CloseEnd::Known {
-                self.give_up_if_possible(catalog, payment, id).await?;
-            }
-            return Ok(());
+            return match self.close(payment, id).await? {
+                (_, CloseEnd::Known | CloseEnd::NotBegun) => Ok(()),
+                (payment, _) => self.give_up_if_possible(catalog, payment, id).await,
+            };
         }
         let lapses = site(catalog, &payment, &attempt).is_some_and(|(_, spec)| spec.end == OrderEnd::None);
         let is_over = self.now() >= attempt.ends_at;

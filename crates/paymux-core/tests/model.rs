@@ -14,6 +14,7 @@ use stateright::{Checker as _, HasDiscoveries, Model, Property};
 
 const SHOWN_ONCE: &str = "one payable thing at most is shown";
 const PAID_ONCE: &str = "nobody pays twice";
+const SEEN: &str = "what a close sends back after it was booked is seen";
 const NO_SURPRISE: &str = "no create moves money after the ledger has said that none will";
 
 impl Model for Protocol {
@@ -43,6 +44,10 @@ impl Model for Protocol {
             Property::always("one success at most", |_, world: &World| world.successes() <= 1),
             Property::always("one attempt at most is live", |_, world: &World| world.live() <= 1),
             Property::always("money is never ignored", |_, world: &World| world.every_sum_would_be_booked()),
+            Property::always(SEEN, |_, world: &World| world.every_reversal_is_seen()),
+            Property::sometimes("money in doubt waits for a person", |own: &Self, world: &World| {
+                !own.close_reverses || world.has_contested()
+            }),
             Property::sometimes("a later channel succeeds", |_, world: &World| world.a_later_one_succeeds()),
             Property::sometimes("an attempt is given up", |own: &Self, world: &World| {
                 own.money == Money::CreateMoves || world.given_up()
@@ -74,8 +79,13 @@ fn holds(protocol: Protocol, states_min: usize) {
     assert!(states >= states_min, "{states} states: it has lost some");
 }
 
-const SOUND: Protocol =
-    Protocol { channels: 3, money: Money::PayerActs, strange_payers: false, breach: None };
+const SOUND: Protocol = Protocol {
+    channels: 3,
+    money: Money::PayerActs,
+    close_reverses: false,
+    strange_payers: false,
+    breach: None,
+};
 
 #[test]
 fn nothing_goes_wrong_where_the_payer_must_act() {
@@ -85,6 +95,12 @@ fn nothing_goes_wrong_where_the_payer_must_act() {
 #[test]
 fn nothing_goes_wrong_where_the_create_moves_money() {
     holds(Protocol { money: Money::CreateMoves, ..SOUND }, 2_000);
+}
+
+#[test]
+fn nothing_goes_wrong_where_a_close_reverses() {
+    holds(Protocol { money: Money::CreateMoves, close_reverses: true, ..SOUND }, 4_000);
+    holds(Protocol { close_reverses: true, channels: 2, ..SOUND }, 10_000);
 }
 
 #[test]
@@ -99,10 +115,13 @@ fn each_broken_rule_is_noticed() {
     check(Money::CreateMoves, Breach::SendsLate, NO_SURPRISE);
     check(Money::CreateMoves, Breach::NotFoundEnds, NO_SURPRISE);
     check(Money::PayerActs, Breach::ShowsLate, SHOWN_ONCE);
+    check(Money::CreateMoves, Breach::ForgetsClose, SEEN);
+    check(Money::CreateMoves, Breach::LooksEarly, SEEN);
 
     #[track_caller]
     fn check(money: Money, breach: Breach, want: &str) {
-        let protocol = Protocol { money, breach: Some(breach), ..SOUND };
+        let close_reverses = matches!(breach, Breach::ForgetsClose | Breach::LooksEarly);
+        let protocol = Protocol { money, close_reverses, breach: Some(breach), ..SOUND };
         let (broken, _) = explored(protocol, HasDiscoveries::AnyFailures);
         assert!(broken.contains(&want), "{breach:?}: {broken:?}");
     }

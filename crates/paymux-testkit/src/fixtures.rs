@@ -113,6 +113,8 @@ impl Fixtures {
             ends_at: Timestamp::from_ms(created_at.ms() + 1_800_000),
             check_at: Some(Timestamp::from_ms(created_at.ms() + 20_000)),
             checks: 0,
+            closing_until: None,
+            contested: 0,
         }
     }
 

@@ -1,17 +1,22 @@
 //! Ending an order before it is paid: at the merchant's word, or because its time is over.
 //!
-//! Close at the provider, then ask it once more: money that slipped in before the close counts.
+//! Close at the provider, then ask it once more: money that slipped in before the close counts. Where a
+//! close sends money back, what is booked meanwhile may be gone: so that a close is under way is stored
+//! before it is called, and what is booked in spite of it is looked at again.
+
+use std::time::Duration;
 
 use crate::catalog::Catalog;
 use crate::channel::{Can, CancelAnswer, ChannelError, OrderEnd};
-use crate::clock::Timestamp;
+use crate::clock::{Mono, Timestamp};
 use crate::error::PaymentError;
-use crate::ids::{AppId, PaymentId};
+use crate::ids::{AppId, AttemptId, PaymentId};
 use crate::payment::{Attempt, AttemptState, Payment, Status};
 use crate::state::{Happening, Sum};
 
+use super::desk::SETTLE;
 use super::draft::CancelWish;
-use super::probe::order_ref;
+use super::probe::{can_ask, order_ref};
 use super::{Facts, Payments, site};
 
 impl Payments {
@@ -30,18 +35,25 @@ impl Payments {
         };
         self.check_can_cancel(&payment, &attempt)?;
         self.check_not_too_early(&payment, &attempt)?;
-        let payment = self.wish(payment, CancelWish::Yes).await?;
+        let can_end = |payment: &Payment| matches!(cancelable(payment), Ok(Cancelable::Attempt(_)));
+        let payment = self.wish(payment, CancelWish::Yes, can_end).await?;
         // Somebody may have been faster. To close what is paid would send the money back where a
         // close is a reversal.
-        if payment.attempt(attempt.id).is_none_or(|now| now.state != attempt.state) {
-            return match cancelable(&payment)? {
-                Cancelable::Done => Ok(payment),
-                Cancelable::Attempt(_) => Err(PaymentError::InFlight),
-            };
+        match cancelable(&payment)? {
+            Cancelable::Done => return Ok(payment),
+            Cancelable::Attempt(now) if (now.id, now.state) != (attempt.id, attempt.state) => {
+                return Err(PaymentError::InFlight);
+            }
+            Cancelable::Attempt(_) => {}
         }
-        match self.close(payment, &attempt).await? {
-            (payment, CloseEnd::Refused(why)) => {
-                self.wish(payment, CancelWish::No).await?;
+        match self.close(payment, attempt.id).await? {
+            (payment, CloseEnd::Refused { why, until }) => {
+                // Another cancel that has called a close since goes on, and so does the wish.
+                let is_last = |payment: &Payment| {
+                    let now = payment.attempt(attempt.id).and_then(|now| now.closing_until);
+                    !payment.status.is_over() && now == Some(until)
+                };
+                self.wish(payment, CancelWish::No, is_last).await?;
                 Err(PaymentError::NotCancelable(format!("the provider refused: {why}")))
             }
             (payment, _) => match payment.status {
@@ -68,11 +80,17 @@ impl Payments {
         Err(PaymentError::NotCancelable(format!("its provider takes a close from {from} on")))
     }
 
-    /// Stores whether a cancel is wanted, so that a crash in between does not forget it.
-    async fn wish(&self, mut payment: Payment, wish: CancelWish) -> Result<Payment, PaymentError> {
+    /// Stores whether a cancel is wanted, so that a crash in between does not forget it; nothing where
+    /// `counts` says that it does not count any more.
+    async fn wish(
+        &self,
+        mut payment: Payment,
+        wish: CancelWish,
+        counts: impl Fn(&Payment) -> bool + Send,
+    ) -> Result<Payment, PaymentError> {
         const TRIES: u32 = 5;
         for _ in 0..TRIES {
-            if payment.status.is_over() {
+            if !counts(&payment) {
                 return Ok(payment);
             }
             crate::crash_point!("cancel.before_wish");
@@ -92,24 +110,31 @@ impl Payments {
         Err(PaymentError::InFlight)
     }
 
-    /// Closes an attempt at its provider and stores what was learnt.
+    /// Closes an attempt at its provider and stores what was learnt. Whoever decides it decides it on
+    /// `payment`: nothing is called where anything of that has changed meanwhile.
     pub(crate) async fn close(
         &self,
         payment: Payment,
-        attempt: &Attempt,
+        id: AttemptId,
     ) -> Result<(Payment, CloseEnd), PaymentError> {
         let catalog = self.catalog();
-        let (happening, facts, end) = match self.call_close(&catalog, &payment, attempt).await {
-            Ok(CancelAnswer::Closed) => return self.after_close(&catalog, payment, attempt).await,
+        let Some(closing) = self.begin_close(&catalog, &payment, id).await? else {
+            return Ok((self.reload(payment.id).await?, CloseEnd::NotBegun));
+        };
+        let answer = self.call_close(&catalog, &closing).await;
+        let Closing { payment, attempt, until, .. } = closing;
+        let (happening, facts, end) = match answer {
+            Ok(CancelAnswer::Closed) => return self.after_close(&catalog, payment, &attempt).await,
             Ok(CancelAnswer::Paid(receipt)) => {
                 let sum = Sum::of(payment.amount, receipt.received, receipt.discount);
                 (Happening::QueryPaid(sum), Facts::asked(receipt), CloseEnd::Known)
             }
             Ok(CancelAnswer::Refused(why)) => {
-                (Happening::CloseRefused, Facts::default(), CloseEnd::Refused(why))
+                (Happening::CloseRefused, Facts::default(), CloseEnd::Refused { why, until })
             }
             Err(ChannelError::Refused(refusal)) => {
-                (Happening::CloseRefused, Facts::default(), CloseEnd::Refused(refusal.message))
+                let why = refusal.message;
+                (Happening::CloseRefused, Facts::default(), CloseEnd::Refused { why, until })
             }
             Err(error) => {
                 tracing::warn!(attempt = %attempt.id, channel = %attempt.channel, %error, "a close was not confirmed");
@@ -127,8 +152,7 @@ impl Payments {
         payment: Payment,
         attempt: &Attempt,
     ) -> Result<(Payment, CloseEnd), PaymentError> {
-        let can_ask = site(catalog, &payment, attempt)
-            .is_some_and(|(entry, _)| entry.channel.descriptor().can.has(Can::QUERY));
+        let can_ask = can_ask(catalog, &payment, attempt);
         let last = if can_ask { self.ask(catalog, &payment, attempt).await } else { None };
         let (happening, facts) = match last {
             Some((Happening::QueryPaid(sum), facts)) => (Happening::QueryPaid(sum), facts),
@@ -141,14 +165,31 @@ impl Payments {
         Ok((payment, CloseEnd::Known))
     }
 
-    async fn call_close(
+    /// Stores that a close is under way, before it is; `None` where somebody was faster. The call's time
+    /// counts from before that: a node that stood still in between sends nothing that nobody waits for.
+    async fn begin_close(
         &self,
         catalog: &Catalog,
         payment: &Payment,
-        attempt: &Attempt,
-    ) -> Result<CancelAnswer, ChannelError> {
+        id: AttemptId,
+    ) -> Result<Option<Closing>, PaymentError> {
+        let site = payment.attempt(id).and_then(|attempt| site(catalog, payment, attempt));
+        let Some((entry, _)) = site else { return Ok(None) };
+        let limit = entry.request.unwrap_or(catalog.timing.request);
+        let begun = self.clock().mono();
+        let mut draft = self.draft(catalog, payment);
+        let Some(until) = draft.begin_close(id, limit + SETTLE) else { return Ok(None) };
+        let stored = self.commit(draft).await?;
+        Ok(stored.and_then(|payment| {
+            let attempt = payment.attempt(id)?.clone();
+            Some(Closing { payment, attempt, begun, limit, until })
+        }))
+    }
+
+    async fn call_close(&self, catalog: &Catalog, closing: &Closing) -> Result<CancelAnswer, ChannelError> {
+        let Closing { payment, attempt, begun, limit, .. } = closing;
         let Some((entry, _)) = site(catalog, payment, attempt) else { return Err(ChannelError::Unsupported) };
-        let cx = self.cx(self.clock().mono(), entry.request.unwrap_or(catalog.timing.request));
+        let cx = self.cx(*begun, *limit);
         let order = order_ref(payment, attempt);
         crate::crash_point!("close.before_call");
         let answer = self.guarded(&cx, entry.channel.cancel(&cx, &order)).await;
@@ -157,13 +198,32 @@ impl Payments {
     }
 }
 
+/// A close that is stored as under way.
+struct Closing {
+    payment: Payment,
+    attempt: Attempt,
+    /// A moment before it was handed to the store.
+    begun: Mono,
+    /// How long the call may take.
+    limit: Duration,
+    /// Until when it may act; no other close of the attempt has that moment.
+    until: Timestamp,
+}
+
 /// How a close ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CloseEnd {
     /// The order's end, or its money, is known.
     Known,
+    /// It was not called: somebody was faster.
+    NotBegun,
     /// The provider would not.
-    Refused(String),
+    Refused {
+        /// Its reason.
+        why: String,
+        /// By which moment the close is known.
+        until: Timestamp,
+    },
     /// Nobody knows.
     Unknown,
 }

@@ -358,6 +358,8 @@ impl Payments {
             ends_at: ends_at(entry, payment, now),
             check_at: Some(now.plus(limit).plus(ORPHAN_MARGIN)),
             checks: 0,
+            closing_until: None,
+            contested: 0,
         }
     }
 }

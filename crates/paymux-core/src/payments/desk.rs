@@ -343,11 +343,17 @@ fn plan(
         Outcome::NotPaid => not_paid(catalog, payment, attempt, now),
         Outcome::AcceptUnderpaid => accepted(payment, attempt, resolution),
         Outcome::ReturnedOutside => returned(attempt),
-        Outcome::Refund => sent_back(attempt),
+        Outcome::Refund => sent_back(attempt, now),
     }
 }
 
-fn sent_back(attempt: &Attempt) -> Result<Plan, PaymentError> {
+fn sent_back(attempt: &Attempt, now: Timestamp) -> Result<Plan, PaymentError> {
+    if attempt.contested > 0 {
+        return Err(refused("it may have gone back with a close; say `paid` or `returned_outside`"));
+    }
+    if let Some(until) = attempt.closing_until.filter(|until| now < *until) {
+        return Err(refused(format!("a close of its order may still send it back, until {until}")));
+    }
     if attempt.state == AttemptState::Paid {
         return Err(refused("its money is the payment's success; only its app refunds that"));
     }
@@ -367,15 +373,8 @@ fn check_not_leaving(attempt: &Attempt) -> Result<(), PaymentError> {
 
 fn paid(payment: &Payment, attempt: &Attempt, resolution: &Resolution) -> Result<Plan, PaymentError> {
     let amount = amount_of(payment, resolution)?;
-    if attempt.state == AttemptState::Paid {
-        let same_no = resolution.provider_trade_no.is_none()
-            || attempt.trade_no.is_none()
-            || resolution.provider_trade_no == attempt.trade_no;
-        return if attempt.received == Some(amount) && same_no {
-            Ok(Plan::Known)
-        } else {
-            Err(refused("it is paid already, with another amount or trade number"))
-        };
+    if attempt.state.is_booked() {
+        return still_paid(attempt, amount, resolution);
     }
     if attempt.state == AttemptState::Sending {
         return Err(PaymentError::InFlight);
@@ -392,6 +391,21 @@ fn paid(payment: &Payment, attempt: &Attempt, resolution: &Resolution) -> Result
     let receipt = Receipt { trade_no: resolution.provider_trade_no.clone(), ..Receipt::of(amount) };
     let facts = Facts { receipt: Some(receipt), trade_no: TradeNo::Told, ..Facts::default() };
     Ok(Plan::Happen(Happening::OperatorPaid(Sum::Full), Box::new(facts)))
+}
+
+/// The same word again on what is booked; where it is contested, that ends by it.
+fn still_paid(attempt: &Attempt, amount: Money, resolution: &Resolution) -> Result<Plan, PaymentError> {
+    let same_no = resolution.provider_trade_no.is_none()
+        || attempt.trade_no.is_none()
+        || resolution.provider_trade_no == attempt.trade_no;
+    if attempt.received != Some(amount) || !same_no {
+        return Err(refused("it is paid already, with another amount or trade number"));
+    }
+    match attempt.state {
+        _ if attempt.contested > 0 => Ok(Plan::Happen(Happening::OperatorAccepts, Box::default())),
+        AttemptState::Paid => Ok(Plan::Known),
+        _ => Err(refused("another attempt is the payment's success")),
+    }
 }
 
 fn amount_of(payment: &Payment, resolution: &Resolution) -> Result<Money, PaymentError> {
@@ -459,6 +473,7 @@ fn gist(payment: &Payment) -> serde_json::Value {
                 "received": a.received.map(Money::minor),
                 "refunding": a.refunding,
                 "refunded": a.refunded,
+                "contested": a.contested,
             })
         })
         .collect();

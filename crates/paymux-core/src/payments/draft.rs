@@ -1,5 +1,6 @@
 //! One change of one payment, in the making: what happened goes in, a [`Change`] comes out.
 
+mod crossing;
 mod money;
 mod refund;
 
@@ -10,7 +11,7 @@ use crate::channel::Receipt;
 use crate::clock::Timestamp;
 use crate::ids::{AttemptId, EventId};
 use crate::outflow::OutflowState;
-use crate::payment::{Attempt, AttemptState, Failure, NextAction, Payment, Status};
+use crate::payment::{Attempt, AttemptState, Failure, Held, NextAction, Payment, Status};
 use crate::posting::Posting;
 use crate::random::Rng;
 use crate::refund::Refund;
@@ -19,6 +20,7 @@ use crate::state::{Effect, Ground, Happening, step};
 use crate::store::{AuditRow, CallbackRow, Change, Event, EventKind, RefundWrite, Subject, Touched};
 use crate::view::{PaymentView, RefundView, Told, notice_body, refund_status};
 
+pub(crate) use self::crossing::Sight;
 use self::money::has_gone_back;
 pub(crate) use self::money::{Entry, Queued};
 pub(crate) use self::refund::RefundTurn;
@@ -211,6 +213,10 @@ impl<'a> Draft<'a> {
     /// Writes down on the attempt what is known now.
     fn note(&mut self, place: usize, next: AttemptState, facts: &Facts) {
         let attempt = &mut self.after.attempts[place];
+        if next.is_booked() && attempt.crossing() != attempt.closing_until {
+            // What is looked at from now on is whether a close has crossed it.
+            attempt.checks = 0;
+        }
         attempt.state = next;
         if facts.reference.is_some() {
             attempt.reference.clone_from(&facts.reference);
@@ -227,9 +233,11 @@ impl<'a> Draft<'a> {
             Effect::Show => self.show(place, facts.action),
             Effect::Settle => self.settle(place, ground, facts.receipt),
             Effect::Duplicate => self.duplicate(place, facts.receipt),
+            Effect::Hold(Held::Reversed) => self.contest(place),
             Effect::Hold(held) => self.hold_money(place, held, ground, facts.receipt),
             Effect::End => self.end(),
             Effect::Clear => self.clear(place),
+            Effect::Uphold => self.uphold(place),
         }
     }
 

@@ -31,10 +31,7 @@ impl Payments {
     }
 
     fn check_can_query(&self, payment: &Payment, attempt: &Attempt) -> Result<(), PaymentError> {
-        let catalog = self.catalog();
-        let can = site(&catalog, payment, attempt)
-            .is_some_and(|(entry, _)| entry.channel.descriptor().can.has(Can::QUERY));
-        if can {
+        if can_ask(&self.catalog(), payment, attempt) {
             return Ok(());
         }
         Err(PaymentError::Unsupported { channel: attempt.channel.clone(), operation: "query" })
@@ -67,6 +64,11 @@ impl Payments {
         crate::crash_point!("query.after_call");
         Some(read(payment, attempt, spec, answer, asked_at))
     }
+}
+
+/// Whether its provider answers questions about such an order.
+pub(crate) fn can_ask(catalog: &Catalog, payment: &Payment, attempt: &Attempt) -> bool {
+    site(catalog, payment, attempt).is_some_and(|(entry, _)| entry.channel.descriptor().can.has(Can::QUERY))
 }
 
 /// An order that is open, but whose create answer never reached anyone, cannot be paid: it is given

@@ -19,6 +19,12 @@ const LOOKS: [Duration; 8] = [
     Duration::from_hours(1),
 ];
 
+/// How far apart the clocks of two nodes may be: each may be wrong by an hour.
+const CLOCKS_APART: Duration = Duration::from_hours(2);
+
+/// How long money that a close may have crossed is asked about where the configuration has lost what says it.
+const WATCH: Duration = Duration::from_hours(24);
+
 /// How long past its deadline a sender is given before its attempt counts as orphaned.
 pub(super) const ORPHAN_MARGIN: Duration = Duration::from_secs(5);
 
@@ -43,7 +49,19 @@ pub(super) fn end_due_at(attempt: &Attempt, spec: &MethodSpec) -> Timestamp {
 pub(super) fn look_without_site(attempt: &Attempt, now: Timestamp) -> Option<Timestamp> {
     let may_change =
         matches!(attempt.state, AttemptState::Sending | AttemptState::Open | AttemptState::Unknown);
-    (may_change || attempt.state.is_watched()).then(|| now.plus(LOOKS[LOOKS.len() - 1]))
+    let is_looked_at = may_change || attempt.state.is_watched() || attempt.crossing().is_some();
+    is_looked_at.then(|| now.plus(LOOKS[LOOKS.len() - 1]))
+}
+
+/// When nothing can be under way any more of a close that may act until `until`, whoever looks: the clock
+/// that wrote `until` may be behind, and that of the node that looks ahead.
+pub(super) fn surely_closed_at(until: Timestamp) -> Timestamp {
+    until.plus(CLOCKS_APART)
+}
+
+/// How long money that a close may have crossed is asked about before a person must look.
+pub(super) fn crossing_asked_until(until: Timestamp, spec: Option<&MethodSpec>) -> Timestamp {
+    surely_closed_at(until).plus(spec.map_or(WATCH, |spec| spec.watch))
 }
 
 /// When to look next at an attempt that is in `attempt.state` now; `None` when nothing can come
@@ -70,11 +88,11 @@ pub(super) fn next_look(
         }
         // Money can come before the answer; the worker still looks whether its sender is gone.
         AttemptState::Sending => attempt.check_at,
-        AttemptState::Paid
-        | AttemptState::DuplicatePaid
-        | AttemptState::Refused
-        | AttemptState::NotSent
-        | AttemptState::Closed => None,
+        // Once more after a close that its money may have crossed.
+        AttemptState::Paid | AttemptState::DuplicatePaid => {
+            attempt.closing_until.map(|until| if now < until { until } else { by_pause })
+        }
+        AttemptState::Refused | AttemptState::NotSent | AttemptState::Closed => None,
     }
 }
 
@@ -118,10 +136,16 @@ mod tests {
             ends_at: Timestamp::from_ms(ENDS),
             check_at: Some(Timestamp::from_ms(7)),
             checks,
+            closing_until: None,
+            contested: 0,
         }
     }
 
     fn look(state: AttemptState, checks: i32, can: Can, now: i64) -> Option<i64> {
+        next(&attempt(state, checks), can, now)
+    }
+
+    fn next(attempt: &Attempt, can: Can, now: i64) -> Option<i64> {
         let spec = MethodSpec {
             method: Method::new(Wallet::Wechat, Product::Native),
             code: "TEST",
@@ -145,8 +169,7 @@ mod tests {
             looks: &[],
             extra: &[],
         };
-        let at = next_look(&attempt(state, checks), &descriptor, &spec, Timestamp::from_ms(now));
-        at.map(Timestamp::ms)
+        next_look(attempt, &descriptor, &spec, Timestamp::from_ms(now)).map(Timestamp::ms)
     }
 
     #[test]
@@ -181,6 +204,18 @@ mod tests {
             assert_eq!(look(state, 0, Can::QUERY, 0), None);
             assert_eq!(look_without_site(&attempt(state, 0), Timestamp::from_ms(0)), None);
         }
+    }
+
+    #[test]
+    fn money_that_a_close_may_have_crossed_is_looked_at_once_that_is_over() {
+        let until = Timestamp::from_ms(ENDS);
+        for state in [AttemptState::Paid, AttemptState::DuplicatePaid] {
+            let attempt = Attempt { closing_until: Some(until), ..attempt(state, 0) };
+            let look = |now| next(&attempt, Can::QUERY, now);
+            assert_eq!((look(0), look(ENDS)), (Some(ENDS), Some(ENDS + 5 * SECOND)), "{state}");
+            assert!(look_without_site(&attempt, until).is_some());
+        }
+        assert!(surely_closed_at(until) < crossing_asked_until(until, None));
     }
 
     #[test]

@@ -20,7 +20,8 @@ words! {
         /// Nobody knows what became of an attempt, for longer than usual. If it holds money too, it
         /// waits as this alone.
         AttemptUnknown = "attempt_unknown",
-        /// Money came in that is not its payment's success, and nothing is being done about it
+        /// Money came in that is not its payment's success, or a close may have sent it back although it
+        /// is, and nothing is being done about it
         /// ([`crate::payment::Attempt::holds_money`]).
         MoneyHeld = "money_held",
         /// Nobody knows what became of a refund, for longer than usual.

@@ -65,8 +65,8 @@ pub enum RefundOpened {
 /// Refunds. They move on by [`super::PaymentLedger::apply`], with their payment.
 #[async_trait]
 pub trait RefundLedger: Send + Sync + 'static {
-    /// Stores a new refund and sets its amount aside on its attempt, if the attempt is `paid` and the
-    /// amount is left, in one statement that no other can come between; or finds the one that has
+    /// Stores a new refund and sets its amount aside on its attempt, if the attempt is `paid`, the amount
+    /// is left, nothing of it is contested and no close may act on it when the refund is made, in one statement that no other can come between; or finds the one that has
     /// its number. The payment's version stays as it is.
     async fn open_refund(&self, refund: Refund) -> Result<RefundOpened, StoreError>;
 

@@ -1,6 +1,6 @@
 //! The protocol of attempts in a page: who may write what when, and what a provider does meanwhile.
 
-use paymux_core::payment::AttemptState;
+use paymux_core::payment::{AttemptState, Held};
 use paymux_core::state::{Effect, Ground, Happening, Sum, step};
 
 /// When money moves.
@@ -23,6 +23,10 @@ pub(crate) enum Breach {
     NotFoundEnds,
     /// What is learnt of an attempt that was given up is shown.
     ShowsLate,
+    /// Money is booked without another look, although a close is under way.
+    ForgetsClose,
+    /// A look is the last one although the close may still act.
+    LooksEarly,
 }
 
 /// What is explored.
@@ -31,6 +35,8 @@ pub(crate) struct Protocol {
     /// How many channels the route has.
     pub(crate) channels: usize,
     pub(crate) money: Money,
+    /// Whether a close sends back money that the order has taken.
+    pub(crate) close_reverses: bool,
     /// Whether payers find ways to pay what nobody showed them, and what has ended.
     pub(crate) strange_payers: bool,
     pub(crate) breach: Option<Breach>,
@@ -64,6 +70,17 @@ enum Reading {
     CloseUnknown,
 }
 
+/// A close, from the moment on at which it is stored that it is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Close {
+    /// None was called, or none that matters: they take nothing back.
+    None,
+    /// It is under way to the provider.
+    Sent,
+    /// It can do nothing any more: it has arrived or is lost, and its time is over.
+    Over,
+}
+
 /// Whoever makes the create call, in the memory of one node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Sender {
@@ -84,6 +101,11 @@ struct Attempt {
     order: Order,
     answer: Option<Answer>,
     reading: Option<Reading>,
+    close: Close,
+    /// Whether a worker looks again at what is booked.
+    looks: bool,
+    /// Whether what is booked waits for a person, since it may have gone back.
+    contested: bool,
     /// Delivered again and again once it exists.
     callback: bool,
     /// Money came although the ledger had said that none would.
@@ -113,6 +135,9 @@ pub(crate) enum Action {
     Take(usize),
     Query(usize),
     Close(usize),
+    CloseArrives(usize),
+    CloseLost(usize),
+    LookBack(usize),
     Learn(usize),
     Pay(usize),
     Callback(usize),
@@ -145,14 +170,25 @@ impl World {
         self.attempts.iter().filter(|a| a.state.is_live()).count()
     }
 
-    /// Whether each order's money is booked, or would be if its provider told of it now.
+    /// Whether each order's money is booked, or would be or waits for a person if its provider told of it now.
     pub(crate) fn every_sum_would_be_booked(&self) -> bool {
-        let is_booked = |state| matches!(state, AttemptState::Paid | AttemptState::DuplicatePaid);
+        let is_booked = AttemptState::is_booked;
         let paid = self.attempts.iter().enumerate().filter(|(_, a)| a.order == Order::Paid);
         paid.into_iter().all(|(i, a)| {
-            let (next, _) = step(a.state, Happening::Callback(Sum::Full), self.ground(i));
-            is_booked(a.state) || is_booked(next)
+            let (next, effect) = step(a.state, Happening::Callback(Sum::Full), self.ground(i));
+            is_booked(a.state) || is_booked(next) || matches!(effect, Effect::Hold(_))
         })
+    }
+
+    /// Whether all booked money that a close has sent back waits for a person, or is looked at again.
+    pub(crate) fn every_reversal_is_seen(&self) -> bool {
+        let is_booked = |a: &&Attempt| a.state.is_booked();
+        let gone = self.attempts.iter().filter(is_booked).filter(|a| a.order == Order::Closed);
+        gone.into_iter().all(|a| a.contested || a.looks)
+    }
+
+    pub(crate) fn has_contested(&self) -> bool {
+        self.attempts.iter().any(|a| a.contested)
     }
 
     pub(crate) fn given_up(&self) -> bool {
@@ -168,9 +204,13 @@ impl World {
     }
 
     fn ground(&self, attempt: usize) -> Ground {
-        let mut siblings = self.attempts.iter().enumerate().filter(|(i, _)| *i != attempt);
-        let paid = siblings.any(|(_, a)| a.state == AttemptState::Paid);
-        if paid { Ground::SiblingPaid } else { Ground::Free }
+        let siblings = self.attempts.iter().enumerate().filter(|(i, _)| *i != attempt);
+        let mut paid = siblings.filter(|(_, a)| a.state == AttemptState::Paid);
+        match paid.next() {
+            Some((_, a)) if a.contested || a.looks => Ground::SiblingContested,
+            Some(_) => Ground::SiblingPaid,
+            None => Ground::Free,
+        }
     }
 
     fn may_begin_next(&self, channels: usize) -> bool {
@@ -189,6 +229,9 @@ impl Attempt {
             order: Order::None,
             answer: None,
             reading: None,
+            close: Close::None,
+            looks: false,
+            contested: false,
             callback: false,
             surprised: false,
         }
@@ -245,9 +288,14 @@ impl Protocol {
             Order::None | Order::Paid => false,
         };
         let is_idle = is_asked_about && a.reading.is_none();
+        let may_close =
+            is_idle && a.close == Close::None && (self.money == Money::PayerActs || self.close_reverses);
         [
             (is_idle, Action::Query(i)),
-            (is_idle && self.money == Money::PayerActs, Action::Close(i)),
+            (is_idle && may_close, Action::Close(i)),
+            (a.close == Close::Sent, Action::CloseArrives(i)),
+            (a.close == Close::Sent, Action::CloseLost(i)),
+            (a.looks, Action::LookBack(i)),
             (a.reading.is_some(), Action::Learn(i)),
             (payer_may, Action::Pay(i)),
             (a.callback, Action::Callback(i)),
@@ -288,7 +336,12 @@ impl Protocol {
                 let not_found = self.not_found(&world.attempts[i]);
                 world.attempts[i].reading = Some(world.attempts[i].reads(not_found));
             }
-            Action::Close(i) => close(&mut world.attempts[i]),
+            // Its mark is stored by compare-and-set: what it was decided on has not changed.
+            Action::Close(i) if self.close_reverses => world.attempts[i].close = Close::Sent,
+            // Where it takes nothing back, only what it finds matters.
+            Action::Close(i) | Action::CloseArrives(i) => self.close(&mut world.attempts[i]),
+            Action::CloseLost(i) => world.attempts[i].close = Close::Over,
+            Action::LookBack(i) => self.look_back(&mut world, i),
             Action::Learn(i) => self.learn(&mut world, i),
             Action::Pay(i) => {
                 let a = &mut world.attempts[i];
@@ -371,12 +424,40 @@ impl Protocol {
         self.happen(world, i, happening, false);
     }
 
+    /// A close reaches the provider, and its answer, which may be lost, a worker. One of an order that is not
+    /// there says nothing.
+    fn close(self, a: &mut Attempt) {
+        if self.close_reverses {
+            a.close = Close::Over;
+        }
+        if a.order == Order::Open || (a.order == Order::Paid && self.close_reverses) {
+            a.order = Order::Closed;
+        }
+        if a.reading.is_none() {
+            a.reading = Some(a.reads(Reading::CloseUnknown));
+        }
+    }
+
+    /// A worker looks again at what is booked. That is the last look once the close can do nothing any more.
+    fn look_back(self, world: &mut World, i: usize) {
+        let a = &mut world.attempts[i];
+        match a.order {
+            Order::Closed => self.happen(world, i, Happening::QueryClosed, false),
+            _ if a.close == Close::Over || self.breach == Some(Breach::LooksEarly) => a.looks = false,
+            _ => {}
+        }
+    }
+
     /// One transaction: what happened, and what the payment does about it. Only whoever serves the request can
     /// begin the next attempt: the payer's data is not stored.
     fn happen(self, world: &mut World, i: usize, happening: Happening, serves_request: bool) {
         let (state, effect) = step(world.attempts[i].state, happening, world.ground(i));
-        world.attempts[i].state = state;
+        let a = &mut world.attempts[i];
+        let is_new = state.is_booked() && !a.state.is_booked();
+        a.looks |= is_new && a.close != Close::None && self.breach != Some(Breach::ForgetsClose);
+        a.state = state;
         match effect {
+            Effect::Hold(Held::Reversed) => (a.contested, a.looks) = (true, false),
             Effect::Show => world.attempts[i].shown |= happening == Happening::AnswerOpen,
             Effect::Next if serves_request && world.may_begin_next(self.channels) => {
                 world.attempts.push(Attempt::begun());
@@ -392,15 +473,12 @@ impl Protocol {
                     }
                 }
             }
-            Effect::Ignore | Effect::Ask | Effect::Duplicate | Effect::Hold(_) | Effect::Clear => {}
+            Effect::Ignore
+            | Effect::Ask
+            | Effect::Duplicate
+            | Effect::Hold(_)
+            | Effect::Clear
+            | Effect::Uphold => {}
         }
     }
-}
-
-/// A close reaches the provider, and its answer a worker. One of an order that is not there says nothing.
-fn close(a: &mut Attempt) {
-    if a.order == Order::Open {
-        a.order = Order::Closed;
-    }
-    a.reading = Some(a.reads(Reading::CloseUnknown));
 }

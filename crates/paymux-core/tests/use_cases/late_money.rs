@@ -31,7 +31,7 @@ fn verdicts(world: &World) -> Vec<V> {
 }
 
 /// What was booked, sorted: why, from where, to where, how much.
-fn books(world: &World) -> Vec<(PostingKind, String, String, i64)> {
+pub(crate) fn books(world: &World) -> Vec<(PostingKind, String, String, i64)> {
     let line = |posting: &paymux_core::posting::Posting| {
         (posting.kind, posting.credit.to_string(), posting.debit.to_string(), posting.amount.minor())
     };
@@ -40,7 +40,12 @@ fn books(world: &World) -> Vec<(PostingKind, String, String, i64)> {
     lines
 }
 
-fn line(kind: PostingKind, from: &str, to: &str, minor: i64) -> (PostingKind, String, String, i64) {
+pub(crate) fn line(
+    kind: PostingKind,
+    from: &str,
+    to: &str,
+    minor: i64,
+) -> (PostingKind, String, String, i64) {
     (kind, from.to_owned(), to.to_owned(), minor)
 }
 

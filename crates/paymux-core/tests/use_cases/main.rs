@@ -5,6 +5,8 @@ mod callbacks;
 #[cfg(test)]
 mod create;
 #[cfg(test)]
+mod crossing;
+#[cfg(test)]
 mod desk;
 #[cfg(test)]
 mod endings;

@@ -49,7 +49,7 @@ async fn paid_as(world: &World, order_no: &str) -> Payment {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "its callers write the patch in place")]
-fn request(patch: Value) -> NewRefund {
+pub(crate) fn request(patch: Value) -> NewRefund {
     let mut body = json!({"refund_no": "R1", "amount": 500, "reason": "too sweet"});
     body.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
     let request: RefundRequest = serde_json::from_value(body).unwrap();

@@ -17,6 +17,7 @@ pub(super) const CHECKS: &[Check] = &[
             WHERE x.amount <= 0 OR x.debit = x.credit OR NOT coalesce(CASE x.kind \
             WHEN 'received' THEN x.refund IS NULL AND x.debit = 'channel:' || a.channel AND x.credit = 'app:' || p.app \
             WHEN 'held' THEN x.refund IS NULL AND x.debit = 'channel:' || a.channel AND x.credit = 'held:' || p.app \
+            WHEN 'contested' THEN x.refund IS NULL AND x.debit = 'app:' || p.app AND x.credit = 'held:' || p.app \
             WHEN 'released' THEN x.refund IS NULL AND x.debit = 'held:' || p.app AND x.credit = 'app:' || p.app \
             WHEN 'refunded' THEN x.refund IS NOT NULL AND x.debit IN ('app:' || p.app, 'held:' || p.app) \
                 AND x.credit = 'channel:' || a.channel \
@@ -41,7 +42,8 @@ pub(super) const CHECKS: &[Check] = &[
         todo: "Look at the attempt's lines and at who resolved it (the audit trail).",
         sql: "SELECT DISTINCT id FROM (SELECT id, currency FROM (\
             SELECT attempt AS id, currency, amount FROM postings WHERE kind IN ('received', 'released') \
-            UNION ALL SELECT id, received_currency, -received FROM attempts WHERE state = 'paid' \
+            UNION ALL SELECT attempt, currency, -amount FROM postings WHERE kind = 'contested' \
+            UNION ALL SELECT id, received_currency, contested - received FROM attempts WHERE state = 'paid' \
             UNION ALL SELECT a.id, r.currency, r.amount FROM refunds r JOIN attempts a ON a.id = r.attempt \
                 WHERE a.state = 'paid' AND r.origin <> 'merchant' AND r.state IN ({reserving}) \
             UNION ALL SELECT a.id, x.currency, x.amount FROM postings x JOIN attempts a ON a.id = x.attempt \
@@ -91,6 +93,10 @@ pub(super) const CHECKS: &[Check] = &[
             UNION ALL SELECT 'channel:' || channel, received_currency, -received FROM attempts WHERE received IS NOT NULL \
             UNION ALL SELECT CASE WHEN a.state = 'paid' THEN 'app:' ELSE 'held:' END || p.app, a.received_currency, \
                 a.received FROM attempts a JOIN payments p ON p.id = a.payment WHERE a.received IS NOT NULL \
+            UNION ALL SELECT 'app:' || p.app, a.received_currency, -a.contested FROM attempts a \
+                JOIN payments p ON p.id = a.payment WHERE a.state = 'paid' AND a.contested > 0 \
+            UNION ALL SELECT 'held:' || p.app, a.received_currency, a.contested FROM attempts a \
+                JOIN payments p ON p.id = a.payment WHERE a.state = 'paid' AND a.contested > 0 \
             UNION ALL SELECT 'channel:' || a.channel, b.currency, -b.amount FROM {beside} b \
                 JOIN attempts a ON a.id = b.attempt WHERE b.settled = 0 \
             UNION ALL SELECT 'held:' || p.app, b.currency, b.amount FROM {beside} b \

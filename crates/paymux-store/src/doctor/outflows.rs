@@ -5,11 +5,11 @@ use super::Check;
 pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "refunds_fit",
-        rule: "What of an attempt is being refunded and was refunded is never more than it received.",
+        rule: "What of an attempt is being refunded, was refunded and may have gone back with a close is never more than it received.",
         why: "More has gone back than came in: the difference is a loss.",
         todo: "Stop refunds of this payment, and ask the provider about each; the column's own check is missing.",
-        sql: "SELECT id FROM attempts WHERE refunding < 0 OR refunded < 0 \
-            OR refunding + refunded > coalesce(received, 0)",
+        sql: "SELECT id FROM attempts WHERE refunding < 0 OR refunded < 0 OR contested < 0 \
+            OR refunding + refunded + contested > coalesce(received, 0)",
     },
     Check {
         name: "refunding_is_the_sum",
@@ -31,11 +31,11 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         name: "amount_refunded",
-        rule: "What a payment shows as refunded is the sum of the merchant's refunds that are done.",
+        rule: "What a payment shows as refunded is the sum of the merchant's refunds that are done, and of what a close sent back.",
         why: "Merchants are told this amount; a duplicate's refund is not their business.",
         todo: "Compare its refunds with the provider's list (paymux reconcile), and tell the merchant.",
         sql: "SELECT p.id FROM payments p LEFT JOIN (SELECT payment, sum(amount) AS amount FROM refunds \
-            WHERE state = 'succeeded' AND origin = 'merchant' GROUP BY payment) r ON r.payment = p.id \
+            WHERE state = 'succeeded' AND origin IN ('merchant', 'reversal') GROUP BY payment) r ON r.payment = p.id \
             WHERE p.amount_refunded <> coalesce(r.amount, 0)",
     },
     Check {

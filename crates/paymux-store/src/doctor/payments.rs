@@ -79,6 +79,34 @@ pub(super) const CHECKS: &[Check] = &[
             WHERE a.payment = p.id AND (a.received IS NOT NULL OR a.more <> '[]'))",
     },
     Check {
+        name: "held_waits",
+        rule: "Where a payment is held and money came in, some of that waits for a person or is on its way back.",
+        why: "A merchant is told that something is wrong, and nobody sees to it.",
+        todo: "Look at the audit trail of its attempts; then clear the column held.",
+        sql: "SELECT p.id FROM payments p WHERE p.held IS NOT NULL AND EXISTS (SELECT 1 FROM attempts a \
+            WHERE a.payment = p.id AND (a.received IS NOT NULL OR a.more <> '[]')) \
+            AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.payment = p.id AND (a.contested > 0 \
+                OR (a.state <> 'paid' AND a.received > a.refunded))) \
+            AND NOT EXISTS (SELECT 1 FROM {beside} b JOIN attempts a ON a.id = b.attempt \
+                WHERE a.payment = p.id AND b.settled = 0)",
+    },
+    Check {
+        name: "contested_is_held",
+        rule: "Only booked money is contested, and where it is the payment's success the payment is held.",
+        why: "A merchant goes on delivering for money that may be gone.",
+        todo: "Look at the provider's record of the order, and resolve the attempt.",
+        sql: "SELECT a.id FROM attempts a JOIN payments p ON p.id = a.payment WHERE a.contested > 0 \
+            AND (a.state NOT IN ('paid', 'duplicate_paid') OR (a.state = 'paid' AND p.held IS DISTINCT FROM 'reversed'))",
+    },
+    Check {
+        name: "crossing_is_looked_at",
+        rule: "Booked money that a close may have crossed has a time at which a worker looks at it.",
+        why: "Nobody would ever learn that the close has sent the money back.",
+        todo: "Look at the provider's record of the order; where it was closed, resolve the attempt.",
+        sql: "SELECT id FROM attempts WHERE state IN ('paid', 'duplicate_paid') AND closing_until IS NOT NULL \
+            AND check_at IS NULL",
+    },
+    Check {
         name: "attempts_are_numbered",
         rule: "A payment has at least one attempt, and they are numbered from 0 without a gap.",
         why: "An attempt is missing, and with it what it may have moved.",

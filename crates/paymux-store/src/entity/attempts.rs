@@ -38,6 +38,8 @@ pub struct Model {
     pub more: String,
     pub refunding: i64,
     pub refunded: i64,
+    pub closing_until: Option<i64>,
+    pub contested: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

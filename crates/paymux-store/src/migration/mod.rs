@@ -6,6 +6,7 @@
 
 mod m0001_spine;
 mod m0002_money;
+mod m0003_crossing;
 mod m0005_sending;
 
 use sea_orm::{ConnectionTrait, SqliteTransactionMode, TransactionOptions};
@@ -19,7 +20,12 @@ struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_spine::Spine), Box::new(m0002_money::Money), Box::new(m0005_sending::Sending)]
+        vec![
+            Box::new(m0001_spine::Spine),
+            Box::new(m0002_money::Money),
+            Box::new(m0003_crossing::Crossing),
+            Box::new(m0005_sending::Sending),
+        ]
     }
 }
 

@@ -70,12 +70,12 @@ impl Apply {
                 .bind(*seen_version);
         });
         for seen in touched {
-            let received = self.attempt(seen)?.received;
+            let attempt = self.attempt(seen)?;
             script.must_see(|sql| {
                 look_at_attempt(sql, seen, &id);
-                shift::holds(sql, received);
+                shift::holds(sql, attempt);
                 if let Some(shift) = shift.filter(|shift| shift.attempt() == seen.id) {
-                    shift.fits_into(sql, received);
+                    shift.fits_into(sql, attempt);
                 }
             });
         }

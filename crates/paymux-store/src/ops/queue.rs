@@ -93,8 +93,7 @@ impl Source {
 }
 
 /// As the index `attempts_held`, and as [`paymux_core::payment::Attempt::holds_money`].
-const HELD: &str =
-    r#"((x.state <> 'paid' AND x.received > x.refunding + x.refunded) OR x.more LIKE '%"settled":false%')"#;
+const HELD: &str = r#"((x.state <> 'paid' AND x.received > x.refunding + x.refunded) OR x.contested > 0 OR x.more LIKE '%"settled":false%')"#;
 
 /// What waits for a person, oldest first.
 pub(crate) async fn list<C: ConnectionTrait>(db: &C, filter: &QueueFilter) -> Result<Vec<QueueItem>, Fault> {

@@ -38,22 +38,23 @@ impl<'c> Shift<'c> {
         (self.refunding, self.refunded) != (0, 0)
     }
 
-    /// Adds the condition that what the attempt has received is enough.
+    /// Adds the condition that what the attempt has received, and is not contested, is enough.
     pub(crate) fn fits(&self, sql: &mut Sql) {
         sql.push(" AND received_currency = ").bind(self.refund.amount.currency().code().to_owned());
         sql.push(" AND ");
         self.amount(sql, self.refunding + self.refunded);
-        sql.push(" <= received - refunding - refunded");
+        sql.push(" <= received - refunding - refunded - contested");
         self.is_there(sql);
     }
 
-    /// As [`Self::fits`], where the same statement writes what was received.
-    pub(crate) fn fits_into(&self, sql: &mut Sql, received: Option<Money>) {
-        match received.filter(|money| money.currency() == self.refund.amount.currency()) {
+    /// As [`Self::fits`], where the same statement writes what was received and what is contested.
+    pub(crate) fn fits_into(&self, sql: &mut Sql, attempt: &Attempt) {
+        match attempt.received.filter(|money| money.currency() == self.refund.amount.currency()) {
             Some(received) => {
+                let most = received.minor().saturating_sub(attempt.contested);
                 sql.push(" AND ");
                 self.amount(sql, self.refunding + self.refunded);
-                sql.push(" <= ").bind(received.minor()).push(" - refunding - refunded");
+                sql.push(" <= ").bind(most).push(" - refunding - refunded");
                 self.is_there(sql);
             }
             None => {
@@ -113,10 +114,12 @@ pub(crate) fn check(refund: &Refund) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Adds the condition that what an attempt shall have received is enough for what is set aside and has
-/// gone back of it, of which its writer need not know.
-pub(crate) fn holds(sql: &mut Sql, received: Option<Money>) {
+/// Adds the condition that what an attempt shall have received is enough for what shall be contested of it,
+/// and for what is set aside and has gone back, of which its writer need not know.
+pub(crate) fn holds(sql: &mut Sql, attempt: &Attempt) {
+    let received = attempt.received;
     let code = received.map(|money| money.currency().code().to_owned());
-    sql.push(" AND refunding + refunded <= ").bind(received.map_or(0, Money::minor));
+    let most = received.map_or(0, Money::minor).saturating_sub(attempt.contested);
+    sql.push(" AND refunding + refunded <= ").bind(most);
     sql.push(" AND (refunding + refunded = 0 OR received_currency = ").bind(code).push(")");
 }

@@ -97,6 +97,8 @@ pub(crate) fn attempt_values(
         json(&a.more)?,
         refunding.into(),
         refunded.into(),
+        moment(a.closing_until),
+        a.contested.into(),
     ])
 }
 
@@ -116,6 +118,8 @@ pub(crate) fn attempt_changes(a: &Attempt) -> Result<Vec<(&'static str, Value)>,
         ("check_at", moment(a.check_at)),
         ("checks", i64::from(a.checks).into()),
         ("more", json(&a.more)?),
+        ("closing_until", moment(a.closing_until)),
+        ("contested", a.contested.into()),
     ])
 }
 
@@ -192,5 +196,7 @@ pub(crate) fn read_attempt(cells: &mut Cells<'_>) -> Result<Attempt, Fault> {
         more: cells.json()?,
         refunding: cells.next()?,
         refunded: cells.next()?,
+        closing_until: cells.maybe_moment()?,
+        contested: cells.next()?,
     })
 }

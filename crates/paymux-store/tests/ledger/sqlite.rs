@@ -335,10 +335,12 @@ async fn the_schema_itself_refuses_what_must_not_be() {
         ("UPDATE payments SET amount = 0", "CHECK"),
         ("UPDATE payments SET amount = 'much'", "cannot store TEXT"),
         ("UPDATE attempts SET received = NULL", "CHECK"),
+        ("UPDATE attempts SET contested = -1", "CHECK"),
+        ("UPDATE attempts SET contested = received + 1", "CHECK"),
         ("UPDATE deliveries SET state = 'lost'", "CHECK"),
         (
             "INSERT INTO attempts SELECT 'x', payment, 7, channel, provider, 'y', 'open', fence, memo, reference, trade_no, \
-          received, received_currency, failure, created_at, ends_at, check_at, checks, more, 0, 0 FROM attempts",
+          received, received_currency, failure, created_at, ends_at, check_at, checks, more, 0, 0, NULL, 0 FROM attempts",
             "UNIQUE",
         ),
     ] {

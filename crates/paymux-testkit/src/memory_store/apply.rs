@@ -110,9 +110,9 @@ fn check_change(change: &Change) -> Result<(), StoreError> {
     refund.map_or(Ok(()), check_refund)
 }
 
-fn keeps_its_bound(attempt: &Attempt) -> bool {
+pub(super) fn keeps_its_bound(attempt: &Attempt) -> bool {
     let received = attempt.received.map_or(0, Money::minor);
-    attempt.refunding + attempt.refunded <= received
+    attempt.refunding + attempt.refunded + attempt.contested <= received
 }
 
 /// What a change may write of a payment. What was agreed at the start never changes.
@@ -145,4 +145,6 @@ fn write_attempt(stored: &mut Attempt, wanted: &Attempt) {
     stored.ends_at = wanted.ends_at;
     stored.check_at = wanted.check_at;
     stored.checks = wanted.checks;
+    stored.closing_until = wanted.closing_until;
+    stored.contested = wanted.contested;
 }

@@ -13,6 +13,7 @@ use paymux_core::store::{
     Ring, StoreError,
 };
 
+use super::apply::keeps_its_bound;
 use super::plain::{plain_claim, plain_payment};
 use super::{Books, Home, MemoryStore, corrupt, places};
 
@@ -97,6 +98,9 @@ impl Books {
             return corrupt("a new payment that has not exactly one attempt");
         };
         begin(attempt);
+        if !keeps_its_bound(attempt) {
+            return corrupt("more is contested than came in");
+        }
         let attempt = attempt.clone();
         let order = (payment.app.clone(), payment.order_no.clone());
         if let Some(stored) = self.orders.get(&order).and_then(|id| self.payments.get(id)) {
@@ -202,7 +206,7 @@ pub(super) fn check_numbers(payment: &Payment) -> Result<(), StoreError> {
 
 fn check_attempt(attempt: &Attempt) -> Result<(), StoreError> {
     let is_negative = attempt.received.is_some_and(|received| received.minor() < 0);
-    if is_negative || attempt.fence < 0 || attempt.checks < 0 {
+    if is_negative || attempt.fence < 0 || attempt.checks < 0 || attempt.contested < 0 {
         return corrupt("an attempt's number below zero");
     }
     Ok(())

@@ -67,8 +67,8 @@ impl Books {
         let Some(mut payment) = self.payments.get(&refund.payment).cloned() else {
             return Ok(RefundOpened::TooLarge);
         };
-        let is_paid = |a: &&mut Attempt| a.id == refund.attempt && a.state == AttemptState::Paid;
-        let attempt = payment.attempts.iter_mut().find(is_paid);
+        let is_it = |a: &&mut Attempt| a.id == refund.attempt && is_surely_paid(a, refund.created_at);
+        let attempt = payment.attempts.iter_mut().find(is_it);
         let shift = RefundWrite::Begin(refund.clone()).shift();
         if !attempt.is_some_and(|attempt| move_money(attempt, refund.amount, shift)) {
             return Ok(RefundOpened::TooLarge);
@@ -96,6 +96,12 @@ impl Books {
     }
 }
 
+/// Whether the money is the merchant's: no close has sent it back, and none can any more.
+fn is_surely_paid(attempt: &Attempt, now: Timestamp) -> bool {
+    let is_closing = attempt.closing_until.is_some_and(|until| now < until);
+    attempt.state == AttemptState::Paid && attempt.contested == 0 && !is_closing
+}
+
 /// What the schema of a database checks.
 pub(super) fn check_refund(refund: &Refund) -> Result<(), StoreError> {
     if refund.amount.minor() <= 0 || refund.fence < 0 || refund.checks < 0 {
@@ -116,7 +122,8 @@ pub(super) fn move_money(attempt: &mut Attempt, amount: Money, shift: (i64, i64)
     else {
         return false;
     };
-    let fits = refunding.checked_add(refunded).is_some_and(|sum| sum <= received.minor());
+    let out = refunding.checked_add(refunded).and_then(|out| out.checked_add(attempt.contested));
+    let fits = out.is_some_and(|out| out <= received.minor());
     if fits && refunding >= 0 && refunded >= 0 {
         attempt.refunding = refunding;
         attempt.refunded = refunded;

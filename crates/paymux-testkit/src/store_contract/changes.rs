@@ -28,6 +28,8 @@ pub async fn writes_all_of_it(subject: &Subject) {
         attempt.ends_at = Timestamp::from_ms(2);
         attempt.check_at = None;
         attempt.checks = 3;
+        attempt.closing_until = Some(Timestamp::from_ms(4));
+        attempt.contested = 1;
     });
     add_attempt(&mut change, fixtures.attempt("second"));
     for kind in [EventKind::PaymentUnderpaid, EventKind::PaymentHeld] {

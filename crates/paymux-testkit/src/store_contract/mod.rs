@@ -255,6 +255,7 @@ macro_rules! store_contract {
                 passes_over_old_fences_and_unknown_events, counts_a_report_once,
                 a_dead_endpoint_holds_nobody_up, takes_the_earliest_first, reports_many_at_once;
             refunds: keeps_every_field, keeps_extreme_values, keeps_no_nul, sets_its_amount_aside,
+                wants_money_that_no_close_may_have_sent_back,
                 disturbs_no_writer_of_its_payment, takes_all_that_is_left_and_no_more,
                 wants_an_attempt_that_is_paid, wants_money_of_its_currency, keeps_attempts_apart,
                 refuses_amounts_that_cannot_be, finds_the_stored_one_by_its_number,
@@ -270,6 +271,7 @@ macro_rules! store_contract {
                 is_stale_where_its_amount_does_not_fit, a_late_success_that_does_not_fit_is_stale,
                 a_step_that_moves_no_money_needs_none, refuses_what_no_refund_can_be,
                 refuses_what_is_in_use, keeps_every_field_of_a_beginning,
+                begins_with_what_is_contested_no_more,
                 a_change_leaves_what_is_set_aside, a_change_takes_no_money_from_refunds;
             transfers: keeps_every_field, keeps_extreme_values, keeps_no_nul, keeps_every_word,
                 finds_the_stored_one_by_its_number, finds_by_each_number,
@@ -293,6 +295,7 @@ macro_rules! store_contract {
             events: shows_the_oldest_first, filters, pages_without_gaps_or_repeats,
                 tells_how_deliveries_stand;
             queue: is_empty_at_first, an_attempt_that_is_unknown_for_long, money_that_is_no_success,
+                money_that_may_have_gone_back,
                 money_that_came_beside, nothing_waits_under_two_kinds, money_that_goes_back,
                 a_refund_that_is_unknown_or_needs_action, a_transfer_that_is_unknown_or_needs_action,
                 a_callback_that_fits_nothing, a_notice_that_nobody_took, pages_without_gaps_or_repeats,

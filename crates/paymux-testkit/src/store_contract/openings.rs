@@ -55,6 +55,8 @@ fn full(fixtures: &Fixtures) -> Payment {
     attempt.ends_at = Timestamp::from_ms(1013);
     attempt.check_at = Some(Timestamp::from_ms(1014));
     attempt.checks = 1015;
+    attempt.closing_until = Some(Timestamp::from_ms(1016));
+    attempt.contested = 1010;
     payment
 }
 

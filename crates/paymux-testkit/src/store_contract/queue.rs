@@ -119,6 +119,26 @@ pub async fn money_that_is_no_success(subject: &Subject) {
     check(subject, &want).await;
 }
 
+/// A success counts with what of it is contested, any other money with all that is left.
+pub async fn money_that_may_have_gone_back(subject: &Subject) {
+    let fixtures = Fixtures::new(1);
+    let mut want = Vec::new();
+    for (state, held) in [(AttemptState::Paid, 7), (AttemptState::DuplicatePaid, 1999)] {
+        for contested in [0, 7] {
+            let payment = attempt(subject, &fixtures, 1000, |attempt| {
+                attempt.state = state;
+                attempt.received = Some(Money::fen(1999));
+                attempt.contested = contested;
+            })
+            .await;
+            if contested > 0 || state == AttemptState::DuplicatePaid {
+                want.push(item_of(&payment, QueueKind::MoneyHeld, held));
+            }
+        }
+    }
+    check(subject, &want).await;
+}
+
 pub async fn money_that_came_beside(subject: &Subject) {
     let fixtures = Fixtures::new(1);
     let sum = |amount, currency: &str, settled| SecondSum {

@@ -256,6 +256,31 @@ pub async fn is_stale_where_its_amount_does_not_fit(subject: &Subject) {
     subject.done(begin(fixtures.refund(&seen, "R2", 499))).await;
 }
 
+/// What may have gone back is no money that a refund can send; said to be gone, it is one that is done.
+pub async fn begins_with_what_is_contested_no_more(subject: &Subject) {
+    let fixtures = Fixtures::new(1);
+    let seen = paid_one(subject, &fixtures, "A1").await;
+    let contest = |seen: &Payment, contested| {
+        let mut change = change_of(seen);
+        edit_attempt(&mut change, 0, |attempt| attempt.contested = contested);
+        change
+    };
+    let seen = subject.done(contest(&seen, 1999)).await;
+    let state = OutflowState::Succeeded;
+    let gone = Refund { refund_no: None, state, ..fixtures.refund(&seen, "none", 1999) };
+    let write = RefundWrite::Begin(gone);
+    subject.writes_nothing(refund_change(&seen, write.clone()), Ok(Applied::Stale)).await;
+    for (contested, want) in [(1, Applied::Stale), (0, Applied::Done)] {
+        let change = Change { refund: Some(write.clone()), ..contest(&seen, contested) };
+        if want == Applied::Done {
+            subject.done(change).await;
+        } else {
+            subject.writes_nothing(change, Ok(want)).await;
+        }
+    }
+    assert_eq!(counters(subject, &seen).await, (0, 1999));
+}
+
 /// It was said to have failed, its amount went back by another refund, and now it is said to be done.
 pub async fn a_late_success_that_does_not_fit_is_stale(subject: &Subject) {
     let fixtures = Fixtures::new(1);
@@ -368,6 +393,9 @@ pub async fn a_change_takes_no_money_from_refunds(subject: &Subject) {
     for received in [None, Some(Money::fen(0)), Some(Money::fen(499)), Some(dollars)] {
         subject.writes_nothing(receive(&seen, received), Ok(Applied::Stale)).await;
     }
+    let mut contest = receive(&seen, Some(Money::fen(1999)));
+    contest.payment.attempts[0].contested = 1500;
+    subject.writes_nothing(contest, Ok(Applied::Stale)).await;
     let stored = subject.done(receive(&seen, Some(Money::fen(500)))).await;
     assert_eq!(stored.attempts[0].refundable(), Some(Money::fen(0)));
 }

@@ -40,18 +40,19 @@ pub(crate) enum Queued {
 impl Draft<'_> {
     /// What is known beside the attempt, where money comes in.
     pub(super) fn ground(&self, place: usize, happening: Happening, facts: &Facts) -> Ground {
-        let is_paid = |(other, a): (usize, &Attempt)| other != place && a.state == AttemptState::Paid;
-        let sibling_paid = self.after.attempts.iter().enumerate().any(is_paid);
+        let paid = self.after.attempts.iter().enumerate().find(|(_, a)| a.state == AttemptState::Paid);
+        let sibling = paid.filter(|(other, _)| *other != place).map(|(_, sibling)| sibling);
         let by_person = matches!(happening, Happening::OperatorPaid(_) | Happening::OperatorAccepts);
         let is_late = !by_person && self.holds_late_money();
         // What went back, or is on its way, belongs to what came first.
         let nothing_left = self.after.attempts[place].refunding + self.after.attempts[place].refunded == 0;
-        match (self.is_second_sum(place, facts), sibling_paid, is_late) {
-            (true, false, false) if nothing_left => Ground::Second,
+        match (self.is_second_sum(place, facts), sibling, is_late) {
+            (true, None, false) if nothing_left => Ground::Second,
             (true, ..) => Ground::SecondHeld,
-            (false, true, _) => Ground::SiblingPaid,
-            (false, false, true) => Ground::Late,
-            (false, false, false) => Ground::Free,
+            (false, Some(sibling), _) if self.is_in_doubt(sibling) => Ground::SiblingContested,
+            (false, Some(_), _) => Ground::SiblingPaid,
+            (false, None, true) => Ground::Late,
+            (false, None, false) => Ground::Free,
         }
     }
 
@@ -70,8 +71,7 @@ impl Draft<'_> {
     fn is_second_sum(&self, place: usize, facts: &Facts) -> bool {
         let attempt = &self.after.attempts[place];
         let (Some(had), Some(receipt)) = (attempt.received, facts.receipt.as_ref()) else { return false };
-        let is_booked = matches!(attempt.state, AttemptState::Paid | AttemptState::DuplicatePaid);
-        if had.currency() != receipt.received.currency() && !is_booked {
+        if had.currency() != receipt.received.currency() && !attempt.state.is_booked() {
             return true;
         }
         let trade_no = receipt.trade_no.as_ref();
@@ -116,16 +116,20 @@ impl Draft<'_> {
             self.take_in(place, receipt, PostingKind::Held);
         }
         self.events.push(Notice::Payment(EventKind::PaymentDuplicatePaid));
-        let app = self.catalog.app(&self.after.app);
-        if app.is_some_and(|app| app.duplicate_paid == DuplicatePaid::Refund) {
-            self.give_back(place);
-        }
+        self.give_back(place);
     }
 
-    /// Has a worker send a duplicate's money back, where its provider can do that.
-    fn give_back(&mut self, place: usize) {
-        let attempt = self.after.attempts[place].id;
-        self.return_money(attempt, attempt.return_id(), RefundOrigin::Duplicate);
+    /// Has a worker send a duplicate's money back, where the app wants that and its provider can do it, and
+    /// no close may have sent it back.
+    pub(super) fn give_back(&mut self, place: usize) {
+        let app = self.catalog.app(&self.after.app);
+        let is_wanted = app.is_some_and(|app| app.duplicate_paid == DuplicatePaid::Refund);
+        let attempt = &self.after.attempts[place];
+        let id = attempt.id;
+        let is_untouched = attempt.refunding == 0 && attempt.refunded == 0;
+        if is_wanted && is_untouched && attempt.crossing().is_none() {
+            self.return_money(id, id.return_id(), RefundOrigin::Duplicate);
+        }
     }
 
     /// Queues a refund of all that an attempt holds, for a worker to send.
@@ -145,7 +149,13 @@ impl Draft<'_> {
         Queued::Yes
     }
 
-    fn refund_of(&self, place: usize, id: RefundId, amount: Money, origin: RefundOrigin) -> Refund {
+    pub(super) fn refund_of(
+        &self,
+        place: usize,
+        id: RefundId,
+        amount: Money,
+        origin: RefundOrigin,
+    ) -> Refund {
         let attempt = &self.after.attempts[place];
         Refund {
             id,
@@ -202,27 +212,31 @@ impl Draft<'_> {
             }
             self.after.attempts[place].more.push(SecondSum { settled: true, ..sum });
         }
-        if self.after.attempts[place].state != AttemptState::Paid {
-            self.book_returned(place);
+        let attempt = &self.after.attempts[place];
+        if attempt.state != AttemptState::Paid {
+            self.book_returned(place, RefundOrigin::Operator);
+        } else if attempt.contested > 0 {
+            self.book_reversed(place);
         }
         self.clear_if_nothing_waits();
     }
 
     /// What an attempt holds has gone back outside of paymux: a refund that is done already.
-    fn book_returned(&mut self, place: usize) {
-        let attempt = &self.after.attempts[place];
-        let Some(amount) = attempt.refundable().filter(|left| left.minor() > 0) else { return };
+    pub(super) fn book_returned(&mut self, place: usize, origin: RefundOrigin) -> Option<Refund> {
+        let attempt = &mut self.after.attempts[place];
+        let amount = attempt.left().filter(|left| left.minor() > 0)?;
+        attempt.refunded += amount.minor();
+        attempt.contested = 0;
         let id = RefundId::make(self.now, self.rng);
         let done = Refund {
             state: OutflowState::Succeeded,
             ended_at: Some(self.now),
             check_at: None,
-            ..self.refund_of(place, id, amount, RefundOrigin::Operator)
+            ..self.refund_of(place, id, amount, origin)
         };
-        let cause = Cause::Refund(self.after.id, attempt.id, id);
-        self.after.attempts[place].refunded += amount.minor();
-        self.refund = Some(RefundWrite::Begin(done));
-        self.post_out(place, amount, cause);
+        self.post_out(place, amount, Cause::Refund(self.after.id, done.attempt, id));
+        self.refund = Some(RefundWrite::Begin(done.clone()));
+        Some(done)
     }
 
     /// No reason to hold is left once no attempt has money that waits.
@@ -290,7 +304,7 @@ impl Draft<'_> {
         self.post(Entry { kind: PostingKind::ReturnedOutside, debit, credit, amount, cause });
     }
 
-    fn hold(&mut self, held: Held) {
+    pub(super) fn hold(&mut self, held: Held) {
         if self.after.held.is_some_and(|was| gravity(was) >= gravity(held)) {
             return;
         }
@@ -298,7 +312,7 @@ impl Draft<'_> {
         self.after.next_action = None;
         self.events.push(Notice::Payment(match held {
             Held::Underpaid => EventKind::PaymentUnderpaid,
-            Held::Mismatch | Held::SecondPayment | Held::Late => EventKind::PaymentHeld,
+            Held::Mismatch | Held::SecondPayment | Held::Late | Held::Reversed => EventKind::PaymentHeld,
         }));
     }
 
@@ -340,7 +354,7 @@ fn new_beside(attempt: &Attempt, receipt: &Receipt) -> Money {
 
 /// Whether that money was booked before, was not its payment's success, and has all gone back.
 pub(super) fn has_gone_back(attempt: &Attempt, receipt: &Receipt) -> bool {
-    let is_held = !matches!(attempt.state, AttemptState::Paid | AttemptState::DuplicatePaid);
+    let is_held = !attempt.state.is_booked();
     let is_booked = attempt.received.is_some_and(|received| {
         received.currency() == receipt.received.currency() && receipt.received.minor() <= received.minor()
     });
@@ -359,5 +373,6 @@ fn gravity(held: Held) -> u8 {
         Held::Late => 1,
         Held::Mismatch => 2,
         Held::SecondPayment => 3,
+        Held::Reversed => 4,
     }
 }

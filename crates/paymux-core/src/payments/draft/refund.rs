@@ -101,7 +101,10 @@ impl Draft<'_> {
             // It counted as failed, and so became the merchant's with the payment's success.
             (Effect::Reclaim, _) if self.is_success(place) => Account::App(app),
             (Effect::Book | Effect::Reclaim, _) => Account::Held(app),
-            (Effect::Release | Effect::Trust, RefundOrigin::Duplicate | RefundOrigin::Operator) => {
+            (
+                Effect::Release | Effect::Trust,
+                RefundOrigin::Duplicate | RefundOrigin::Operator | RefundOrigin::Reversal,
+            ) => {
                 return self.release_what_stays(place, refund);
             }
             _ => return,
@@ -115,7 +118,9 @@ impl Draft<'_> {
         });
         match refund.origin {
             RefundOrigin::Merchant => self.note_refunded(refund.amount),
-            RefundOrigin::Duplicate | RefundOrigin::Operator => self.clear_if_nothing_waits(),
+            RefundOrigin::Duplicate | RefundOrigin::Operator | RefundOrigin::Reversal => {
+                self.clear_if_nothing_waits();
+            }
         }
     }
 

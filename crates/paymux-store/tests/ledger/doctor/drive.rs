@@ -102,12 +102,20 @@ impl Channel for Provider {
         self.scripted.create(cx, order).await
     }
 
-    async fn query(&self, _: &Cx<'_>, order: &OrderRef) -> Result<QueryAnswer, ChannelError> {
-        self.queries.lock().unwrap().remove(order.number.as_str()).unwrap_or(Ok(QueryAnswer::Open))
+    async fn query(&self, cx: &Cx<'_>, order: &OrderRef) -> Result<QueryAnswer, ChannelError> {
+        let told = self.queries.lock().unwrap().remove(order.number.as_str());
+        match told {
+            Some(answer) => answer,
+            None => self.scripted.query(cx, order).await,
+        }
     }
 
-    async fn cancel(&self, _: &Cx<'_>, order: &OrderRef) -> Result<CancelAnswer, ChannelError> {
-        Ok(self.cancels.lock().unwrap().remove(order.number.as_str()).unwrap_or(CancelAnswer::Closed))
+    async fn cancel(&self, cx: &Cx<'_>, order: &OrderRef) -> Result<CancelAnswer, ChannelError> {
+        let told = self.cancels.lock().unwrap().remove(order.number.as_str());
+        match told {
+            Some(answer) => Ok(answer),
+            None => self.scripted.cancel(cx, order).await,
+        }
     }
 
     async fn refund(&self, cx: &Cx<'_>, refund: &RefundOrder) -> Result<OutflowAnswer, ChannelError> {

@@ -40,9 +40,11 @@ pub(super) const FAULTS: &[Planted] = &[
     fault("unended_attempt_is_watched", &["UPDATE attempts SET check_at = NULL WHERE id = ({open})"]),
     fault(
         "duplicate_has_a_paid_sibling",
-        &["UPDATE attempts SET state = 'duplicate_paid' WHERE id = (SELECT min(a.id) FROM attempts a \
+        &[
+            "UPDATE attempts SET state = 'duplicate_paid', closing_until = NULL WHERE id = (SELECT min(a.id) FROM attempts a \
             WHERE a.state IN ('closed', 'lapsed', 'abandoned') AND a.received > 0 AND NOT EXISTS \
-            (SELECT 1 FROM attempts o WHERE o.payment = a.payment AND o.state = 'paid'))"],
+            (SELECT 1 FROM attempts o WHERE o.payment = a.payment AND o.state = 'paid'))",
+        ],
     ),
     fault(
         "amount_received",
@@ -51,6 +53,22 @@ pub(super) const FAULTS: &[Planted] = &[
     fault("paid_at", &["UPDATE payments SET paid_at = NULL WHERE id = ({succeeded})"]),
     fault("nothing_to_pay_after_the_end", &["UPDATE payments SET next_action = '{}' WHERE id = ({unpaid})"]),
     fault("held_has_money", &["UPDATE payments SET held = 'late' WHERE id = ({unpaid})"]),
+    fault(
+        "held_waits",
+        &["UPDATE payments SET held = 'late' WHERE id = (SELECT min(p.id) FROM payments p \
+            WHERE p.status = 'succeeded' AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.payment = p.id \
+            AND (a.contested > 0 OR a.more <> '[]' OR (a.state <> 'paid' AND a.received IS NOT NULL))))"],
+    ),
+    fault(
+        "contested_is_held",
+        &["UPDATE attempts SET contested = 1 WHERE id = (SELECT min(id) FROM attempts \
+            WHERE state = 'closed' AND received > refunding + refunded)"],
+    ),
+    fault(
+        "crossing_is_looked_at",
+        &["UPDATE attempts SET closing_until = 1 WHERE id = (SELECT min(id) FROM attempts \
+            WHERE state = 'paid' AND check_at IS NULL)"],
+    ),
     fault(
         "attempts_are_numbered",
         &["UPDATE attempts SET ordinal = ordinal + 5 WHERE id = (SELECT max(id) FROM attempts)"],
@@ -63,7 +81,7 @@ pub(super) const FAULTS: &[Planted] = &[
         check: "refunds_fit",
         unguard: [
             "PRAGMA ignore_check_constraints = ON",
-            "ALTER TABLE attempts DROP CONSTRAINT attempts_refundable",
+            "ALTER TABLE attempts DROP CONSTRAINT attempts_refundable, DROP CONSTRAINT attempts_contested",
         ],
         sql: &[
             "INSERT INTO refunds (id, app, payment, attempt, origin, channel, number, amount, currency, reason, state, \

@@ -15,6 +15,9 @@ impl Drive {
         self.too_little_is_enough().await;
         self.late_money_waits().await;
         self.duplicate_goes_back().await;
+        for outcome in [None, Some(Outcome::Paid), Some(Outcome::ReturnedOutside)] {
+            self.close_crosses_money(outcome).await;
+        }
     }
 
     /// A payment is paid twice on one order, and a person gives the second sum back by hand.
@@ -59,6 +62,28 @@ impl Drive {
         );
     }
 
+    /// A close that was called before money was booked turns out to have sent it back; then a person says
+    /// what is so, or has not looked yet.
+    async fn close_crosses_money(&mut self, outcome: Option<Outcome>) {
+        let payment = self.open("shop").await;
+        let attempt = &payment.attempts[0];
+        let number = attempt.number.to_string();
+        let place = CHANNELS.iter().position(|id| *id == attempt.channel.as_str()).unwrap();
+        let refused = CancelAnswer::Refused("busy".to_owned());
+        self.channels[place].cancels.lock().unwrap().insert(number.clone(), refused);
+        self.payments.cancel(payment.app.clone(), payment.id).await.unwrap_err();
+        self.comes_in(attempt, ASKED, "T1").await;
+        self.channels[place].queries.lock().unwrap().insert(number, Ok(QueryAnswer::Closed));
+        self.pass(Duration::from_mins(11));
+        self.settle().await;
+        let after = self.payments.find(&payment.app, payment.id).await.unwrap();
+        assert_eq!((after.status, after.attempts[0].contested), (Status::Succeeded, ASKED));
+        if let Some(outcome) = outcome {
+            let after = self.resolve(attempt, outcome).await;
+            assert_eq!((after.held, after.attempts[0].contested), (None, 0));
+        }
+    }
+
     /// A payment whose first channel refused it.
     async fn begun_twice(&mut self) -> Payment {
         for _ in 0..TRIES {
@@ -91,7 +116,8 @@ impl Drive {
 
     async fn resolve(&self, attempt: &Attempt, outcome: Outcome) -> Payment {
         let by = Operator { id: "root".to_owned(), request_id: "req".to_owned() };
-        let word = Resolution { outcome, amount: None, provider_trade_no: None, note: "seen".to_owned() };
+        let amount = (outcome == Outcome::Paid).then_some(ASKED);
+        let word = Resolution { outcome, amount, provider_trade_no: None, note: "seen".to_owned() };
         self.payments.resolve_attempt(by, attempt.id, word).await.unwrap()
     }
 }
