@@ -236,8 +236,8 @@ async fn what_was_sent_before_is_never_counted_from_too_early_a_moment() {
         old(url).await;
         let db = connect(url).await;
         let tx = db.begin_with_options(immediate()).await.unwrap();
-        let is_second = |step: &Box<dyn MigrationTrait>| step.name() == "m0002_money";
-        let place = Migrator::migrations().iter().position(is_second).unwrap();
+        let steps = Migrator::migrations();
+        let place = steps.iter().position(|step| step.name() == "m0002_money").unwrap();
         Migrator::up(&tx, Some(u32::try_from(place).unwrap())).await.unwrap();
         let rows = SENT_REFUNDS
             .replace("{payment}", "pay_00000000000000000000000000000001")

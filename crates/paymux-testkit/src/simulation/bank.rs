@@ -38,22 +38,9 @@ pub(super) struct Books {
     pub(super) payouts: BTreeMap<String, Outgo>,
     /// What operators sent back past all numbers.
     pub(super) outside: i64,
-    /// What they would have sent back so, if they had heard that their word counts.
-    pub(super) unheard: Vec<Unheard>,
     /// Numbers that were refused, or closed before they were known: they can never be used.
     buried: BTreeSet<String>,
     trades: u64,
-}
-
-/// A word "returned outside" whose answer nobody heard.
-#[derive(Debug, Clone)]
-pub(super) struct Unheard {
-    /// The attempt that it is of.
-    pub(super) attempt: String,
-    /// How much was to go back.
-    pub(super) sum: i64,
-    /// What of that attempt has gone back so in all, if the word counts.
-    pub(super) in_all: i64,
 }
 
 /// One order.
@@ -73,12 +60,14 @@ pub(super) struct Order {
     pub(super) ended_at: Option<i64>,
     /// Since when a merchant has its code.
     pub(super) seen_at: Option<i64>,
-    /// Whether the bank has said that it is paid, to somebody who asked or by a callback.
-    pub(super) is_told: bool,
     /// Whether a payer has it too.
     pub(super) is_invited: bool,
     /// Money that came in.
     pub(super) takes: Vec<Take>,
+    /// How much of what a close sent back operators have had booked out.
+    pub(super) written_off: i64,
+    /// Whether operators paid some of it back by hand: a close sends nothing back beside that.
+    pub(super) is_returned: bool,
 }
 
 /// One sum that came in.
@@ -129,9 +118,10 @@ impl Order {
             visible_at: 0,
             ended_at: None,
             seen_at: None,
-            is_told: false,
             is_invited: false,
             takes: Vec::new(),
+            written_off: 0,
+            is_returned: false,
         }
     }
 
@@ -158,6 +148,11 @@ impl Order {
     /// All that came in and was not sent back by a close.
     pub(super) fn taken(&self) -> i64 {
         self.takes.iter().filter(|take| take.reversed_at.is_none()).map(|take| take.amount).sum()
+    }
+
+    /// All that a close sent back.
+    pub(super) fn reversed(&self) -> i64 {
+        self.takes.iter().filter(|take| take.reversed_at.is_some()).map(|take| take.amount).sum()
     }
 
     /// Whether money can move on it, or moved while it could: what no two orders of one purchase may be.
@@ -206,14 +201,6 @@ impl Bank {
             order.seen_at = Some(now);
             true
         })
-    }
-
-    /// A callback goes out: what it says of an order, others may act on.
-    pub(super) fn note_told(&self, text: &str) {
-        let number = text.split('&').find_map(|pair| pair.strip_prefix("number=")).unwrap_or_default();
-        if let Some(order) = self.books().orders.get_mut(number) {
-            order.is_told = true;
-        }
     }
 
     /// A payer has that order's code now. True the first time.

@@ -49,6 +49,10 @@ pub(super) struct AttemptRow {
     pub(super) more: Vec<(i64, bool)>,
     pub(super) refunding: i64,
     pub(super) refunded: i64,
+    /// What may have gone back with a close.
+    pub(super) contested: i64,
+    /// Whether somebody still looks whether a close has sent it back.
+    pub(super) is_crossed: bool,
 }
 
 /// A refund or a transfer.
@@ -151,6 +155,8 @@ fn attempt(attempt: &Attempt) -> AttemptRow {
         more: attempt.more.iter().map(|sum| (sum.amount, sum.settled)).collect(),
         refunding: attempt.refunding,
         refunded: attempt.refunded,
+        contested: attempt.contested,
+        is_crossed: attempt.crossing().is_some(),
     }
 }
 

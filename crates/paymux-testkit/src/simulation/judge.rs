@@ -191,7 +191,8 @@ impl Judge {
         let discount = view["amount_discount"].as_i64().unwrap_or(0);
         let place = (view["channel"].as_str(), view["provider_order_no"].as_str());
         let taken = match place {
-            (Some(channel), Some(number)) => taken_at(world, channel, number),
+            // What a close has sent back since is known later: how that ends is looked at in the end.
+            (Some(channel), Some(number)) => came_at(world, channel, number),
             _ => 0,
         };
         if received <= 0 || received > taken {
@@ -240,7 +241,8 @@ impl Judge {
             "transfer.succeeded" => left_at(world, data, &number("provider_transfer_no")),
             _ => return,
         };
-        if left == 0 {
+        let is_done = if data["origin"] == "reversal" { was_reversed(world, data) } else { left > 0 };
+        if !is_done {
             self.object(world, format!("J5: {kind} was told, and the bank has not done it: {data}"));
         }
     }
@@ -256,10 +258,18 @@ impl Judge {
     }
 }
 
-/// What the bank has of that order.
-fn taken_at(world: &World, channel: &str, number: &str) -> i64 {
+/// What came in at the bank on that order.
+fn came_at(world: &World, channel: &str, number: &str) -> i64 {
+    let came = |order: &Order| order.taken() + order.reversed();
     let bank = world.bank(channel);
-    bank.and_then(|bank| bank.books().orders.get(number).map(Order::taken)).unwrap_or(0)
+    bank.and_then(|bank| bank.books().orders.get(number).map(came)).unwrap_or(0)
+}
+
+/// Whether a close at the bank sent so much back that a refund by a person's word can tell of it.
+fn was_reversed(world: &World, data: &Value) -> bool {
+    let amount = data["amount"].as_i64().unwrap_or(i64::MAX);
+    let bank = data["channel"].as_str().and_then(|channel| world.bank(channel));
+    bank.is_some_and(|bank| bank.books().orders.values().any(|order| order.reversed() >= amount))
 }
 
 /// How often the bank let money of that number go.

@@ -10,7 +10,7 @@ use paymux_core::transport::{Destination, NoAnswer, NotSent, Outgoing, Transport
 use paymux_core::wire::{Endpoint, Verb, WireRequest, WireResponse};
 use tokio::sync::oneshot;
 
-use super::accounts::{Close, PROMISE_MS_MAX};
+use super::accounts::PROMISE_MS_MAX;
 use super::bank::{Bank, Request};
 use super::faults::Fault;
 use super::node::Life;
@@ -107,10 +107,6 @@ async fn to_bank(world: &Arc<World>, bank: Arc<Bank>, request: WireRequest, back
         return lose(world, back).await;
     }
     let late = world.faults.strikes(Fault::RequestLate);
-    // Nothing in between may keep a close for minutes where a close sends money back.
-    if late && bank.account.close == Close::EndsOrReverses && request.path == "/close" {
-        return lose(world, back).await;
-    }
     let (least, most) = if late { (LATE_MS.0, late_most(&bank)) } else { WAY_MS };
     if repeats(&bank, &request) && world.faults.strikes(Fault::RequestTwice) {
         let (world, bank, request) = (world.clone(), bank.clone(), request.clone());

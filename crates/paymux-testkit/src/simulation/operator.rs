@@ -7,8 +7,8 @@ use paymux_core::clock::Timestamp;
 use paymux_core::error::PaymentError;
 use paymux_core::payments::desk::{Operator, Outcome, Resolution};
 
-use super::bank::{Bank, Outgo, OutgoKind, Unheard};
-use super::books::{self, AttemptRow, Ledger, OutflowRow, PaymentRow, PostingRow, QueueRow};
+use super::bank::{Bank, Outgo, OutgoKind};
+use super::books::{self, AttemptRow, Ledger, OutflowRow, PaymentRow, QueueRow};
 use super::faults::Fault;
 use super::front::Ask;
 use super::world::World;
@@ -16,6 +16,9 @@ use crate::clock::START;
 
 /// How old something must be before an operator touches it while nodes still work on it.
 const AGE_MS_MIN: i64 = 1_500_000;
+
+/// How long an operator waits before he looks again what became of his word, in milliseconds.
+const MINUTE_MS: i64 = 60_000;
 
 /// An operator's word.
 #[derive(Debug, Clone)]
@@ -74,7 +77,6 @@ fn id_of<T: std::str::FromStr>(text: &str) -> Result<T, PaymentError> {
 pub(super) async fn round(world: &Arc<World>) -> usize {
     let now = Timestamp::from_ms(START.ms() + world.ms());
     let ledger = books::read(&world.disk.store, now).await;
-    catch_up(world, &ledger);
     err(world, &ledger).await;
     let mut count = 0;
     for row in &ledger.queue {
@@ -99,9 +101,9 @@ async fn work_on(world: &Arc<World>, ledger: &Ledger, row: &QueueRow) {
             let Some((payment, attempt)) = found else { return };
             let Some(bank) = world.bank(&attempt.channel) else { return };
             if row.kind == "attempt_unknown" {
-                unknown_attempt(world, &bank, (payment, attempt), ledger).await;
+                unknown_attempt(world, &bank, payment, attempt).await;
             } else {
-                held_money(world, &bank, (payment, attempt), ledger).await;
+                held_money(world, &bank, payment, attempt).await;
             }
         }
         "refund_unknown" | "refund_needs_action" => {
@@ -129,15 +131,11 @@ async fn say(world: &Arc<World>, word: Word) -> bool {
 
 /// What the console shows of an order is so; what it shows as unpaid is closed there first, so that it
 /// stays so.
-async fn unknown_attempt(
-    world: &Arc<World>,
-    bank: &Arc<Bank>,
-    (payment, attempt): (&PaymentRow, &AttemptRow),
-    ledger: &Ledger,
-) {
+async fn unknown_attempt(world: &Arc<World>, bank: &Arc<Bank>, payment: &PaymentRow, attempt: &AttemptRow) {
     bank.close_at_console(&attempt.number, world.ms());
     let order = bank.books().orders.get(&attempt.number).cloned();
     let take = order.as_ref().and_then(|order| order.takes.iter().find(|take| take.reversed_at.is_none()));
+    let holds = attempt.received > 0 || attempt.more.iter().any(|(_, settled)| !settled);
     let word = match take {
         Some(take) if take.amount + take.discount >= payment.amount && attempt.received == 0 => {
             Word::Attempt(
@@ -147,24 +145,26 @@ async fn unknown_attempt(
                 Some(take.trade_no.clone()),
             )
         }
-        Some(_) => return held_money(world, bank, (payment, attempt), ledger).await,
+        Some(_) => return held_money(world, bank, payment, attempt).await,
+        None if holds => return held_money(world, bank, payment, attempt).await,
         None => Word::Attempt(attempt.id.clone(), Outcome::NotPaid, None, None),
     };
     say(world, word).await;
 }
 
 /// Money that is not its payment's success: taken for enough, sent back by the bank, or past it.
-async fn held_money(
-    world: &Arc<World>,
-    bank: &Arc<Bank>,
-    (payment, attempt): (&PaymentRow, &AttemptRow),
-    ledger: &Ledger,
-) {
+async fn held_money(world: &Arc<World>, bank: &Arc<Bank>, payment: &PaymentRow, attempt: &AttemptRow) {
     let is_alone = attempt.more.iter().all(|(_, settled)| *settled);
     let is_short = payment.held == Some("underpaid") && payment.status != "succeeded";
     let can_return = bank.account.refund.is_some() && is_alone;
     let id = attempt.id.clone();
-    if is_short && is_alone && world.dice.chance(500_000) {
+    let gone = gone(bank, attempt);
+    if gone > 0 {
+        return_outside(world, bank, attempt).await;
+    } else if attempt.contested > 0 {
+        // The console shows that the close took nothing back.
+        say(world, Word::Attempt(id, Outcome::Paid, Some(attempt.received), None)).await;
+    } else if is_short && is_alone && world.dice.chance(500_000) {
         world.judge.note_accepted(&payment.id);
         say(world, Word::Attempt(id, Outcome::AcceptUnderpaid, None, None)).await;
     } else if payment.held == Some("late") && is_alone && world.dice.chance(300_000) {
@@ -173,44 +173,35 @@ async fn held_money(
     } else if can_return && attempt.state != "paid" && world.dice.chance(500_000) {
         say(world, Word::Attempt(id, Outcome::Refund, None, None)).await;
     } else {
-        return_outside(world, bank, attempt, ledger).await;
+        return_outside(world, bank, attempt).await;
     }
 }
 
-async fn return_outside(world: &Arc<World>, bank: &Arc<Bank>, attempt: &AttemptRow, ledger: &Ledger) {
+async fn return_outside(world: &Arc<World>, bank: &Arc<Bank>, attempt: &AttemptRow) {
     let beside: i64 = attempt.more.iter().filter(|(_, settled)| !settled).map(|(amount, _)| amount).sum();
-    let own = if attempt.state == "paid" { 0 } else { attempt.received - attempt.refunded };
-    let sum = beside + own;
+    let own = if attempt.state == "paid" { attempt.contested } else { attempt.received - attempt.refunded };
+    // What a close has sent back is gone already; the rest is paid back by hand.
+    let gone = gone(bank, attempt).min(beside + own);
     let word = Word::Attempt(attempt.id.clone(), Outcome::ReturnedOutside, None, None);
-    let is_taken = say(world, word).await;
-    let mut books = bank.books();
-    books.unheard.retain(|word| word.attempt != attempt.id);
-    if is_taken {
-        books.outside += sum;
-    } else {
-        let in_all = returned(ledger, &attempt.id) + sum;
-        books.unheard.push(Unheard { attempt: attempt.id.clone(), sum, in_all });
-    }
-}
-
-/// What of an attempt has gone back past its provider, as far as the ledger knows.
-fn returned(ledger: &Ledger, attempt: &str) -> i64 {
-    let of_it = |posting: &&PostingRow| posting.kind == "returned_outside" && posting.attempt == attempt;
-    ledger.postings.iter().filter(of_it).map(|posting| posting.amount).sum()
-}
-
-/// A word can count although nobody heard so: who looks afterwards finds that, and sends the money back.
-pub(super) fn catch_up(world: &World, ledger: &Ledger) {
-    for bank in &world.banks {
+    if say(world, word).await || is_booked_out(world, attempt).await {
         let mut books = bank.books();
-        for word in std::mem::take(&mut books.unheard) {
-            if returned(ledger, &word.attempt) == word.in_all {
-                books.outside += word.sum;
-            } else {
-                books.unheard.push(word);
-            }
+        books.outside += beside + own - gone;
+        if let Some(order) = books.orders.get_mut(&attempt.number) {
+            order.written_off += gone;
+            order.is_returned |= gone < beside + own;
         }
     }
+}
+
+/// Whether the word was taken although its answer was lost: the ledger shows it after a while.
+async fn is_booked_out(world: &Arc<World>, before: &AttemptRow) -> bool {
+    world.nap(MINUTE_MS, MINUTE_MS).await;
+    let ledger = books::read(&world.disk.store, Timestamp::from_ms(START.ms() + world.ms())).await;
+    let mut attempts = ledger.payments.iter().flat_map(|payment| &payment.attempts);
+    let settled = |a: &AttemptRow| {
+        a.refunded + a.more.iter().filter(|(_, settled)| *settled).map(|(sum, _)| sum).sum::<i64>()
+    };
+    attempts.any(|now| now.id == before.id && now.refunding == 0 && settled(now) > settled(before))
 }
 
 /// Somebody reads the console wrong, and calls a payout not done that may well be. Never a refund: the room
@@ -225,6 +216,14 @@ async fn err(world: &Arc<World>, ledger: &Ledger) {
             say(world, Word::Transfer(row.id.clone(), false)).await;
         }
     }
+}
+
+/// How much of an order's money a close has sent back that is still in paymux's books.
+fn gone(bank: &Bank, attempt: &AttemptRow) -> i64 {
+    let books = bank.books();
+    let Some(order) = books.orders.get(&attempt.number) else { return 0 };
+    let booked = attempt.received + attempt.more.iter().map(|(amount, _)| amount).sum::<i64>();
+    order.reversed().min(booked - order.taken()).max(0) - order.written_off
 }
 
 /// What the console shows of an outflow is so; what waits there for a person is opened first.

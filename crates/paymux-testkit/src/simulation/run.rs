@@ -111,7 +111,6 @@ async fn settle(world: &Arc<World>, most_ms: i64, operators: bool) -> Ledger {
         }
         redeliver(world).await;
         let ledger = ledger(world).await;
-        operator::catch_up(world, &ledger);
         let waits = operators && !ledger.queue.is_empty();
         if (world.pending() == 0 && is_still(&ledger) && !waits && !is_mistaken(world, &ledger))
             || world.ms() >= until
@@ -126,7 +125,9 @@ async fn settle(world: &Arc<World>, most_ms: i64, operators: bool) -> Ledger {
 fn is_still(ledger: &Ledger) -> bool {
     let waits = |id: &str| ledger.queue.iter().any(|row| row.id == id || row.payment == id);
     let is_over = |status: &str| matches!(status, "succeeded" | "failed" | "canceled" | "expired");
+    let is_crossed = |payment: &PaymentRow| payment.attempts.iter().any(|attempt| attempt.is_crossed);
     ledger.payments.iter().all(|payment| is_over(payment.status) || waits(&payment.id))
+        && !ledger.payments.iter().any(is_crossed)
         && ledger.refunds.iter().chain(&ledger.transfers).all(|row| is_over(row.state) || waits(&row.id))
         && ledger.events.iter().all(|event| event.delivery != "pending")
 }

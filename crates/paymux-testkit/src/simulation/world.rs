@@ -245,7 +245,6 @@ impl World {
     pub(super) async fn hand_callback(self: &Arc<Self>, bank: &Bank, text: String) -> Option<bool> {
         let node = &self.nodes[self.dice.place(self.nodes.len())];
         self.nap(1, 60).await;
-        bank.note_told(&text);
         let taken = hand_callback(self, node, bank.account.id, text.clone()).await;
         self.trace
             .line(self.ms(), || format!("{} tells node {}: {text} -> {taken:?}", bank.account.id, node.id));

@@ -61,7 +61,7 @@ impl Bank {
         let mut books = self.books();
         let pairs = match (request.verb, request.path.as_str()) {
             ("POST", "/orders") => self.open(&mut books, &number, &fields, faults, now, &mut next),
-            ("GET", "/orders") => self.show(&mut books, &number, now),
+            ("GET", "/orders") => self.show(&books, &number, now),
             ("POST", "/close") => self.close(&mut books, &number, faults, now),
             ("POST", "/backs") => self.move_out(&mut books, OutgoKind::Back, &fields, faults, now, &mut next),
             ("POST", "/payouts") => {
@@ -171,12 +171,9 @@ impl Bank {
         }
     }
 
-    fn show(&self, books: &mut Books, number: &str, now: i64) -> Pairs {
-        match books.orders.get_mut(number) {
-            Some(order) if now >= order.visible_at => {
-                order.is_told |= order.is_paid();
-                self.state(order, number, now)
-            }
+    fn show(&self, books: &Books, number: &str, now: i64) -> Pairs {
+        match books.orders.get(number) {
+            Some(order) if now >= order.visible_at => self.state(order, number, now),
             _ if books.buried.contains(number) => vec![("result", text("closed"))],
             _ => vec![("result", text("absent"))],
         }
@@ -204,6 +201,8 @@ impl Bank {
         if faults.strikes(Fault::CloseRefused) {
             return unwilling("busy");
         }
+        // What is given back, or may be, it does not send back beside that.
+        let gives_back = books.backs.values().any(|back| back.order == number && back.state != "failed");
         let Some(order) = books.orders.get_mut(number) else {
             if self.account.close == Close::EndsOrBuries {
                 books.buried.insert(number.to_owned());
@@ -214,9 +213,8 @@ impl Bank {
         if matches!(self.account.end, End::Call { not_before_ms } if now < order.opened_at + not_before_ms) {
             return unwilling("too early");
         }
-        // What it has told as paid it does not send back: of two answers that cross, nobody could say which
-        // is true.
-        let may_reverse = self.account.close == Close::EndsOrReverses && !order.is_told;
+        let gives_back = gives_back || order.is_returned;
+        let may_reverse = self.account.close == Close::EndsOrReverses && !gives_back;
         if order.is_paid() && may_reverse && now < order.opened_at + 600_000 {
             reverse(&mut order.takes, now);
         }

@@ -78,6 +78,9 @@ fn endings(ledger: &Ledger, hour: Hour, found: &mut Vec<String>) {
             if !is_over && parked(&attempt.id) && parked(&payment.id) {
                 found.push(format!("J6: attempt {} is {} for ever", attempt.id, attempt.state));
             }
+            if attempt.is_crossed {
+                found.push(format!("J6: nobody says for ever whether {} went back", attempt.id));
+            }
         }
         if payment.held.is_some() && hour == Hour::Resolved {
             found.push(format!("J6: {} still holds money: {:?}", payment.id, payment.held));

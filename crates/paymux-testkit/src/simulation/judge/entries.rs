@@ -33,6 +33,7 @@ fn fits(line: &PostingRow) -> bool {
     match line.kind {
         "received" => debit == "channel" && credit == "app",
         "held" => debit == "channel" && credit == "held",
+        "contested" => debit == "app" && credit == "held",
         "released" => debit == "held" && credit == "app",
         "refunded" => (debit == "app" || debit == "held") && credit == "channel",
         "returned_outside" => debit == "held" && credit == "channel",
@@ -86,6 +87,8 @@ fn owed(ledger: &Ledger) -> BTreeMap<String, i64> {
             *sums.entry(own.clone()).or_default() += rest;
             *sums.entry(held.clone()).or_default() += beside;
             if attempt.state == "paid" {
+                *sums.entry(app.clone()).or_default() -= attempt.contested;
+                *sums.entry(held.clone()).or_default() += attempt.contested;
                 // What was on its way back before the payment succeeded is not the merchant's yet.
                 let leaving = leaving(attempt, &ledger.refunds);
                 *sums.entry(app.clone()).or_default() -= leaving;

@@ -11,7 +11,7 @@ use crate::simulation::world::World;
 pub(super) fn check(world: &World, ledger: &Ledger, hour: Hour, found: &mut Vec<String>) {
     for bank in &world.banks {
         let mut books = bank.books();
-        let unbooked = orders(bank, &books, ledger, hour, found);
+        let unbooked = orders(bank, &books, ledger, hour, found) - gone(bank, &books, ledger, hour, found);
         outflows(bank, &mut books, OutgoKind::Back, &ledger.refunds, found);
         outflows(bank, &mut books, OutgoKind::Payout, &ledger.transfers, found);
         balance(bank, &books, ledger, unbooked, found);
@@ -42,7 +42,9 @@ fn orders(bank: &Bank, books: &Books, ledger: &Ledger, hour: Hour, found: &mut V
             ));
         }
         let booked = attempt.received + attempt.more.iter().map(|(amount, _)| amount).sum::<i64>();
-        let waiting = order.taken() - booked;
+        // What a close sent back after it was booked is looked at by itself.
+        let gone = order.reversed().min(booked - order.taken()).max(0);
+        let waiting = order.taken() + gone - booked;
         if waiting > 0 && waits(bank, order, waiting, ledger, hour) {
             unbooked += waiting;
         } else if waiting != 0 {
@@ -64,6 +66,32 @@ fn orders(bank: &Bank, books: &Books, ledger: &Ledger, hour: Hour, found: &mut V
         }
     }
     unbooked
+}
+
+/// What a close sent back after it was booked has been booked out, or waits for a person. Returns what is
+/// in the books still.
+fn gone(bank: &Bank, books: &Books, ledger: &Ledger, hour: Hour, found: &mut Vec<String>) -> i64 {
+    let mut sum = 0;
+    let attempts =
+        ledger.payments.iter().flat_map(|payment| payment.attempts.iter().map(move |a| (payment, a)));
+    for (payment, attempt) in attempts.filter(|(_, attempt)| attempt.channel == bank.account.id) {
+        let Some(order) = books.orders.get(&attempt.number) else { continue };
+        let booked = attempt.received + attempt.more.iter().map(|(amount, _)| amount).sum::<i64>();
+        let gone = order.reversed().min(booked - order.taken()).max(0);
+        let still_booked = gone - order.written_off;
+        let waits = hour == Hour::Calm && ledger.queue.iter().any(|row| row.id == attempt.id);
+        if still_booked != 0 && !waits {
+            let id = &attempt.id;
+            found.push(format!(
+                "J3: {still_booked} of {id} went back with a close, and nobody is told to look"
+            ));
+        }
+        if attempt.state == "paid" && payment.refunded < order.written_off {
+            found.push(format!("J9: {} does not show that its money went back", payment.id));
+        }
+        sum += still_booked;
+    }
+    sum
 }
 
 /// Whether callbacks of just those sums are kept for a person.
@@ -100,10 +128,14 @@ fn outflows(bank: &Bank, books: &mut Books, of: OutgoKind, rows: &[OutflowRow], 
         }
     }
     for row in rows.iter().filter(|row| row.channel == bank.account.id) {
-        let left = books.outgoes(of).get(&row.number).map_or(0, |outgo| outgo.left_at.len());
+        let outgo = books.outgoes(of).get(&row.number);
+        let left = outgo.map_or(0, |outgo| outgo.left_at.len());
         let agree = match row.state {
-            // What an operator returned by another way is done, and the bank has never heard its number.
-            "succeeded" => left == 1 || (row.origin == "operator" && row.number == row.id),
+            // What an operator returned by another way is done, and the bank has never heard of it.
+            "succeeded" if outgo.is_none() => {
+                matches!(row.origin, "operator" | "reversal") && row.number == row.id
+            }
+            "succeeded" => left == 1,
             "failed" => left == 0,
             _ => true,
         };
@@ -172,7 +204,10 @@ fn reservations(payment: &PaymentRow, refunds: &[OutflowRow], found: &mut Vec<St
 fn held_money(payment: &PaymentRow, ledger: &Ledger, found: &mut Vec<String>) {
     for attempt in &payment.attempts {
         let beside: i64 = attempt.more.iter().filter(|(_, settled)| !settled).map(|(amount, _)| amount).sum();
-        let own = if attempt.state == "paid" { 0 } else { attempt.received - attempt.refunded };
+        let own = match attempt.state {
+            "paid" => attempt.contested,
+            _ => attempt.received - attempt.refunded,
+        };
         let is_queued = ledger.queue.iter().any(|row| row.id == attempt.id || row.payment == payment.id);
         if beside + own - attempt.refunding > 0 && !is_queued {
             found.push(format!(

@@ -88,6 +88,9 @@ fn counts_what_came_in() {
             order.takes.push(twice);
         })
     });
+    check("J3", |world, _| edit_order(world, Order::is_paid, |order| order.takes[0].reversed_at = Some(1)));
+    check("J3", |world, _| edit_order(world, |_| true, |order| order.written_off = 1));
+    check("J3", |_, ledger| edit(attempt(ledger, |a| a.state == "paid"), |attempt| attempt.contested = 1));
     check("J3", |world, _| edit_order(world, |_| true, |order| order.amount += 1));
     check("J3", |world, _| {
         let mut books = world.banks[0].books();
@@ -150,6 +153,7 @@ fn knows_who_was_not_told() {
 fn knows_what_is_parked() {
     check("J6", |_, ledger| edit(ledger.payments.first_mut(), |payment| payment.status = "pending"));
     check("J6", |_, ledger| edit(attempt(ledger, |_| true), |attempt| attempt.state = "unknown"));
+    check("J6", |_, ledger| edit(attempt(ledger, |_| true), |attempt| attempt.is_crossed = true));
     check("J6", |_, ledger| edit(ledger.refunds.first_mut(), |refund| refund.state = "needs_action"));
     check("J6", |_, ledger| edit(ledger.transfers.first_mut(), |transfer| transfer.state = "unknown"));
     check("J6", |_, ledger| edit(ledger.payments.first_mut(), |payment| payment.held = Some("late")));
