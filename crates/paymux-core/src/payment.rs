@@ -59,7 +59,7 @@ words! {
         Unknown = "unknown",
         /// Given up unseen by anyone who could pay it; watched for late money.
         Abandoned = "abandoned",
-        /// Over by our clock alone; watched for late money.
+        /// Over by our clock alone, or by a word that its own create call contradicts; watched for late money.
         Lapsed = "lapsed",
         /// Ended without money, by the provider's word.
         Closed = "closed",

@@ -16,7 +16,8 @@ pub enum Happening {
     AnswerRefused,
     /// The create call opened an order.
     AnswerOpen,
-    /// The create call took the money.
+    /// The create call took the money. Where its sender no longer owns the attempt, this is to be asked
+    /// about: the money may have gone back since.
     AnswerPaid(Sum),
     /// Nobody knows what the create call did.
     AnswerUnknown,
@@ -160,7 +161,6 @@ fn sending(happening: Happening, ground: Ground) -> Cell {
         H::AnswerOpen => (S::Open, Effect::Show),
         H::AnswerUnknown | H::DispatchOver => (S::Unknown, Effect::Ask),
         H::GiveUp => (S::Abandoned, Effect::Next),
-        // A callback can overtake the answer; then the answer comes too late and is dropped.
         H::AnswerPaid(sum) | H::QueryPaid(sum) | H::Callback(sum) | H::OperatorPaid(sum) => {
             money(S::Sending, sum, ground)
         }
@@ -196,7 +196,8 @@ fn open(happening: Happening, ground: Ground) -> Cell {
         | H::CloseUnknown
         | H::QueryOpen => (S::Open, Effect::Ask),
         H::AnswerNotSent | H::AnswerRefused | H::AnswerOpen | H::AnswerUnknown => (S::Open, Effect::Ignore),
-        H::AnswerPaid(_) | H::DispatchOver | H::GiveUp | H::NotConfirmed => (S::Open, Effect::Ignore),
+        H::AnswerPaid(_) => (S::Open, Effect::Ask),
+        H::DispatchOver | H::GiveUp | H::NotConfirmed => (S::Open, Effect::Ignore),
         H::OperatorAccepts => accepted(S::Open, ground),
         H::OperatorReturned => (S::Open, Effect::Clear),
     }
@@ -216,10 +217,11 @@ fn unknown(happening: Happening, ground: Ground) -> Cell {
         H::GiveUp => (S::Abandoned, Effect::Next),
         H::QueryNotFound | H::QueryUnknown | H::CloseRefused | H::CloseUnknown => (S::Unknown, Effect::Ask),
         // The fencing number has moved on: an answer in hand is evidence at most, and the query finds it.
+        H::AnswerPaid(_) => (S::Unknown, Effect::Ask),
         H::AnswerNotSent | H::AnswerRefused | H::AnswerOpen | H::AnswerUnknown => {
             (S::Unknown, Effect::Ignore)
         }
-        H::AnswerPaid(_) | H::DispatchOver | H::NotConfirmed => (S::Unknown, Effect::Ignore),
+        H::DispatchOver | H::NotConfirmed => (S::Unknown, Effect::Ignore),
         H::OperatorAccepts => accepted(S::Unknown, ground),
         H::OperatorReturned => (S::Unknown, Effect::Clear),
     }
@@ -237,11 +239,9 @@ fn watched(state: AttemptState, happening: Happening, ground: Ground) -> Cell {
         }
         H::QueryOpen | H::QueryNotFound | H::QueryUnknown => (state, Effect::Ask),
         H::CloseRefused | H::CloseUnknown | H::CloseDoubted => (state, Effect::Ask),
-        H::SiblingPaid => (state, Effect::Ask),
+        H::SiblingPaid | H::AnswerPaid(_) => (state, Effect::Ask),
         H::AnswerNotSent | H::AnswerRefused | H::AnswerOpen | H::AnswerUnknown => (state, Effect::Ignore),
-        H::AnswerPaid(_) | H::DispatchOver | H::GiveUp | H::Lapse | H::NotConfirmed => {
-            (state, Effect::Ignore)
-        }
+        H::DispatchOver | H::GiveUp | H::Lapse | H::NotConfirmed => (state, Effect::Ignore),
         H::OperatorAccepts => accepted(state, ground),
         H::OperatorReturned => (state, Effect::Clear),
     }
@@ -270,6 +270,8 @@ fn ended(state: AttemptState, happening: Happening, ground: Ground) -> Cell {
     use Happening as H;
     match happening {
         H::QueryPaid(sum) | H::Callback(sum) | H::OperatorPaid(sum) => money(state, sum, ground),
+        // The create's own answer contradicts that end, so it was none: the attempt is watched again.
+        H::AnswerPaid(_) => (AttemptState::Lapsed, Effect::Ask),
         H::OperatorAccepts => accepted(state, ground),
         H::OperatorReturned => (state, Effect::Clear),
         _ => (state, Effect::Ignore),

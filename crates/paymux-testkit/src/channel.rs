@@ -46,6 +46,8 @@ pub enum Script {
     Lie,
     /// Answer with a QR code after that time.
     Slow(Duration),
+    /// Answer with that money, after that time.
+    SlowPaid(Duration, Money),
     /// Refuse for the account's fault, after that time.
     SlowRefusal(Duration),
     /// Panic after sending.
@@ -384,6 +386,10 @@ impl Channel for ScriptedChannel {
         match script {
             Script::Open => Ok(opened),
             Script::Paid(money) => Ok(Created::Paid(Receipt::of(money))),
+            Script::SlowPaid(span, money) => {
+                tokio::time::sleep(span).await;
+                Ok(Created::Paid(Receipt::of(money)))
+            }
             Script::Refuse(blame) => Err(refusal(blame)),
             Script::SlowRefusal(span) => {
                 tokio::time::sleep(span).await;

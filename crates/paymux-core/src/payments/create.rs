@@ -1,12 +1,13 @@
-//! Create: store, send, store, and try the next channel where that is safe.
+//! Create: store, send, store, and try the next channel where that is safe. The second storing is in
+//! `outcome`.
 
-use std::time::Duration;
+mod outcome;
 
 use crate::catalog::{Catalog, ChannelEntry, FailoverUnknown, Route};
 use crate::channel::OrderEnd;
 use crate::clock::{Mono, Timestamp, within};
 use crate::error::PaymentError;
-use crate::ids::{AppId, AttemptId, ChannelId, PaymentId};
+use crate::ids::{AppId, AttemptId, PaymentId};
 use crate::money::Money;
 use crate::payment::request::{InvalidField, NewPayment};
 use crate::payment::{Attempt, AttemptState, Payment, Status};
@@ -15,15 +16,10 @@ use crate::state::{Effect, Happening};
 use crate::store::{Opened, Opening, StoreError};
 use crate::transport::Destination;
 
-use super::place::Placed;
+use self::outcome::Ended;
+use super::outflows::REPEAT_LOOK;
 use super::schedule::ORPHAN_MARGIN;
-use super::{CreateAnswer, Draft, Facts, Payments};
-
-/// How often a repeat looks whether the first request has got its answer.
-const REPEAT_LOOK: Duration = Duration::from_millis(50);
-/// How often, and how far apart, an outcome is offered to a store that does not take it.
-const OUTCOME_TRIES: u32 = 5;
-const OUTCOME_PAUSE: Duration = Duration::from_millis(200);
+use super::{CreateAnswer, Facts, Payments};
 
 /// One dispatch: all attempts that one request makes.
 struct Dispatch {
@@ -169,7 +165,7 @@ impl Payments {
     }
 
     /// Sends the live attempt, stores its outcome, and goes on to the next channel while that is
-    /// safe. `None` when somebody else has changed the payment meanwhile.
+    /// safe. `None` when the store did not take the outcome: a worker finds it.
     async fn dispatch(&self, mut payment: Payment, mut dispatch: Dispatch) -> Option<Payment> {
         loop {
             let catalog = self.catalog();
@@ -177,7 +173,10 @@ impl Payments {
             let entry = catalog.channel(&attempt.channel)?.clone();
             let placed =
                 self.place(&catalog, &entry, &payment, &attempt, &dispatch.request, dispatch.begun).await;
-            let stored = self.store_outcome(&catalog, &payment, attempt.id, &placed, &mut dispatch).await?;
+            let limit = entry.request_limit(payment.method, &catalog.timing);
+            let until = dispatch.begun.plus(limit).plus(ORPHAN_MARGIN);
+            let ended = Ended { attempt: attempt.id, fence: attempt.fence, placed, until };
+            let stored = self.store_outcome(&catalog, payment, &ended, &mut dispatch).await?;
             let goes_on =
                 stored.live().is_some_and(|a| a.state == AttemptState::Sending && a.id != attempt.id);
             payment = stored;
@@ -185,107 +184,6 @@ impl Payments {
                 return Some(payment);
             }
         }
-    }
-
-    /// Offers the outcome to the store until it takes it or somebody else was faster. If it never
-    /// does, the attempt stays `sending` and a worker finds it: nothing that was not stored is shown.
-    async fn store_outcome(
-        &self,
-        catalog: &Catalog,
-        payment: &Payment,
-        attempt: AttemptId,
-        placed: &Placed,
-        dispatch: &mut Dispatch,
-    ) -> Option<Payment> {
-        let next = self.next_channel(catalog, payment, attempt, placed, dispatch);
-        let begun = self.clock().mono();
-        for _ in 0..OUTCOME_TRIES {
-            crate::crash_point!("create.before_outcome");
-            let draft = self.outcome(catalog, payment, attempt, placed, next.as_ref());
-            match self.commit(draft).await {
-                Ok(stored) => {
-                    crate::crash_point!("create.after_outcome");
-                    dispatch.begun = begun;
-                    return stored;
-                }
-                Err(error) => {
-                    tracing::warn!(payment = %payment.id, %error, "an outcome was not stored; trying again");
-                    self.clock().sleep(OUTCOME_PAUSE).await;
-                    if let Some(stored) = self.stored_after_all(payment, &error).await {
-                        dispatch.begun = begun;
-                        return Some(stored);
-                    }
-                }
-            }
-        }
-        tracing::error!(payment = %payment.id, "an outcome could not be stored; a worker will ask the provider");
-        None
-    }
-
-    /// After an unconfirmed commit: the payment, if it was written after all.
-    async fn stored_after_all(&self, payment: &Payment, error: &StoreError) -> Option<Payment> {
-        if !matches!(error, StoreError::Unconfirmed(_)) {
-            return None;
-        }
-        let stored = self.store().payment(payment.id).await.ok()??;
-        (stored.version > payment.version).then_some(stored)
-    }
-
-    /// The outcome as one change: the end of this attempt and the beginning of the next, or the
-    /// end of the payment, together.
-    fn outcome<'a>(
-        &'a self,
-        catalog: &'a Catalog,
-        payment: &'a Payment,
-        attempt: AttemptId,
-        placed: &Placed,
-        next: Option<&Picked<'_>>,
-    ) -> Draft<'a> {
-        let mut draft = self.draft(catalog, payment);
-        let gives_up = placed.happening == Happening::AnswerUnknown && next.is_some();
-        let happening = if gives_up { Happening::GiveUp } else { placed.happening };
-        let effect = draft.happen(attempt, happening, placed.facts.clone());
-        match (effect, next) {
-            (Effect::Next, Some(next)) => {
-                let attempt = self.new_attempt(catalog, next.channel, payment, self.now());
-                draft.add(attempt, &next.decision);
-            }
-            (Effect::Next, None) => draft.conclude(),
-            _ => {}
-        }
-        draft
-    }
-
-    /// The channel that is tried next, if one may be.
-    fn next_channel<'a>(
-        &self,
-        catalog: &'a Catalog,
-        payment: &Payment,
-        attempt: AttemptId,
-        placed: &Placed,
-        dispatch: &Dispatch,
-    ) -> Option<Picked<'a>> {
-        let attempt = payment.attempt(attempt)?;
-        let mut ask = Ask::of(catalog, &dispatch.app, &dispatch.request, self.now());
-        ask.expires_in = payment.expires_at.since(self.now());
-        let router = Router::new(catalog);
-        let route = router.route(&ask)?;
-        let tried: Vec<ChannelId> = payment.attempts.iter().map(|a| a.channel.clone()).collect();
-        let waited = self.clock().mono().0.saturating_sub(dispatch.started.0);
-        let may = placed.another_may
-            && ask.pin.is_none()
-            && !payment.cancel_requested
-            && route.name == payment.route
-            && tried.len() <= usize::try_from(route.failover).unwrap_or(usize::MAX)
-            && waited < catalog.timing.failover_budget
-            && ends_for_sure(catalog, route, payment, attempt, placed.happening);
-        if !may {
-            return None;
-        }
-        let picked = router.pick(&ask, &tried, self.ports().rng.bits()).ok()?;
-        // A reload may have changed the route meanwhile: test money never mixes with real.
-        let is_same_money = picked.channel.channel.descriptor().livemode == payment.livemode;
-        is_same_money.then_some(picked)
     }
 
     fn new_payment(
@@ -382,22 +280,6 @@ fn ends_at(entry: &ChannelEntry, payment: &Payment, now: Timestamp) -> Timestamp
     let left = payment.expires_at.since(now);
     let end = entry.channel.descriptor().method(payment.method).map_or(OrderEnd::None, |spec| spec.end);
     now.plus(end.life(left).unwrap_or(left))
-}
-
-/// Whether the attempt that just ended can surely take no money that a payer might pay: a
-/// definite no, or an unknown that nobody can act on and that the route gives up.
-fn ends_for_sure(
-    catalog: &Catalog,
-    route: &Route,
-    payment: &Payment,
-    attempt: &Attempt,
-    happening: Happening,
-) -> bool {
-    match happening {
-        Happening::AnswerNotSent | Happening::AnswerRefused => true,
-        Happening::AnswerUnknown => may_be_given_up(catalog, route, payment, attempt),
-        _ => false,
-    }
 }
 
 /// Whether an unknown attempt, never shown to anyone, may be abandoned.

@@ -130,6 +130,9 @@ impl<'a> Draft<'a> {
         self.note(place, next, &facts);
         self.carry_out(place, effect, ground, facts);
         self.plan_next_look(place);
+        if effect == Effect::Ask && matches!(happening, Happening::AnswerPaid(_)) {
+            self.look_at_once(place);
+        }
         effect
     }
 
@@ -246,7 +249,8 @@ impl<'a> Draft<'a> {
         self.after.attempts[place].failure = None;
         if !self.after.status.is_over() {
             self.after.status = Status::Pending;
-            self.after.next_action = action;
+            // Nobody pays into what waits for a person.
+            self.after.next_action = action.filter(|_| self.after.held.is_none());
         }
     }
 
@@ -290,6 +294,12 @@ impl<'a> Draft<'a> {
             None => schedule::look_without_site(attempt, self.now),
         };
         self.after.attempts[place].check_at = look;
+    }
+
+    /// Somebody said that money is there: that is asked about now, and soon again.
+    fn look_at_once(&mut self, place: usize) {
+        let attempt = &mut self.after.attempts[place];
+        (attempt.checks, attempt.check_at) = (0, Some(self.now));
     }
 
     fn event(&self, notice: &Notice, sequence: i64) -> Event {

@@ -387,6 +387,9 @@ impl Protocol {
         };
         if holds {
             self.happen(world, i, happening, true);
+        } else if answer == Answer::Paid {
+            // Not its sender's any more: what its provider says of money is looked into all the same.
+            self.happen(world, i, happening, false);
         } else if self.breach == Some(Breach::ShowsLate) {
             world.attempts[i].shown |= answer == Answer::Open;
         }

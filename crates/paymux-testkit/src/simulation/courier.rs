@@ -14,6 +14,8 @@ const TRIES_MS: [i64; 8] = [1_500, 15_000, 60_000, 300_000, 1_800_000, 7_200_000
 const DAY_MS: i64 = 86_400_000;
 /// How many tries there are at the most.
 const TRIES_MAX: usize = 14;
+/// After how long whoever has heard an answer, and lives, has written it down.
+const WRITTEN_MS: i64 = 3_600_000;
 
 /// A thing to tell.
 #[derive(Debug, Clone)]
@@ -22,8 +24,19 @@ struct Message {
     number: String,
     amount: i64,
     trade_no: String,
-    /// Whether nothing but this tells of it.
-    must: bool,
+    /// Who else tells of it.
+    other: Other,
+}
+
+/// Who tells of a thing beside its callback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Other {
+    /// A query, whenever it is made.
+    Query,
+    /// The answer to the create that took the money, if somebody has it and lives.
+    Answer,
+    /// Nobody: the bank goes on telling.
+    Nobody,
 }
 
 /// An order took money: its last sum.
@@ -36,22 +49,30 @@ pub(super) fn tell_paid(world: &Arc<World>, bank: &Arc<Bank>, number: &str) {
         number: number.to_owned(),
         amount: take.amount,
         trade_no: take.trade_no.clone(),
-        must: !is_found_by_query(world, bank, take),
+        other: who_else_tells(world, bank, take),
     };
     drop(books);
     tell(world, bank, &message);
 }
 
-/// Whether a query of a live order shows that sum. Not where the bank takes money on what it called ended,
-/// or may take it twice: then its callbacks are all there is.
-fn is_found_by_query(world: &World, bank: &Bank, take: &Take) -> bool {
-    let may_come_twice = bank.account.sign == Sign::All && world.faults.is_on(Fault::PaysTwice);
-    // A node whose clock is ahead takes the bank's timer for over while the order still takes money.
+/// Who else shows that sum. No query where the bank takes money on what it called ended, or may take it
+/// twice: then its callbacks are all there is.
+fn who_else_tells(world: &World, bank: &Bank, take: &Take) -> Other {
+    let may_come_twice = bank.account.sign == Sign::All
+        && bank.account.form == Form::Qr
+        && world.faults.is_on(Fault::PaysTwice);
+    if !bank.account.query || take.late || may_come_twice {
+        return Other::Nobody;
+    }
+    // A node whose clock is ahead takes the bank's timer for over, or absence for final, while the order
+    // still takes money.
     let wrong_clocks =
         [Fault::Skew, Fault::Jump, Fault::Freeze].iter().any(|fault| world.faults.is_on(*fault));
-    let may_end_early = matches!(bank.account.end, End::Timer { .. }) && wrong_clocks;
-    let is_qr = bank.account.form == Form::Qr;
-    bank.account.query && is_qr && !take.late && !may_come_twice && !may_end_early
+    match (bank.account.form, bank.account.end, bank.account.absent_after_ms) {
+        (Form::Qr, End::Timer { .. }, _) if wrong_clocks => Other::Nobody,
+        (Form::Barcode, _, Some(_)) if wrong_clocks => Other::Answer,
+        _ => Other::Query,
+    }
 }
 
 /// Money on its way out has ended.
@@ -69,16 +90,45 @@ pub(super) fn tell_outgo(world: &Arc<World>, bank: &Arc<Bank>, of: OutgoKind, nu
         (OutgoKind::Payout, _) => "payout_failed",
     };
     let trade_no = format!("o-{}", &number[number.len().saturating_sub(8)..]);
-    let must = !habit.query;
-    tell(world, bank, &Message { kind, number: number.to_owned(), amount: outgo.amount, trade_no, must });
+    let other = if habit.query { Other::Query } else { Other::Nobody };
+    tell(world, bank, &Message { kind, number: number.to_owned(), amount: outgo.amount, trade_no, other });
 }
 
 fn tell(world: &Arc<World>, bank: &Arc<Bank>, message: &Message) {
     let text = written(bank, message);
     forge_beside(world, bank, message);
-    if !message.must && world.faults.strikes(Fault::CallbackForgotten) {
-        return;
+    let is_forgotten = message.other != Other::Nobody && world.faults.strikes(Fault::CallbackForgotten);
+    match (is_forgotten, message.other) {
+        (false, Other::Query) => begin(world, bank, text, Until::TriesEnd),
+        (false, Other::Answer | Other::Nobody) => begin(world, bank, text, Until::Acknowledged),
+        (true, Other::Answer) => begin_unless_written(world, bank, text, &message.number),
+        (true, Other::Query | Other::Nobody) => {}
     }
+}
+
+/// How long the bank goes on telling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// Until it is acknowledged.
+    Acknowledged,
+    /// As that, but not longer than its tries last.
+    TriesEnd,
+}
+
+/// Forgets to tell, if somebody has written down what the answer said; that takes a while to be sure of.
+fn begin_unless_written(world: &Arc<World>, bank: &Arc<Bank>, text: String, number: &str) {
+    let (world, bank, number) = (world.clone(), bank.clone(), number.to_owned());
+    world.clone().spawn(async move {
+        world.nap(WRITTEN_MS, WRITTEN_MS).await;
+        if world.is_written(&number) {
+            world.count("state: only an answer told of money");
+        } else {
+            begin(&world, &bank, text, Until::Acknowledged);
+        }
+    });
+}
+
+fn begin(world: &Arc<World>, bank: &Arc<Bank>, text: String, until: Until) {
     if world.faults.strikes(Fault::CallbackTwice) {
         let (world, bank, text) = (world.clone(), bank.clone(), text.clone());
         world.clone().spawn(async move {
@@ -86,12 +136,12 @@ fn tell(world: &Arc<World>, bank: &Arc<Bank>, message: &Message) {
             world.hand_callback(&bank, text).await;
         });
     }
-    let (world, bank, must) = (world.clone(), bank.clone(), message.must);
-    world.clone().spawn(async move { repeat(&world, &bank, &text, must).await });
+    let (world, bank) = (world.clone(), bank.clone());
+    world.clone().spawn(async move { repeat(&world, &bank, &text, until).await });
 }
 
 /// Tells it until it is acknowledged, or nobody is to be told any more.
-async fn repeat(world: &Arc<World>, bank: &Arc<Bank>, text: &str, must: bool) {
+async fn repeat(world: &Arc<World>, bank: &Arc<Bank>, text: &str, until: Until) {
     if world.faults.strikes(Fault::CallbackLate) {
         let most = world.dice.one_of(&[5_000, 120_000, 3_600_000, 6 * 3_600_000]);
         world.nap(1_000, most).await;
@@ -99,7 +149,7 @@ async fn repeat(world: &Arc<World>, bank: &Arc<Bank>, text: &str, must: bool) {
         world.nap(20, TRIES_MS[0]).await;
     }
     for place in 0..TRIES_MAX {
-        if place >= TRIES_MS.len() && !must {
+        if place >= TRIES_MS.len() && until == Until::TriesEnd {
             return;
         }
         let lost = world.faults.strikes(Fault::CallbackLost);
