@@ -14,6 +14,7 @@ pub mod clock;
 pub mod crash;
 pub mod day;
 pub mod error;
+mod flight;
 pub mod hours;
 pub mod ids;
 pub mod method;

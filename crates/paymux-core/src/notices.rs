@@ -1,11 +1,15 @@
 //! Notices out: the worker that tells merchants what happened, at least once, signed as Standard
 //! Webhooks 1.0 says.
 //!
-//! Any number of nodes may run one; leases share the work. A dead endpoint holds nobody else up:
-//! each round takes only a few deliveries of one app.
+//! Any number of nodes may run one; leases share the work. A dead endpoint holds nobody else up: only a
+//! few deliveries of one app are under way at once, over all rounds, and what has its answer is reported
+//! while others of its round still wait for theirs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
+use futures_util::stream::{FuturesUnordered, Stream, StreamExt as _};
 use paymux_sign::{WEBHOOK_ID_HEADER, WEBHOOK_SIGNATURE_HEADER, WEBHOOK_TIMESTAMP_HEADER, WebhookMessage};
 
 use crate::catalog::{App, Catalog};
@@ -20,6 +24,12 @@ use crate::wire::{Endpoint, PlainHttp, Verb, WireRequest, WireResponse};
 /// How many deliveries one round takes, and how many of them of one app.
 const BATCH: u32 = 64;
 const BATCH_PER_APP: u32 = 16;
+/// How many deliveries are under way at once in one process. An app that has so many of its own gets no
+/// more until some are over.
+const UNDER_WAY: u32 = 512;
+const UNDER_WAY_PER_APP: u32 = 32;
+/// How long a report waits for others to go with it.
+const REPORT_PAUSE: Duration = Duration::from_millis(20);
 /// How long a worker may hold a delivery beyond the one call that it makes.
 const LEASE_MARGIN: Duration = Duration::from_secs(15);
 /// The largest answer that is read of a merchant; nothing in it matters but its status.
@@ -49,19 +59,58 @@ impl Payments {
     }
 
     async fn deliver_now(&self) -> Result<usize, PaymentError> {
-        let lease = self.catalog().timing.notice + LEASE_MARGIN;
-        let due = self.store().take_due_deliveries(self.now(), lease, BATCH, BATCH_PER_APP).await?;
+        let catalog = self.catalog();
+        let under_way = self.notices_under_way();
+        let (room, busy) = (under_way.room(UNDER_WAY).min(BATCH), under_way.busy(UNDER_WAY_PER_APP));
+        if room == 0 {
+            return Ok(0);
+        }
+        let lease = catalog.timing.notice + LEASE_MARGIN;
+        let store = self.store();
+        let due = store.take_due_deliveries(self.now(), lease, room, BATCH_PER_APP, &busy).await?;
         let count = due.len();
         if count == 0 {
             return Ok(0);
         }
         crate::crash_point!("notice.after_take");
-        let catalog = self.catalog();
-        let reports = futures_util::future::join_all(due.iter().map(|due| self.tell(&catalog, due))).await;
-        crate::crash_point!("notice.after_send");
-        self.store().report_deliveries(reports).await?;
-        crate::crash_point!("notice.after_report");
+        let mut calls: FuturesUnordered<_> =
+            due.into_iter().map(|due| self.begin_telling(&catalog, due)).collect();
+        while let Some(first) = calls.next().await {
+            let reports = self.gather(first, &mut calls).await;
+            crate::crash_point!("notice.after_send");
+            self.store().report_deliveries(reports).await?;
+            crate::crash_point!("notice.after_report");
+        }
         Ok(count)
+    }
+
+    /// Makes one call, in a task of its own: what is done with another's answer takes none of its time.
+    fn begin_telling(
+        &self,
+        catalog: &Arc<Catalog>,
+        due: DueDelivery,
+    ) -> impl Future<Output = Option<DeliveryReport>> {
+        let aboard = self.notices_under_way().begin(due.event.app.clone());
+        let (this, catalog) = (self.clone(), catalog.clone());
+        self.spawn(async move {
+            let report = this.tell(&catalog, &due).await;
+            drop(aboard);
+            report
+        })
+    }
+
+    /// The report at hand, with those that come a moment later.
+    async fn gather(
+        &self,
+        first: Option<DeliveryReport>,
+        calls: &mut (impl Stream<Item = Option<DeliveryReport>> + Unpin),
+    ) -> Vec<DeliveryReport> {
+        let mut reports: Vec<_> = first.into_iter().collect();
+        let mut pause = self.clock().sleep(REPORT_PAUSE);
+        while let Either::Left((Some(more), _)) = select(calls.next(), &mut pause).await {
+            reports.extend(more);
+        }
+        reports
     }
 
     async fn tell(&self, catalog: &Catalog, due: &DueDelivery) -> DeliveryReport {

@@ -32,6 +32,7 @@ use crate::catalog::{Catalog, CatalogHandle, ChannelEntry};
 use crate::channel::MethodSpec;
 use crate::clock::{Clock, Timestamp};
 use crate::error::PaymentError;
+use crate::flight::Flight;
 use crate::ids::{AppId, ChannelId, OrderNo, PaymentId, RequestId};
 use crate::payment::{Attempt, Payment};
 use crate::random::Rng;
@@ -74,6 +75,10 @@ struct Inner {
     running_keys: Mutex<RunningKeys>,
     /// The ledger's own, once it was asked for.
     digest_key: OnceLock<DigestKey>,
+    /// Notices under way in this process.
+    notices: Arc<Flight<AppId>>,
+    /// Looks at attempts under way in this process.
+    looks: Arc<Flight<ChannelId>>,
 }
 
 /// The `Idempotency-Key`s whose requests are running in this process.
@@ -105,6 +110,8 @@ impl Payments {
             canceling: Mutex::default(),
             running_keys: Mutex::default(),
             digest_key: OnceLock::new(),
+            notices: Arc::default(),
+            looks: Arc::default(),
         }))
     }
 
@@ -154,6 +161,14 @@ impl Payments {
 
     pub(crate) fn ports(&self) -> &Ports {
         &self.0.ports
+    }
+
+    pub(crate) fn notices_under_way(&self) -> &Arc<Flight<AppId>> {
+        &self.0.notices
+    }
+
+    pub(crate) fn looks_under_way(&self) -> &Arc<Flight<ChannelId>> {
+        &self.0.looks
     }
 
     /// Time, for what a front waits and measures.

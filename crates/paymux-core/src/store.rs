@@ -329,12 +329,14 @@ pub trait PaymentLedger: Send + Sync + 'static {
     async fn keep_callback(&self, row: CallbackRow, ring: Ring) -> Result<(), StoreError>;
 
     /// Takes attempts whose `check_at` has come, earliest first: raises their fencing number and
-    /// moves `check_at` to `now + lease`, so that nobody else takes them meanwhile.
+    /// moves `check_at` to `now + lease`, so that nobody else takes them meanwhile. Passes over the
+    /// channels that are `busy`.
     async fn take_due_attempts(
         &self,
         now: Timestamp,
         lease: Duration,
         limit: u32,
+        busy: &[ChannelId],
     ) -> Result<Vec<DueAttempt>, StoreError>;
 
     /// Claims a key for what was asked with it, if nobody has. Claims whose time is over count no

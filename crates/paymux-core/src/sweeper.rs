@@ -15,6 +15,10 @@ use crate::store::DueAttempt;
 
 /// How many attempts one round takes.
 const BATCH: u32 = 32;
+/// How many looks are under way at once in one process. A channel that has so many of its own gets no more
+/// until some are over: a provider that hangs holds up no look at another's attempts.
+const UNDER_WAY: u32 = 512;
+const UNDER_WAY_PER_CHANNEL: u32 = 64;
 /// How many calls one look makes at the most: ask, close, ask again.
 const CALLS: u32 = 3;
 /// How long past its call's deadline an unknown outcome is only asked about.
@@ -37,10 +41,18 @@ impl Payments {
     }
 
     async fn sweep_attempts(&self) -> Result<usize, PaymentError> {
-        let due = self.store().take_due_attempts(self.now(), lease(&self.catalog()), BATCH).await?;
+        let under_way = self.looks_under_way();
+        let (room, busy) = (under_way.room(UNDER_WAY).min(BATCH), under_way.busy(UNDER_WAY_PER_CHANNEL));
+        if room == 0 {
+            return Ok(0);
+        }
+        let lease = lease(&self.catalog());
+        let due = self.store().take_due_attempts(self.now(), lease, room, &busy).await?;
         let count = due.len();
         let work = due.into_iter().map(|due| async move {
             let (payment, attempt) = (due.payment.id, due.attempt);
+            let channel = due.payment.attempt(attempt).map(|attempt| attempt.channel.clone());
+            let _aboard = channel.map(|channel| self.looks_under_way().begin(channel));
             if let Err(error) = self.look_at(due).await {
                 tracing::warn!(%payment, %attempt, %error, "a look at an attempt failed; it will be looked at again");
             }

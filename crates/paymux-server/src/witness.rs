@@ -134,8 +134,9 @@ impl PaymentLedger for Witnessed {
         now: Timestamp,
         lease: Duration,
         limit: u32,
+        busy: &[ChannelId],
     ) -> Result<Vec<DueAttempt>, StoreError> {
-        self.store.take_due_attempts(now, lease, limit).await
+        self.store.take_due_attempts(now, lease, limit, busy).await
     }
 
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
@@ -241,8 +242,9 @@ impl Outbox for Witnessed {
         lease: Duration,
         limit: u32,
         per_app: u32,
+        busy: &[AppId],
     ) -> Result<Vec<DueDelivery>, StoreError> {
-        self.store.take_due_deliveries(now, lease, limit, per_app).await
+        self.store.take_due_deliveries(now, lease, limit, per_app, busy).await
     }
 
     async fn report_deliveries(&self, reports: Vec<DeliveryReport>) -> Result<(), StoreError> {

@@ -13,8 +13,9 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 /// How many rounds of one worker run at once. A round lasts as long as its slowest call, and others must
-/// not wait for that: leases see to it that no two rounds take the same.
-const ROUNDS_MAX: usize = 8;
+/// not wait for that: leases see to it that no two rounds take the same. So many that it is core which
+/// says how much is under way, in all and for one endpoint or provider.
+const ROUNDS_MAX: usize = 512;
 /// How long after an idle round the next look for notices comes. One that was made in this process wakes
 /// the worker; this finds repeats, and what other nodes left.
 const NOTICE_PAUSE: Duration = Duration::from_millis(200);
@@ -137,7 +138,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_round_that_lasts_holds_no_other_up_and_they_are_few() {
-        let looks = begun(SECOND * 60, SECOND, |_| (SECOND * 600, 0)).await;
+        let looks = begun(SECOND * 600, SECOND, |_| (SECOND * 6000, 0)).await;
         assert_eq!(looks, ROUNDS_MAX);
     }
 

@@ -105,6 +105,7 @@ struct Steps {
     closed: BTreeSet<String>,
     orders: Vec<Order>,
     asked: u32,
+    hangs: bool,
     canceled: u32,
     outgoes: VecDeque<Outgo>,
     outgo_queries: VecDeque<Result<OutflowAnswer, ChannelError>>,
@@ -207,6 +208,11 @@ impl ScriptedChannel {
     /// The next query answers this; without a script: open, or closed once a close was confirmed.
     pub fn on_query(&self, answer: Result<QueryAnswer, ChannelError>) {
         self.steps().queries.push_back(answer);
+    }
+
+    /// From now on no query is answered.
+    pub fn hang(&self) {
+        self.steps().hangs = true;
     }
 
     /// The next cancel answers this; without a script: closed.
@@ -409,11 +415,18 @@ impl Channel for ScriptedChannel {
     }
 
     async fn query(&self, _cx: &Cx<'_>, order: &OrderRef) -> Result<QueryAnswer, ChannelError> {
-        let mut steps = self.steps();
-        steps.asked += 1;
-        let is_closed = steps.closed.contains(order.number.as_str());
-        let known = if is_closed { QueryAnswer::Closed } else { QueryAnswer::Open };
-        steps.queries.pop_front().unwrap_or(Ok(known))
+        let answer = {
+            let mut steps = self.steps();
+            steps.asked += 1;
+            let is_closed = steps.closed.contains(order.number.as_str());
+            let known = if is_closed { QueryAnswer::Closed } else { QueryAnswer::Open };
+            let scripted = steps.queries.pop_front().unwrap_or(Ok(known));
+            (!steps.hangs).then_some(scripted)
+        };
+        match answer {
+            Some(answer) => answer,
+            None => std::future::pending().await,
+        }
     }
 
     async fn cancel(&self, _cx: &Cx<'_>, order: &OrderRef) -> Result<CancelAnswer, ChannelError> {

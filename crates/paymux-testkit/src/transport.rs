@@ -1,11 +1,15 @@
 //! A transport that answers what a test says, and notes what was sent.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use paymux_core::transport::{Destination, Outgoing, Transport, Undelivered};
+use paymux_core::transport::{Destination, NoAnswer, Outgoing, Transport, Undelivered};
 use paymux_core::wire::{Endpoint, WireResponse};
+
+/// How long a call to a host that hangs lasts.
+const HANGS: Duration = Duration::from_secs(15);
 
 /// Answers in the order of its script, and `200` without a body when the script is over.
 #[derive(Debug, Default)]
@@ -15,6 +19,7 @@ pub struct ScriptedTransport(Mutex<Tape>);
 struct Tape {
     answers: VecDeque<Result<WireResponse, Undelivered>>,
     sent: Vec<Outgoing>,
+    hanging: BTreeSet<String>,
 }
 
 impl ScriptedTransport {
@@ -26,6 +31,11 @@ impl ScriptedTransport {
     /// The next call ends like this.
     pub fn answer(&self, answer: Result<WireResponse, Undelivered>) {
         self.tape().answers.push_back(answer);
+    }
+
+    /// From now on that host takes calls and answers none.
+    pub fn hang(&self, host: &str) {
+        self.tape().hanging.insert(host.to_owned());
     }
 
     /// Every call so far.
@@ -54,8 +64,18 @@ impl Transport for ScriptedTransport {
     }
 
     async fn send(&self, call: Outgoing) -> Result<WireResponse, Undelivered> {
-        let mut tape = self.tape();
-        tape.sent.push(call);
-        tape.answers.pop_front().unwrap_or_else(|| Ok(WireResponse::ok("text/plain", "")))
+        let answer = {
+            let mut tape = self.tape();
+            let hangs = tape.hanging.contains(call.endpoint.host());
+            tape.sent.push(call);
+            if hangs { None } else { Some(tape.answers.pop_front()) }
+        };
+        match answer {
+            Some(answer) => answer.unwrap_or_else(|| Ok(WireResponse::ok("text/plain", ""))),
+            None => {
+                tokio::time::sleep(HANGS).await;
+                Err(Undelivered::NoAnswer(NoAnswer::TimedOut))
+            }
+        }
     }
 }

@@ -104,13 +104,15 @@ pub enum Redelivery {
 #[async_trait]
 pub trait Outbox: Send + Sync + 'static {
     /// Takes deliveries whose time has come, earliest first, at most `per_app` of one app so that
-    /// a dead endpoint holds nobody else up. Passes over endpoints that are gone.
+    /// a dead endpoint holds nobody else up. Passes over endpoints that are gone, and apps that are
+    /// `busy`.
     async fn take_due_deliveries(
         &self,
         now: Timestamp,
         lease: Duration,
         limit: u32,
         per_app: u32,
+        busy: &[AppId],
     ) -> Result<Vec<DueDelivery>, StoreError>;
 
     /// Notes how deliveries went. Those whose fencing number has moved on are passed over.

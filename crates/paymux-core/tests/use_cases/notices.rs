@@ -118,9 +118,67 @@ async fn a_crashed_worker_loses_no_notice() {
     // Taken and never reported: the lease runs out and somebody else tells it.
     use paymux_core::store::Outbox as _;
     let now = world.clock.now();
-    let taken = world.store.take_due_deliveries(now, Duration::from_secs(90), 10, 10).await.unwrap();
+    let taken = world.store.take_due_deliveries(now, Duration::from_secs(90), 10, 10, &[]).await.unwrap();
     assert_eq!(taken.len(), 1);
     assert_eq!(world.payments.deliver().await.unwrap(), 0);
     world.clock.advance(Duration::from_secs(91)).await;
     assert_eq!(world.payments.deliver().await.unwrap(), 1);
+}
+
+/// What one dead endpoint has due takes few of the places, however many rounds there are, and another app
+/// is told at once.
+#[tokio::test(start_paused = true)]
+async fn a_dead_endpoint_with_a_backlog_keeps_few_calls_under_way() {
+    const ROUNDS: usize = 40;
+    let world = World::new();
+    world.transport.hang("shop.example");
+    for place in 0..240 {
+        paid_payment(&world, json!({"order_no": format!("A{place}")})).await;
+    }
+    for _ in 0..ROUNDS {
+        let payments = world.payments.clone();
+        tokio::spawn(async move { payments.deliver().await });
+        world.clock.advance(Duration::from_millis(200)).await;
+    }
+    let hanging = world.transport.notices().len();
+    assert!((16..=48).contains(&hanging), "{hanging} calls to one endpoint at once");
+    paid_payment(&world, json!({"order_no": "B1", "notify_url": "https://live.example/"})).await;
+    world.clock.advance(Duration::from_secs(15)).await;
+    assert!(world.payments.deliver().await.unwrap() > 0, "what is over makes room");
+}
+
+/// What has its answer is reported while another call of its round hangs.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_hangs_keeps_no_report_of_another_back() {
+    use paymux_core::store::{DeliveryState, EventFilter, Outbox};
+    let world = World::new();
+    world.transport.hang("dead.example");
+    paid_payment(&world, json!({"order_no": "A1", "notify_url": "https://dead.example/"})).await;
+    paid_payment(&world, json!({"order_no": "A2"})).await;
+    let payments = world.payments.clone();
+    tokio::spawn(async move { payments.deliver().await });
+    world.clock.advance(Duration::from_secs(1)).await;
+    let filter = EventFilter { app: crate::world::app(), subject: None, after: None, limit: 9 };
+    let events = Outbox::events(world.store.as_ref(), &filter).await.unwrap();
+    let states: Vec<_> = events.iter().map(|event| event.state).collect();
+    assert_eq!(states, [Some(DeliveryState::Pending), Some(DeliveryState::Delivered)]);
+}
+
+/// A provider that answers no query holds up no look at another's attempts.
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_hangs_keeps_few_looks_under_way() {
+    let world = World::new();
+    for place in 0..400 {
+        world.created(json!({"order_no": format!("A{place}"), "channel": "a"})).await;
+    }
+    world.created(json!({"order_no": "B1", "channel": "b"})).await;
+    world.a.hang();
+    world.clock.advance(Duration::from_secs(6)).await;
+    for _ in 0..5 {
+        let payments = world.payments.clone();
+        tokio::spawn(async move { payments.sweep().await });
+        world.clock.advance(Duration::from_secs(1)).await;
+    }
+    assert_eq!(world.b.asked(), 1);
+    assert!((64..=96).contains(&world.a.asked()), "{}", world.a.asked());
 }

@@ -172,7 +172,7 @@ fn types(page: &Value) -> Vec<String> {
 /// What is due now was tried, and went so.
 async fn report(world: &World, outcome: DeliveryOutcome) {
     let now = world.store.events().last().unwrap().created_at.plus(Duration::from_secs(1));
-    let due = world.store.take_due_deliveries(now, Duration::from_mins(1), 10, 10).await.unwrap();
+    let due = world.store.take_due_deliveries(now, Duration::from_mins(1), 10, 10, &[]).await.unwrap();
     let detail = "status 500".to_owned();
     let told = |due: paymux_core::store::DueDelivery| DeliveryReport {
         event: due.event.id,

@@ -21,8 +21,9 @@ impl Outbox for Ledger {
         lease: Duration,
         limit: u32,
         per_app: u32,
+        busy: &[AppId],
     ) -> Result<Vec<DueDelivery>, StoreError> {
-        self.write(TakeDeliveries { now, lease, limit, per_app }).await
+        self.write(TakeDeliveries { now, lease, limit, per_app, busy: busy.to_vec() }).await
     }
 
     async fn report_deliveries(&self, reports: Vec<DeliveryReport>) -> Result<(), StoreError> {

@@ -93,8 +93,9 @@ impl PaymentLedger for Ledger {
         now: Timestamp,
         lease: Duration,
         limit: u32,
+        busy: &[ChannelId],
     ) -> Result<Vec<DueAttempt>, StoreError> {
-        self.write(TakeAttempts { now, lease, limit }).await
+        self.write(TakeAttempts { now, lease, limit, busy: busy.to_vec() }).await
     }
 
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {

@@ -7,6 +7,7 @@
 mod m0001_spine;
 mod m0002_money;
 mod m0003_crossing;
+mod m0004_fair;
 mod m0005_sending;
 
 use sea_orm::{ConnectionTrait, SqliteTransactionMode, TransactionOptions};
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_spine::Spine),
             Box::new(m0002_money::Money),
             Box::new(m0003_crossing::Crossing),
+            Box::new(m0004_fair::FairShares),
             Box::new(m0005_sending::Sending),
         ]
     }

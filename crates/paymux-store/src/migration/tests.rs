@@ -99,7 +99,7 @@ async fn check(url: &str) {
     refund.id = fixtures.id(paymux_core::RefundId::make);
     refund.number = "other".to_owned();
     assert!(matches!(ledger.open_refund(refund).await, Ok(RefundOpened::TooLarge)));
-    let due = ledger.take_due_deliveries(fixtures.now(), Duration::from_secs(1), 9, 9).await.unwrap();
+    let due = ledger.take_due_deliveries(fixtures.now(), Duration::from_secs(1), 9, 9, &[]).await.unwrap();
     assert_eq!(due.iter().map(|due| (due.event.sequence, due.fence)).collect::<Vec<_>>(), [(2, 4)]);
     ledger.close().await;
 }

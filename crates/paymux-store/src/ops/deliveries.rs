@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use paymux_core::clock::Timestamp;
+use paymux_core::ids::AppId;
 use paymux_core::store::{DeliveryOutcome, DeliveryReport, DueDelivery};
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult};
 use serde::Serialize;
 
-use super::{Guard, Work, among};
+use super::fair::Fair;
+use super::{Guard, Work, among, as_json};
 use crate::entity::events;
 use crate::fault::Fault;
 use crate::rows::{self, Cells, names};
@@ -21,40 +23,26 @@ pub(crate) struct TakeDeliveries {
     pub(crate) lease: Duration,
     pub(crate) limit: u32,
     pub(crate) per_app: u32,
+    pub(crate) busy: Vec<AppId>,
 }
 
-/// Every app that has something pending, found by one step on the index each, so that the backlog
-/// of one app costs nothing when others are looked at.
-const APPS: &str = "WITH RECURSIVE apps(app) AS (\
-    SELECT min(app) FROM deliveries WHERE state = 'pending' \
-    UNION ALL \
-    SELECT (SELECT min(d.app) FROM deliveries d WHERE d.state = 'pending' AND d.app > apps.app) \
-    FROM apps WHERE apps.app IS NOT NULL) ";
-
-/// The first `$2` of each app that are due at `$1`.
-const OF_APP: &str = "FROM deliveries x WHERE x.app = apps.app AND x.state = 'pending' AND x.next_at <= $1 \
-    ORDER BY x.next_at, x.event LIMIT $2";
+/// Pending deliveries, some of each app.
+const PENDING: Fair =
+    Fair { table: "deliveries", group: "app", id: "event", at: "next_at", waits: "{x}.state = 'pending'" };
 
 /// Whether the endpoint of an event is gone.
 const IS_GONE: &str = "EXISTS (SELECT 1 FROM endpoints n WHERE n.app = e.app AND n.url = e.url)";
 
-/// The same search twice: SQLite has no `LATERAL`, and PostgreSQL would try every pair of an
-/// app and a delivery for the other way of saying it.
+/// For PostgreSQL and for SQLite.
 static TAKE: LazyLock<[String; 2]> = LazyLock::new(|| {
     let columns = rows::columns::<events::Column>("e.");
-    let tail = "ORDER BY d.next_at, d.event LIMIT $3";
-    [
+    [DbBackend::Postgres, DbBackend::Sqlite].map(|backend| {
+        let (groups, from) = (PENDING.groups(), PENDING.from(backend, "$2", "$4"));
         format!(
-            "{APPS}SELECT {columns}, d.tries, d.fence, {IS_GONE} FROM apps \
-             CROSS JOIN LATERAL (SELECT x.event, x.next_at, x.tries, x.fence {OF_APP} FOR NO KEY UPDATE SKIP LOCKED) d \
-             JOIN events e ON e.id = d.event {tail}"
-        ),
-        format!(
-            "{APPS}SELECT {columns}, d.tries, d.fence, {IS_GONE} FROM apps \
-             JOIN deliveries d ON d.event IN (SELECT x.event {OF_APP}) \
-             JOIN events e ON e.id = d.event {tail}"
-        ),
-    ]
+            "{groups}SELECT {columns}, d.tries, d.fence, {IS_GONE} {from} \
+             JOIN events e ON e.id = d.event ORDER BY d.next_at, d.event LIMIT $3"
+        )
+    })
 });
 
 #[async_trait]
@@ -133,6 +121,7 @@ impl TakeDeliveries {
         let mut sql = Sql::new(db.get_database_backend());
         sql.push(if db.get_database_backend() == DbBackend::Postgres { postgres } else { sqlite });
         sql.hold(self.now.ms()).hold(i64::from(self.per_app)).hold(i64::from(self.limit));
+        sql.hold(as_json(&self.busy)?);
         sql.rows(db).await?.iter().map(read_found).collect()
     }
 
@@ -149,7 +138,7 @@ impl TakeDeliveries {
 
     async fn take<C: ConnectionTrait>(&self, db: &C, due: &[DueDelivery]) -> Result<(), Fault> {
         let ids: Vec<_> = due.iter().map(|delivery| delivery.event.id).collect();
-        let list = serde_json::to_string(&ids).map_err(|_| Fault::Corrupt("ids do not fit into JSON"))?;
+        let list = as_json(&ids)?;
         let mut sql = Sql::new(db.get_database_backend());
         sql.push("UPDATE deliveries SET fence = fence + 1, next_at = ").bind(self.now.plus(self.lease).ms());
         let among = among(db.get_database_backend(), "event", "$2");
@@ -226,8 +215,7 @@ impl Work for Report {
     /// On SQLite the endpoints come first, while the fencing numbers still tell which reports count.
     async fn run<C: ConnectionTrait>(&self, db: &C) -> Result<(), Fault> {
         let lines = self.lines();
-        let list =
-            serde_json::to_string(&lines).map_err(|_| Fault::Corrupt("reports do not fit into JSON"))?;
+        let list = as_json(&lines)?;
         let backend = db.get_database_backend();
         let mut sql = Sql::new(backend);
         if backend == DbBackend::Postgres {

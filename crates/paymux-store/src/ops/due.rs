@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use paymux_core::clock::Timestamp;
-use paymux_core::ids::{AttemptId, PaymentId};
+use paymux_core::ids::{AttemptId, ChannelId, PaymentId};
 use paymux_core::store::DueAttempt;
 use sea_orm::ConnectionTrait;
 
-use super::{Guard, Work, among, read};
+use super::fair::Fair;
+use super::{Guard, Work, among, as_json, read};
 use crate::fault::Fault;
 use crate::rows::Cells;
 use crate::script::Sql;
@@ -17,7 +18,12 @@ pub(crate) struct TakeAttempts {
     pub(crate) now: Timestamp,
     pub(crate) lease: Duration,
     pub(crate) limit: u32,
+    pub(crate) busy: Vec<ChannelId>,
 }
+
+/// Attempts that are looked at once more, some of each channel.
+const DUE: Fair =
+    Fair { table: "attempts", group: "channel", id: "id", at: "check_at", waits: "{x}.check_at IS NOT NULL" };
 
 #[async_trait]
 impl Work for TakeAttempts {
@@ -48,18 +54,18 @@ impl Work for TakeAttempts {
 
 impl TakeAttempts {
     async fn find<C: ConnectionTrait>(&self, db: &C) -> Result<Vec<(AttemptId, PaymentId)>, Fault> {
-        let mut sql = Sql::new(db.get_database_backend());
-        sql.push("SELECT id, payment FROM attempts WHERE check_at IS NOT NULL AND check_at <= ")
-            .bind(self.now.ms());
-        sql.push(" ORDER BY check_at, id LIMIT ").bind(i64::from(self.limit));
-        sql.push(read::for_update(db.get_database_backend()));
+        let backend = db.get_database_backend();
+        let mut sql = Sql::new(backend);
+        sql.push(&DUE.groups()).push("SELECT d.id, d.payment ").push(&DUE.from(backend, "$2", "$3"));
+        sql.push(" ORDER BY d.check_at, d.id LIMIT $2");
+        sql.hold(self.now.ms()).hold(i64::from(self.limit)).hold(as_json(&self.busy)?);
         let found = sql.rows(db).await?;
         found.iter().map(Cells::new).map(|mut cells| Ok((cells.parsed()?, cells.parsed()?))).collect()
     }
 
     async fn take<C: ConnectionTrait>(&self, db: &C, due: &[(AttemptId, PaymentId)]) -> Result<(), Fault> {
         let ids: Vec<AttemptId> = due.iter().map(|(attempt, _)| *attempt).collect();
-        let list = serde_json::to_string(&ids).map_err(|_| Fault::Corrupt("ids do not fit into JSON"))?;
+        let list = as_json(&ids)?;
         let mut sql = Sql::new(db.get_database_backend());
         sql.push("UPDATE attempts SET fence = fence + 1, check_at = ").bind(self.now.plus(self.lease).ms());
         let among = among(db.get_database_backend(), "id", "$2");

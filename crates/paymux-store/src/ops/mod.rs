@@ -11,6 +11,7 @@ pub(crate) mod deliveries;
 pub(crate) mod desk;
 pub(crate) mod due;
 pub(crate) mod events;
+mod fair;
 pub(crate) mod open;
 pub(crate) mod outflows;
 pub(crate) mod ping;
@@ -26,6 +27,7 @@ mod plans;
 use async_trait::async_trait;
 use paymux_core::store::StoreError;
 use sea_orm::{ConnectionTrait, DbBackend};
+use serde::Serialize;
 
 use crate::fault::{Constraint, Fault};
 
@@ -71,4 +73,9 @@ pub(crate) fn among(backend: DbBackend, column: &str, placeholder: &str) -> Stri
         }
         _ => format!("{column} IN (SELECT value FROM json_each({placeholder}))"),
     }
+}
+
+/// Names or ids as a JSON list, for [`among`].
+pub(crate) fn as_json<T: Serialize>(list: &[T]) -> Result<String, Fault> {
+    serde_json::to_string(list).map_err(|_| Fault::Corrupt("a list does not fit into JSON"))
 }

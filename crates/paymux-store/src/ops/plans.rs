@@ -102,7 +102,7 @@ const SEED: [&str; 12] = [
     "INSERT INTO decisions SELECT 'att_' || {id}, decision FROM decisions CROSS JOIN {numbers}",
     "INSERT INTO callbacks SELECT 'cbk_' || {id}, 'main' || (n % 20), received_at - 200001 + n, verb, path, query, \
      headers, body, size, CASE n % 1000 WHEN 1 THEN 'orphan' WHEN 2 THEN 'duplicate' ELSE 'applied' END, \
-     'seed' || n, 'pay_' || {id}, detail, NULL FROM callbacks CROSS JOIN {numbers}",
+     'seed' || n, 'pay_' || {id}, detail, NULL, 1, 0 FROM callbacks CROSS JOIN {numbers}",
     "INSERT INTO events SELECT 'evt_' || {id}, 'app' || (n % 50), 'pay_' || {id}, kind, sequence, \
      created_at - 200001 + n, body, 'https://' || (n % 50) || '.example/', NULL FROM events CROSS JOIN {numbers}",
     "INSERT INTO deliveries SELECT 'evt_' || {id}, 'app' || (n % 50), \
@@ -197,7 +197,8 @@ async fn plans(db: &DatabaseConnection) -> Vec<String> {
         assert_eq!(Claiming { claim, tidy }.run(&db).await.unwrap(), want);
     }
     let row = fixtures.callback(CallbackVerdict::Forged);
-    KeepCallback { row, ring: Ring { rows: 9, bytes: 999 } }.run(&db).await.unwrap();
+    let ring = Ring { rows: 9, bytes: 999 };
+    KeepCallback { row, ring }.run(&db).await.unwrap();
     db.plans.into_inner().unwrap()
 }
 
@@ -313,7 +314,8 @@ async fn desk(db: &Explained<'_>, fixtures: &Fixtures, first: &Payment) {
 
 async fn takes(db: &Explained<'_>) {
     let (now, lease) = (Timestamp::from_ms(150_000), Duration::from_secs(9));
-    assert_eq!(TakeAttempts { now, lease, limit: 50 }.run(db).await.unwrap().len(), 50);
+    let busy = paymux_testkit::fixtures::channel("elsewhere");
+    assert_eq!(TakeAttempts { now, lease, limit: 50, busy: vec![busy] }.run(db).await.unwrap().len(), 50);
     assert_eq!(TakeOutflows::<Refund>::new(now, lease, 50).run(db).await.unwrap().len(), 50);
     assert_eq!(TakeOutflows::<Transfer>::new(now, lease, 50).run(db).await.unwrap().len(), 50);
 }
@@ -321,7 +323,8 @@ async fn takes(db: &Explained<'_>) {
 /// Takes, reports that one endpoint is gone, parks what else goes there, and asks for it again.
 async fn outbox(db: &Explained<'_>, fixtures: &Fixtures) {
     let (now, lease) = (Timestamp::from_ms(150_000), Duration::from_secs(9));
-    let take = TakeDeliveries { now, lease, limit: 50, per_app: 5 };
+    let busy = paymux_core::AppId::new("app48").unwrap();
+    let take = TakeDeliveries { now, lease, limit: 50, per_app: 5, busy: vec![busy] };
     let due = take.run(db).await.unwrap();
     assert_eq!(due.len(), 5, "of those whose number is even and every fiftieth");
     let report = |due: &DueDelivery| DeliveryReport {
@@ -393,9 +396,9 @@ async fn sqlite_reads_no_table_from_end_to_end() {
     }
 }
 
-/// Names in the statements that are no tables: lists of ids, of reports and of apps, and rows of
+/// Names in the statements that are no tables: lists of ids, of reports and of groups, and rows of
 /// constants.
-const MADE: [&str; 5] = ["json_each", "apps", "r", "CONSTANT", "ranked"];
+const MADE: [&str; 5] = ["json_each", "all_groups", "r", "CONSTANT", "ranked"];
 
 const TABLES: [&str; 12] = [
     "payments",

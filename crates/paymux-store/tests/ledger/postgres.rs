@@ -74,8 +74,8 @@ async fn two_nodes_share_one_truth() {
     let lease = Duration::from_secs(9);
     let now = fixtures.now();
     let (first, second) = tokio::join!(
-        one.take_due_deliveries(now, lease, 99, 99),
-        two.take_due_deliveries(now, lease, 99, 99)
+        one.take_due_deliveries(now, lease, 99, 99, &[]),
+        two.take_due_deliveries(now, lease, 99, 99, &[])
     );
     assert_eq!(first.unwrap().len() + second.unwrap().len(), 20);
 }
@@ -92,7 +92,7 @@ async fn dropped_callers_leave_no_open_transaction() {
     let now = fixtures.now().plus(Duration::from_mins(1));
     for turns in 0..200 {
         let ledger = ledger.clone();
-        let call = tokio::spawn(async move { ledger.take_due_attempts(now, Duration::ZERO, 3).await });
+        let call = tokio::spawn(async move { ledger.take_due_attempts(now, Duration::ZERO, 3, &[]).await });
         for _ in 0..turns % 40 {
             tokio::task::yield_now().await;
         }
@@ -109,7 +109,7 @@ async fn dropped_callers_leave_no_open_transaction() {
     .unwrap();
     assert_eq!(open, (0,));
     let again = place.open().await;
-    assert_eq!(again.take_due_attempts(now, Duration::ZERO, 99).await.unwrap().len(), 20);
+    assert_eq!(again.take_due_attempts(now, Duration::ZERO, 99, &[]).await.unwrap().len(), 20);
 }
 
 /// Ends every connection to the database but the tool's own.

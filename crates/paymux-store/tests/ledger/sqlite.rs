@@ -235,7 +235,7 @@ async fn reopening_finds_everything() {
 
     let ledger = place.open().await;
     assert_eq!(ledger.payment(first.id).await, Ok(Some(change.payment.clone())));
-    let due = ledger.take_due_deliveries(fixtures.now(), std::time::Duration::ZERO, 9, 9).await.unwrap();
+    let due = ledger.take_due_deliveries(fixtures.now(), std::time::Duration::ZERO, 9, 9, &[]).await.unwrap();
     assert_eq!(due.iter().map(|due| due.event.clone()).collect::<Vec<_>>(), change.events);
     let mut again = change_of(&change.payment);
     again.callback = Some(fixtures.applied(&first, "key"));

@@ -108,8 +108,9 @@ impl Outbox for MemoryStore {
         lease: Duration,
         limit: u32,
         per_app: u32,
+        busy: &[AppId],
     ) -> Result<Vec<DueDelivery>, StoreError> {
-        Ok(self.books()?.take_due_deliveries(now, lease, limit, per_app))
+        Ok(self.books()?.take_due_deliveries(now, lease, limit, per_app, busy))
     }
 
     async fn report_deliveries(&self, reports: Vec<DeliveryReport>) -> Result<(), StoreError> {
@@ -133,9 +134,10 @@ impl Books {
         lease: Duration,
         limit: u32,
         per_app: u32,
+        busy: &[AppId],
     ) -> Vec<DueDelivery> {
         let mut taken = Vec::new();
-        for id in self.due(now, limit, per_app) {
+        for id in self.due(now, limit, per_app, busy) {
             self.edit(id, |delivery| {
                 delivery.fence += 1;
                 delivery.next_at = now.plus(lease);
@@ -151,10 +153,10 @@ impl Books {
         taken
     }
 
-    fn due(&self, now: Timestamp, limit: u32, per_app: u32) -> Vec<EventId> {
+    fn due(&self, now: Timestamp, limit: u32, per_app: u32, busy: &[AppId]) -> Vec<EventId> {
         let mut of_app: BTreeMap<&AppId, u32> = BTreeMap::new();
         let due = self.due_deliveries.by(now).filter_map(|id| self.events.get(&id));
-        let chosen = due.filter(|event| !self.is_gone(event)).filter(|event| {
+        let chosen = due.filter(|event| !busy.contains(&event.app) && !self.is_gone(event)).filter(|event| {
             let count = of_app.entry(&event.app).or_default();
             *count += 1;
             *count <= per_app

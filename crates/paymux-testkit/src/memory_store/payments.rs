@@ -64,8 +64,9 @@ impl PaymentLedger for MemoryStore {
         now: Timestamp,
         lease: Duration,
         limit: u32,
+        busy: &[ChannelId],
     ) -> Result<Vec<DueAttempt>, StoreError> {
-        Ok(self.books()?.take_due_attempts(now, lease, limit))
+        Ok(self.books()?.take_due_attempts(now, lease, limit, busy))
     }
 
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
@@ -152,8 +153,18 @@ impl Books {
         payments.filter(|payment| matches(payment, filter)).take(places(filter.limit)).cloned().collect()
     }
 
-    fn take_due_attempts(&mut self, now: Timestamp, lease: Duration, limit: u32) -> Vec<DueAttempt> {
-        let due = self.due_attempts.first(now, limit);
+    fn take_due_attempts(
+        &mut self,
+        now: Timestamp,
+        lease: Duration,
+        limit: u32,
+        busy: &[ChannelId],
+    ) -> Vec<DueAttempt> {
+        let is_free = |id: &AttemptId| {
+            let attempt = self.payment_of(*id).and_then(|payment| payment.attempt(*id));
+            attempt.is_some_and(|attempt| !busy.contains(&attempt.channel))
+        };
+        let due: Vec<_> = self.due_attempts.by(now).filter(is_free).take(places(limit)).collect();
         for id in &due {
             let Some(mut payment) = self.payment_of(*id).cloned() else { continue };
             if let Some(attempt) = payment.attempts.iter_mut().find(|attempt| attempt.id == *id) {

@@ -32,7 +32,7 @@ pub enum StoreCall {
     PaymentByAttempt(AttemptId),
     Payments(PaymentFilter),
     KeepCallback(CallbackRow, Ring),
-    TakeDueAttempts(Timestamp, Duration, u32),
+    TakeDueAttempts(Timestamp, Duration, u32, Vec<ChannelId>),
     Claim(Claim),
     Ping,
     OpenRefund(Refund),
@@ -47,7 +47,7 @@ pub enum StoreCall {
     TransferByNo(AppId, TransferNo),
     TransferByNumber(ChannelId, String),
     TakeDueTransfers(Timestamp, Duration, u32),
-    TakeDueDeliveries(Timestamp, Duration, u32, u32),
+    TakeDueDeliveries(Timestamp, Duration, u32, u32, Vec<AppId>),
     ReportDeliveries(Vec<DeliveryReport>),
     Events(EventFilter),
     Redeliver(AppId, Redelivery, Timestamp),
@@ -176,13 +176,13 @@ impl StoreCall {
             Self::PaymentByAttempt(id) => A::Payment(store.payment_by_attempt(id).await?),
             Self::Payments(filter) => A::Payments(store.payments(&filter).await?),
             Self::KeepCallback(row, ring) => A::Nothing(store.keep_callback(row, ring).await?),
-            Self::TakeDueAttempts(now, lease, limit) => {
-                A::DueAttempts(store.take_due_attempts(now, lease, limit).await?)
+            Self::TakeDueAttempts(now, lease, limit, busy) => {
+                A::DueAttempts(store.take_due_attempts(now, lease, limit, &busy).await?)
             }
             Self::Claim(claim) => A::Claimed(store.claim(claim).await?),
             Self::Ping => A::Nothing(store.ping().await?),
-            Self::TakeDueDeliveries(now, lease, limit, per_app) => {
-                A::DueDeliveries(store.take_due_deliveries(now, lease, limit, per_app).await?)
+            Self::TakeDueDeliveries(now, lease, limit, per_app, busy) => {
+                A::DueDeliveries(store.take_due_deliveries(now, lease, limit, per_app, &busy).await?)
             }
             Self::ReportDeliveries(reports) => A::Nothing(store.report_deliveries(reports).await?),
             Self::Events(filter) => A::Events(store.events(&filter).await?),

@@ -17,7 +17,7 @@ use super::time::{Gate, NodeClock};
 use super::world::World;
 
 /// How many rounds of one worker run at once, as in the service.
-const ROUNDS_MAX: usize = 8;
+const ROUNDS_MAX: usize = 512;
 /// Of rounds that would find nothing, how many are made all the same, in a million: the others only cost time.
 const IDLE_ROUNDS_PPM: u32 = 50_000;
 /// How long a worker rests after a round that found something, in milliseconds.

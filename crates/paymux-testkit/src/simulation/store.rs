@@ -263,8 +263,9 @@ impl PaymentLedger for NodeStore {
         now: Timestamp,
         lease: Duration,
         limit: u32,
+        busy: &[ChannelId],
     ) -> Result<Vec<DueAttempt>, StoreError> {
-        want!(self.ask(C::TakeDueAttempts(now, lease, limit)).await, A::DueAttempts)
+        want!(self.ask(C::TakeDueAttempts(now, lease, limit, busy.to_vec())).await, A::DueAttempts)
     }
 
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
@@ -366,8 +367,12 @@ impl Outbox for NodeStore {
         lease: Duration,
         limit: u32,
         per_app: u32,
+        busy: &[AppId],
     ) -> Result<Vec<DueDelivery>, StoreError> {
-        want!(self.ask(C::TakeDueDeliveries(now, lease, limit, per_app)).await, A::DueDeliveries)
+        want!(
+            self.ask(C::TakeDueDeliveries(now, lease, limit, per_app, busy.to_vec())).await,
+            A::DueDeliveries
+        )
     }
 
     async fn report_deliveries(&self, reports: Vec<DeliveryReport>) -> Result<(), StoreError> {

@@ -106,7 +106,7 @@ pub async fn leaves_attempts_that_it_does_not_touch(subject: &Subject) {
     let fixtures = Fixtures::new(1);
     let seen = subject.opened(fixtures.opening("shop", "A1")).await;
     let far = Timestamp::from_ms(i64::MAX);
-    let taken = subject.store.take_due_attempts(far, std::time::Duration::ZERO, 9).await.unwrap();
+    let taken = subject.store.take_due_attempts(far, std::time::Duration::ZERO, 9, &[]).await.unwrap();
     assert_eq!(taken.len(), 1);
     let stored = subject.done(change_of(&seen)).await;
     assert_eq!(stored.version, seen.version + 1);

@@ -29,7 +29,7 @@ async fn told(subject: &Subject, fixtures: &Fixtures, app: &str, url: Option<&st
 }
 
 async fn take(subject: &Subject, ms: i64, limit: u32, per_app: u32) -> Vec<DueDelivery> {
-    subject.store.take_due_deliveries(Timestamp::from_ms(ms), LEASE, limit, per_app).await.unwrap()
+    subject.store.take_due_deliveries(Timestamp::from_ms(ms), LEASE, limit, per_app, &[]).await.unwrap()
 }
 
 fn ids(taken: &[DueDelivery]) -> Vec<EventId> {

@@ -114,8 +114,12 @@ pub async fn tells_how_deliveries_stand(subject: &Subject) {
         let seen = subject.opened(fixtures.opening("shop", &format!("A{place}"))).await;
         let (_, event) = tell(subject, &fixtures, &seen).await;
         if let Some(outcome) = outcome {
-            let due =
-                subject.store.take_due_deliveries(event.created_at, LEASE, 9, 9).await.unwrap().remove(0);
+            let due = subject
+                .store
+                .take_due_deliveries(event.created_at, LEASE, 9, 9, &[])
+                .await
+                .unwrap()
+                .remove(0);
             let detail = format!("seen {place}");
             let report = DeliveryReport { event: event.id, fence: due.fence, outcome, detail };
             subject.store.report_deliveries(vec![report]).await.unwrap();

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use paymux_core::clock::Timestamp;
-use paymux_core::ids::AttemptId;
+use paymux_core::ids::{AttemptId, ChannelId};
 use paymux_core::payment::{AttemptState, Payment};
 use paymux_core::store::{Applied, DueAttempt};
 
 use super::Subject;
-use crate::fixtures::{Fixtures, add_attempt, change_of, edit_attempt, opening_of};
+use crate::fixtures::{Fixtures, add_attempt, change_of, channel, edit_attempt, opening_of};
 
 const LEASE: Duration = Duration::from_millis(100);
 
@@ -20,7 +20,7 @@ async fn due_at(subject: &Subject, fixtures: &Fixtures, order_no: &str, ms: Opti
 }
 
 async fn take(subject: &Subject, ms: i64, limit: u32) -> Vec<DueAttempt> {
-    subject.store.take_due_attempts(Timestamp::from_ms(ms), LEASE, limit).await.unwrap()
+    subject.store.take_due_attempts(Timestamp::from_ms(ms), LEASE, limit, &[]).await.unwrap()
 }
 
 fn ids(taken: &[DueAttempt]) -> Vec<AttemptId> {
@@ -103,4 +103,22 @@ pub async fn takes_nothing_without_a_time(subject: &Subject) {
     let fixtures = Fixtures::new(1);
     due_at(subject, &fixtures, "A1", None).await;
     assert_eq!(ids(&take(subject, i64::MAX, 9).await), []);
+}
+
+pub async fn passes_over_busy_channels(subject: &Subject) {
+    let fixtures = Fixtures::new(1);
+    for place in 0..3 {
+        due_at(subject, &fixtures, &format!("A{place}"), Some(100)).await;
+    }
+    let mut other = fixtures.payment("shop", "B1");
+    other.attempts[0].channel = channel("other");
+    other.attempts[0].check_at = Some(Timestamp::from_ms(900));
+    let other = subject.opened(opening_of(other)).await.attempts[0].id;
+    let now = Timestamp::from_ms(1000);
+    let take = async |limit, busy: &[ChannelId]| {
+        ids(&subject.store.take_due_attempts(now, LEASE, limit, busy).await.unwrap())
+    };
+    assert_eq!(take(9, &[channel("main"), channel("other")]).await, []);
+    assert_eq!(take(1, &[channel("main")]).await, [other]);
+    assert_eq!(take(9, &[channel("nobody"), channel("other")]).await.len(), 3);
 }

@@ -249,11 +249,12 @@ macro_rules! store_contract {
                 pushes_out_no_verified_one, keeps_channels_apart, refuses_one_of_no_payment;
             leases: takes_the_earliest_first, takes_what_is_due_and_no_more, takes_again_after_the_lease,
                 refuses_an_old_fence_after_a_taking, takes_without_a_new_version,
-                takes_two_attempts_of_one_payment, takes_nothing_without_a_time;
+                takes_two_attempts_of_one_payment, takes_nothing_without_a_time, passes_over_busy_channels;
             outbox: takes_a_new_one_at_once, keeps_events_without_an_address, takes_again_after_the_lease,
                 a_delivered_one_is_over, a_dead_one_is_over, tries_again_when_told,
                 passes_over_old_fences_and_unknown_events, counts_a_report_once,
-                a_dead_endpoint_holds_nobody_up, takes_the_earliest_first, reports_many_at_once;
+                a_dead_endpoint_holds_nobody_up, passes_over_busy_apps, takes_the_earliest_first,
+                reports_many_at_once;
             refunds: keeps_every_field, keeps_extreme_values, keeps_no_nul, sets_its_amount_aside,
                 wants_money_that_no_close_may_have_sent_back,
                 disturbs_no_writer_of_its_payment, takes_all_that_is_left_and_no_more,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use paymux_core::clock::Timestamp;
-use paymux_core::ids::EventId;
+use paymux_core::ids::{AppId, EventId};
 use paymux_core::payment::Payment;
 use paymux_core::store::{DeliveryOutcome, DeliveryReport, DueDelivery, Event, EventKind};
 
@@ -30,7 +30,7 @@ async fn next_event(subject: &Subject, fixtures: &Fixtures, seen: &Payment, ms: 
 }
 
 async fn take(subject: &Subject, ms: i64, limit: u32, per_app: u32) -> Vec<DueDelivery> {
-    subject.store.take_due_deliveries(Timestamp::from_ms(ms), LEASE, limit, per_app).await.unwrap()
+    subject.store.take_due_deliveries(Timestamp::from_ms(ms), LEASE, limit, per_app, &[]).await.unwrap()
 }
 
 async fn report(subject: &Subject, taken: &DueDelivery, outcome: DeliveryOutcome) {
@@ -161,6 +161,22 @@ pub async fn a_dead_endpoint_holds_nobody_up(subject: &Subject) {
     assert_eq!(ids(&take(subject, 1000, 2, 3).await), dead[3..5]);
     assert_eq!(ids(&take(subject, 1000, 10, 0).await), []);
     assert_eq!(ids(&take(subject, 1000, 0, 10).await), []);
+}
+
+pub async fn passes_over_busy_apps(subject: &Subject) {
+    let fixtures = Fixtures::new(1);
+    for ms in 0..3 {
+        event_at(subject, &fixtures, "dead", ms).await;
+    }
+    let alive = event_at(subject, &fixtures, "alive", 50).await.id;
+    let app = |name: &str| AppId::new(name).unwrap();
+    let take = async |limit, busy: &[AppId]| {
+        let now = Timestamp::from_ms(1000);
+        ids(&subject.store.take_due_deliveries(now, LEASE, limit, 9, busy).await.unwrap())
+    };
+    assert_eq!(take(9, &[app("alive"), app("dead")]).await, []);
+    assert_eq!(take(1, &[app("dead")]).await, [alive]);
+    assert_eq!(take(9, &[app("nobody"), app("alive")]).await.len(), 3);
 }
 
 pub async fn takes_the_earliest_first(subject: &Subject) {

@@ -379,7 +379,7 @@ async fn told(
 async fn take_and_report(subject: &Subject, event: &Event, outcome: DeliveryOutcome) {
     let lease = std::time::Duration::from_hours(1);
     let now = event.created_at;
-    let due = subject.store.take_due_deliveries(now, lease, 99, 99).await.unwrap();
+    let due = subject.store.take_due_deliveries(now, lease, 99, 99, &[]).await.unwrap();
     let fence = due.iter().find(|due| due.event.id == event.id).unwrap().fence;
     let report = DeliveryReport { event: event.id, fence, outcome, detail: "503".to_owned() };
     subject.store.report_deliveries(vec![report]).await.unwrap();

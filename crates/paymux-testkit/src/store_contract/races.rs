@@ -89,7 +89,7 @@ pub async fn an_attempt_is_taken_by_one_worker(subject: &Subject) {
         async move {
             let mut own = Vec::new();
             for _ in 0..8 {
-                own.extend(store.take_due_attempts(now, Duration::from_secs(30), 3).await.unwrap());
+                own.extend(store.take_due_attempts(now, Duration::from_secs(30), 3, &[]).await.unwrap());
             }
             own
         }
@@ -117,7 +117,7 @@ pub async fn a_delivery_is_taken_by_one_worker(subject: &Subject) {
         async move {
             let mut own = Vec::new();
             for _ in 0..12 {
-                own.extend(store.take_due_deliveries(now, Duration::from_secs(30), 4, 2).await.unwrap());
+                own.extend(store.take_due_deliveries(now, Duration::from_secs(30), 4, 2, &[]).await.unwrap());
             }
             own
         }

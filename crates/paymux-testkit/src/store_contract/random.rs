@@ -220,16 +220,16 @@ impl Run {
 
     async fn take_attempts(&mut self, model: &dyn Store, store: &dyn Store) -> Result<(), String> {
         let (now, limit) = (self.now(), self.rng.u32(..5));
-        let want = model.take_due_attempts(now, LEASE, limit).await;
-        let taken = same("take attempts", want, store.take_due_attempts(now, LEASE, limit).await)?;
+        let want = model.take_due_attempts(now, LEASE, limit, &[]).await;
+        let taken = same("take attempts", want, store.take_due_attempts(now, LEASE, limit, &[]).await)?;
         self.known.extend(taken.into_iter().flatten().map(|due| due.payment));
         Ok(())
     }
 
     async fn take_deliveries(&mut self, model: &dyn Store, store: &dyn Store) -> Result<(), String> {
         let (now, limit, per_app) = (self.now(), self.rng.u32(..6), self.rng.u32(..4));
-        let want = model.take_due_deliveries(now, LEASE, limit, per_app).await;
-        let got = store.take_due_deliveries(now, LEASE, limit, per_app).await;
+        let want = model.take_due_deliveries(now, LEASE, limit, per_app, &[]).await;
+        let got = store.take_due_deliveries(now, LEASE, limit, per_app, &[]).await;
         self.held.extend(same("take deliveries", want, got)?.into_iter().flatten());
         Ok(())
     }

@@ -280,7 +280,7 @@ pub async fn a_change_writes_all_of_it(subject: &Subject) {
     assert_eq!(subject.look.events().await, want.events);
     assert_eq!(subject.look.callbacks().await, Vec::from_iter(want.callback));
     assert_eq!(subject.store.audit(None, 9).await, Ok(Vec::from_iter(want.audit)));
-    let due = subject.store.take_due_deliveries(fixtures.now(), LEASE, 9, 9).await.unwrap();
+    let due = subject.store.take_due_deliveries(fixtures.now(), LEASE, 9, 9, &[]).await.unwrap();
     assert_eq!(due.into_iter().map(|due| due.event).collect::<Vec<_>>(), want.events);
 }
 

@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use paymux_sim::SimConfig;
 use paymux_testkit::chaos::{Direction, Toxic};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::database::Kind;
 use crate::merchant::Merchant;
 use crate::process::PATIENCE;
 use crate::world::{NOTIFY_SECRET, OTHER, World, order};
 
-/// How many payments of the app whose endpoint hangs are told at once: more than one round takes.
-const HANGING: usize = 40;
+/// How many payments of the app whose endpoint hangs are told at once: far more than may be under way.
+const HANGING: usize = 240;
+/// How long another app waits for its notice meanwhile, at the most: far less than a call may hang.
+const WAIT_MAX: Duration = Duration::from_secs(3);
 
 #[tokio::test]
 async fn a_hanging_endpoint_delays_nobody_else_and_is_told_in_the_end() {
@@ -33,7 +35,9 @@ async fn a_hanging_endpoint_delays_nobody_else_and_is_told_in_the_end() {
     }
     let created = world.http.post(OTHER, "/v1/payments", order("B1")).await.body;
     world.bank().pay(created["provider_order_no"].as_str().unwrap()).unwrap();
+    let begun = Instant::now();
     let told = other.notices_once(1).await;
+    assert!(begun.elapsed() < WAIT_MAX, "told after {:?}", begun.elapsed());
     assert_eq!(told[0].body["data"]["order_no"], "B1");
     assert!(world.merchant.notices().is_empty(), "the other app was told while this one hangs");
 
