@@ -40,6 +40,11 @@ impl Sql {
         self
     }
 
+    /// The placeholder of the next value.
+    pub(crate) fn next_place(&self) -> String {
+        format!("${}", self.values.len() + 1)
+    }
+
     /// Adds `INSERT INTO table (columns) SELECT values WHERE 1 = 1`, ready for an `AND`.
     pub(crate) fn insert(&mut self, table: &str, columns: &str, values: Vec<Value>) {
         self.push("INSERT INTO ").push(table).push(" (").push(columns).push(") SELECT ");

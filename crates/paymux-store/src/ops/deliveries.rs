@@ -202,6 +202,11 @@ static DISABLE: LazyLock<String> = LazyLock::new(|| {
 const LINES_POSTGRES: &str = "WITH r AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS line(event text, \
     fence bigint, state text, next_at bigint, delivered_at bigint, detail text, gone boolean))";
 
+/// The deliveries whose reports count, locked in the order of their ids: whoever locks several of them does
+/// it in that order, and so nobody waits in a circle.
+const LOCKED: &str = ", locked AS MATERIALIZED (SELECT d.event FROM deliveries d JOIN r ON r.event = d.event \
+    AND r.fence = d.fence WHERE d.state IN ('pending', 'parked') ORDER BY d.event FOR NO KEY UPDATE OF d)";
+
 const LINES_SQLITE: &str = "WITH r AS (SELECT value ->> 'event' AS event, value ->> 'fence' AS fence, \
     value ->> 'state' AS state, value ->> 'next_at' AS next_at, value ->> 'delivered_at' AS delivered_at, \
     value ->> 'detail' AS detail, value ->> 'gone' AS gone FROM json_each($1)) ";
@@ -219,7 +224,10 @@ impl Work for Report {
         let backend = db.get_database_backend();
         let mut sql = Sql::new(backend);
         if backend == DbBackend::Postgres {
-            sql.push(LINES_POSTGRES).push(", done AS (").push(REPORT).push(" RETURNING deliveries.event) ");
+            sql.push(LINES_POSTGRES).push(LOCKED).push(", done AS (").push(REPORT);
+            sql.push(
+                " AND deliveries.event IN (SELECT locked.event FROM locked) RETURNING deliveries.event) ",
+            );
             sql.push(&DISABLE).push(" AND EXISTS (SELECT 1 FROM done WHERE done.event = r.event)");
             sql.push(" ON CONFLICT DO NOTHING").hold(list);
             return Ok(sql.execute(db).await?);

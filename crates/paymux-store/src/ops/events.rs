@@ -6,7 +6,7 @@ use paymux_core::ids::AppId;
 use paymux_core::store::{DeliveryState, EventFilter, ListedEvent, Redelivery, Subject};
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult};
 
-use super::{Guard, Work, among};
+use super::{Guard, Work, among, as_json};
 use crate::entity::events;
 use crate::fault::Fault;
 use crate::rows::{self, Cells};
@@ -64,11 +64,14 @@ impl Work for Redeliver {
     const NAME: &'static str = "redeliver";
     const GUARD: Guard = Guard::Transaction;
 
-    /// The deliveries, then their endpoints, as a report takes them: who locks in one order never waits in
-    /// a circle. What a worker parks before it lets an endpoint's row go is found afterwards.
+    /// The deliveries in the order of their ids, then their endpoints, as a report takes them: who locks in
+    /// one order never waits in a circle. What a worker parks before it lets an endpoint's row go is found
+    /// afterwards.
     async fn run<C: ConnectionTrait>(&self, db: &C) -> Result<u64, Fault> {
-        let urls = self.urls(db).await?;
-        let list = serde_json::to_string(&urls).map_err(|_| Fault::Corrupt("urls do not fit into JSON"))?;
+        let list = as_json(&self.urls(db).await?)?;
+        if db.get_database_backend() == DbBackend::Postgres {
+            self.lock(db, list.clone()).await?;
+        }
         if self.enable(db, list.clone()).await? > 0 {
             self.unpark(db, list).await?;
         }
@@ -98,17 +101,36 @@ impl Redeliver {
         }
     }
 
-    /// Where they go; on PostgreSQL they are locked by it.
+    /// Where they go.
     async fn urls<C: ConnectionTrait>(&self, db: &C) -> Result<Vec<String>, Fault> {
         let mut sql = Sql::new(db.get_database_backend());
         sql.push("WITH picked AS (SELECT deliveries.event FROM deliveries WHERE ");
         self.pick(&mut sql);
-        if db.get_database_backend() == DbBackend::Postgres {
-            sql.push(" ORDER BY deliveries.event FOR NO KEY UPDATE");
-        }
         sql.push(") SELECT DISTINCT e.url FROM picked JOIN events e ON e.id = picked.event");
         sql.push(" WHERE e.url IS NOT NULL");
         sql.rows(db).await?.iter().map(|row| Cells::new(row).next()).collect()
+    }
+
+    /// Locks them, and what is parked and goes to the same places.
+    async fn lock<C: ConnectionTrait>(&self, db: &C, urls: String) -> Result<(), Fault> {
+        let mut sql = Sql::new(db.get_database_backend());
+        sql.push(
+            "SELECT o.event FROM deliveries o WHERE o.event IN (SELECT deliveries.event FROM deliveries",
+        );
+        sql.push(" WHERE ");
+        self.pick(&mut sql);
+        sql.push(" UNION ");
+        self.parked(&mut sql, db.get_database_backend(), urls);
+        sql.push(") ORDER BY o.event FOR NO KEY UPDATE");
+        Ok(sql.execute(db).await?)
+    }
+
+    /// What is parked and goes to one of those places.
+    fn parked(&self, sql: &mut Sql, backend: DbBackend, urls: String) {
+        sql.push("SELECT x.event FROM deliveries x JOIN events e ON e.id = x.event WHERE x.state = 'parked'");
+        sql.push(" AND x.app = ").bind(self.app.as_str().to_owned());
+        let among = among(backend, "e.url", &sql.next_place());
+        sql.push(" AND ").push(&among).hold(urls);
     }
 
     async fn enable<C: ConnectionTrait>(&self, db: &C, urls: String) -> Result<u64, Fault> {
@@ -119,14 +141,16 @@ impl Redeliver {
         Ok(sql.affected(db).await?)
     }
 
-    /// What else waited for these endpoints goes on where it was.
+    /// What else waited for these endpoints goes on where it was. What is locked here is being reported on,
+    /// and waits no longer by that.
     async fn unpark<C: ConnectionTrait>(&self, db: &C, urls: String) -> Result<(), Fault> {
         let mut sql = Sql::new(db.get_database_backend());
-        sql.push("UPDATE deliveries SET state = 'pending' WHERE event IN (SELECT x.event FROM deliveries x ");
-        sql.push("JOIN events e ON e.id = x.event WHERE x.state = 'parked' AND x.app = ");
-        sql.bind(self.app.as_str().to_owned());
-        let among = among(db.get_database_backend(), "e.url", "$2");
-        sql.push(" AND ").push(&among).push(")").hold(urls);
+        sql.push("UPDATE deliveries SET state = 'pending' WHERE event IN (");
+        self.parked(&mut sql, db.get_database_backend(), urls);
+        if db.get_database_backend() == DbBackend::Postgres {
+            sql.push(" FOR NO KEY UPDATE OF x SKIP LOCKED");
+        }
+        sql.push(")");
         Ok(sql.execute(db).await?)
     }
 }

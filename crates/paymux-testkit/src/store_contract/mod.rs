@@ -242,7 +242,8 @@ macro_rules! store_contract {
                 refuses_a_number_in_use, keeps_no_nul;
             races: of_equal_openings_one_is_new, of_equal_changes_one_is_done,
                 of_equal_event_keys_one_is_done, an_attempt_is_taken_by_one_worker,
-                a_delivery_is_taken_by_one_worker, a_dropped_call_is_done_wholly_or_not_at_all,
+                a_delivery_is_taken_by_one_worker, a_report_and_a_redelivery_both_end,
+                a_dropped_call_is_done_wholly_or_not_at_all,
                 reads_see_payment_and_attempts_of_one_moment;
             callbacks: keeps_them_byte_for_byte, keeps_the_same_one_again, refuses_an_applied_one,
                 pushes_out_the_oldest_by_rows, pushes_out_the_oldest_by_bytes,

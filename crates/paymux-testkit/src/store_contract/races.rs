@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use paymux_core::clock::Timestamp;
 use paymux_core::payment::Status;
-use paymux_core::store::{Applied, Opened, Store};
+use paymux_core::store::{Applied, DeliveryOutcome, DeliveryReport, DueDelivery, Opened, Redelivery, Store};
 
 use super::Subject;
 use crate::fixtures::{Fixtures, change_of, edit_attempt, paid};
@@ -127,6 +127,33 @@ pub async fn a_delivery_is_taken_by_one_worker(subject: &Subject) {
     events.sort_unstable();
     events.dedup();
     assert_eq!((events.len(), taken.iter().flatten().count()), (40, 40));
+}
+
+/// A report names its deliveries in any order, and is made while they are asked for again.
+pub async fn a_report_and_a_redelivery_both_end(subject: &Subject) {
+    let fixtures = Fixtures::new(1);
+    let app = fixtures.payment("shop", "A").app;
+    for place in 0..60 {
+        let payment = subject.opened(fixtures.opening("shop", &format!("A{place}"))).await;
+        subject.done(paid(&fixtures, &payment)).await;
+    }
+    let lease = Duration::from_secs(30);
+    for round in 1..=15 {
+        let now = fixtures.now().plus(lease * round);
+        let due = subject.store.take_due_deliveries(now, lease, 60, 60, &[]).await.unwrap();
+        assert_eq!(due.len(), 60);
+        let report = |due: &DueDelivery| DeliveryReport {
+            event: due.event.id,
+            fence: due.fence,
+            outcome: DeliveryOutcome::Again(now),
+            detail: String::new(),
+        };
+        let reports: Vec<_> = due.iter().rev().map(report).collect();
+        let which = Redelivery::Undelivered { from: Timestamp::from_ms(0), to: now };
+        let (reported, redelivered) =
+            tokio::join!(subject.store.report_deliveries(reports), subject.store.redeliver(&app, which, now));
+        assert_eq!((reported, redelivered), (Ok(()), Ok(60)), "round {round}");
+    }
 }
 
 pub async fn a_dropped_call_is_done_wholly_or_not_at_all(subject: &Subject) {
