@@ -90,6 +90,7 @@ impl Payments {
             event_key: None,
             payment: None,
             detail: None,
+            times: 1,
         }
     }
 

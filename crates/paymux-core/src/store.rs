@@ -216,6 +216,8 @@ pub struct CallbackRow {
     pub payment: Option<PaymentId>,
     /// Why it was not applied.
     pub detail: Option<String>,
+    /// How often it came, where it was verified and changed nothing: the same again is counted here.
+    pub times: u32,
 }
 
 /// How many unverified callbacks a channel keeps; the oldest go first.
@@ -325,7 +327,9 @@ pub trait PaymentLedger: Send + Sync + 'static {
     /// Payments, newest first. Attempts included.
     async fn payments(&self, filter: &PaymentFilter) -> Result<Vec<Payment>, StoreError>;
 
-    /// Keeps a callback that changes nothing. Unverified ones push out the oldest beyond `ring`.
+    /// Keeps a callback that changes nothing. Unverified ones push out the oldest beyond `ring`, and so do,
+    /// for themselves, duplicates that are not the first of their event key. A verified one that is kept
+    /// already under that key and verdict, byte for byte but for its headers, is only counted there.
     async fn keep_callback(&self, row: CallbackRow, ring: Ring) -> Result<(), StoreError>;
 
     /// Takes attempts whose `check_at` has come, earliest first: raises their fencing number and

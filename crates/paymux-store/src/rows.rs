@@ -24,7 +24,7 @@ use serde::de::DeserializeOwned;
 use crate::fault::Fault;
 
 pub(crate) use self::books::{audit_values, posting_values, read_audit};
-pub(crate) use self::callbacks::{callback_values, read_callback};
+pub(crate) use self::callbacks::{Worth, callback_values, read_callback};
 pub(crate) use self::outbox::{delivery_values, event_values, read_event};
 pub(crate) use self::payments::{
     attempt_changes, attempt_values, decision_values, payment_changes, payment_values, read_attempt,

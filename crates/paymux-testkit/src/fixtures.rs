@@ -253,6 +253,7 @@ impl Fixtures {
             event_key: None,
             payment: None,
             detail: None,
+            times: 1,
         }
     }
 

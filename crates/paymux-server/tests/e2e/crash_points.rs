@@ -96,7 +96,8 @@ mod armed {
         world.end().await;
     }
 
-    const VERDICTS: &str = "SELECT verdict, count(*) FROM callbacks GROUP BY verdict ORDER BY verdict";
+    const VERDICTS: &str =
+        "SELECT verdict, CAST(sum(times) AS bigint) FROM callbacks GROUP BY verdict ORDER BY verdict";
 
     #[tokio::test]
     async fn a_commit_that_sqlite_does_not_confirm_ends_the_process_and_nothing_else() {

@@ -29,6 +29,8 @@ pub struct Model {
     #[sea_orm(column_type = "Text", nullable)]
     pub detail: Option<String>,
     pub settled_at: Option<i64>,
+    pub times: i64,
+    pub spare: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

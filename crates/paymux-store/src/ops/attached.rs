@@ -20,7 +20,7 @@ impl Attached<'_> {
     pub(crate) fn write(&self, script: &mut Script) -> Result<(), Fault> {
         if let Some(callback) = self.callback {
             check_claims(callback)?;
-            let values = rows::callback_values(callback)?;
+            let values = rows::callback_values(callback, rows::Worth::Evidence)?;
             script.step(|sql| sql.insert("callbacks", &names::CALLBACKS, values));
         }
         for posting in self.postings {

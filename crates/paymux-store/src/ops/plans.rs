@@ -199,6 +199,11 @@ async fn plans(db: &DatabaseConnection) -> Vec<String> {
     let row = fixtures.callback(CallbackVerdict::Forged);
     let ring = Ring { rows: 9, bytes: 999 };
     KeepCallback { row, ring }.run(&db).await.unwrap();
+    for body in ["first", "first", "second"] {
+        let mut row = fixtures.callback(CallbackVerdict::Duplicate);
+        (row.event_key, row.request.body) = (Some("key".to_owned()), body.into());
+        KeepCallback { row, ring }.run(&db).await.unwrap();
+    }
     db.plans.into_inner().unwrap()
 }
 

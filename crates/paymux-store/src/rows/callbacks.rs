@@ -8,8 +8,17 @@ use sea_orm::Value;
 use super::{Cells, json, maybe_text, text, word};
 use crate::fault::Fault;
 
+/// Whether a row is evidence, or tells only what another row shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Worth {
+    /// It is kept.
+    Evidence,
+    /// It may be pushed out.
+    Spare,
+}
+
 /// A row of `callbacks`: nobody has seen to it.
-pub(crate) fn callback_values(row: &CallbackRow) -> Result<Vec<Value>, Fault> {
+pub(crate) fn callback_values(row: &CallbackRow, worth: Worth) -> Result<Vec<Value>, Fault> {
     let request = &row.request;
     let headers: Vec<(&str, &str)> = request.headers.iter().collect();
     let size = i64::try_from(request.body.len()).map_err(|_| Fault::Corrupt("a body without bounds"))?;
@@ -28,6 +37,8 @@ pub(crate) fn callback_values(row: &CallbackRow) -> Result<Vec<Value>, Fault> {
         row.payment.map(|payment| payment.to_string()).into(),
         maybe_text(row.detail.as_deref()),
         None::<i64>.into(),
+        i64::from(row.times).into(),
+        i64::from(worth == Worth::Spare).into(),
     ])
 }
 
@@ -47,7 +58,14 @@ pub(crate) fn read_callback(cells: &mut Cells<'_>) -> Result<CallbackRow, Fault>
         event_key: cells.next()?,
         payment: cells.maybe_parsed()?,
         detail: cells.next()?,
+        times: read_times(cells)?,
     })
+}
+
+/// After the time at which somebody saw to it.
+fn read_times(cells: &mut Cells<'_>) -> Result<u32, Fault> {
+    let _settled_at: Option<i64> = cells.next()?;
+    u32::try_from(cells.next::<i64>()?).map_err(|_| Fault::Corrupt("a count without bounds"))
 }
 
 fn read_request(cells: &mut Cells<'_>) -> Result<WireRequest, Fault> {

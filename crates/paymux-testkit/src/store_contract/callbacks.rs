@@ -1,11 +1,11 @@
 //! Callbacks that change nothing.
 
 use bytes::Bytes;
-use paymux_core::store::{CallbackRow, CallbackVerdict, Ring};
+use paymux_core::store::{CallbackRow, CallbackVerdict, QueueKind, Ring};
 use paymux_core::wire::{Verb, WireRequest};
 
 use super::{Subject, kind};
-use crate::fixtures::{Fixtures, channel};
+use crate::fixtures::{Fixtures, channel, paid};
 
 const WIDE: Ring = Ring { rows: 1000, bytes: 1 << 20 };
 
@@ -32,16 +32,87 @@ pub async fn keeps_them_byte_for_byte(subject: &Subject) {
     assert_eq!(subject.look.callbacks().await, rows);
 }
 
-pub async fn keeps_the_same_one_again(subject: &Subject) {
+const UNAPPLIED: [CallbackVerdict; 3] =
+    [CallbackVerdict::Duplicate, CallbackVerdict::Orphan, CallbackVerdict::Quarantined];
+
+/// A verified one with that key and body.
+fn keyed(fixtures: &Fixtures, verdict: CallbackVerdict, key: &str, body: &str) -> CallbackRow {
+    let mut row = fixtures.callback(verdict);
+    row.event_key = Some(key.to_owned());
+    row.request.body = body.to_owned().into();
+    row
+}
+
+pub async fn keeps_unverified_ones_again(subject: &Subject) {
     let fixtures = Fixtures::new(1);
-    for verdict in CallbackVerdict::ALL.iter().copied().filter(|verdict| *verdict != CallbackVerdict::Applied)
-    {
+    for verdict in [CallbackVerdict::Forged, CallbackVerdict::Unreadable] {
         for _ in 0..3 {
-            let row = CallbackRow { event_key: Some("key".to_owned()), ..fixtures.callback(verdict) };
-            subject.store.keep_callback(row, WIDE).await.unwrap();
+            subject.store.keep_callback(keyed(&fixtures, verdict, "key", "same"), WIDE).await.unwrap();
         }
     }
-    assert_eq!(subject.look.callbacks().await.len(), 15);
+    assert_eq!(subject.look.callbacks().await.len(), 6);
+}
+
+pub async fn counts_a_verified_one_that_comes_again(subject: &Subject) {
+    let fixtures = Fixtures::new(1);
+    let mut want = Vec::new();
+    for verdict in UNAPPLIED {
+        let first = keyed(&fixtures, verdict, "key", "same");
+        subject.store.keep_callback(first.clone(), WIDE).await.unwrap();
+        for _ in 0..99 {
+            let mut again = keyed(&fixtures, verdict, "key", "same");
+            again.request.headers.push("x-trace", "another");
+            subject.store.keep_callback(again, WIDE).await.unwrap();
+        }
+        want.push(CallbackRow { times: 100, ..first });
+    }
+    assert_eq!(subject.look.callbacks().await, want);
+    let counts = subject.store.queue_counts(fixtures.now()).await.unwrap();
+    assert_eq!(counts.get(&QueueKind::CallbackUnmatched), Some(&2));
+}
+
+pub async fn keeps_a_verified_one_that_differs(subject: &Subject) {
+    let fixtures = Fixtures::new(1);
+    let base = keyed(&fixtures, CallbackVerdict::Quarantined, "key", "same");
+    let mut rows = vec![base.clone()];
+    let mut add = |edit: fn(&mut CallbackRow)| {
+        let mut row = keyed(&fixtures, CallbackVerdict::Quarantined, "key", "same");
+        edit(&mut row);
+        rows.push(row);
+    };
+    add(|row| row.request.body = "other".to_owned().into());
+    add(|row| row.request.query = Some("a=1".to_owned()));
+    add(|row| row.request.path = "/other".to_owned());
+    add(|row| row.request.verb = Verb::Get);
+    add(|row| row.event_key = Some("other".to_owned()));
+    add(|row| row.event_key = None);
+    add(|row| row.event_key = None);
+    add(|row| row.channel = channel("other"));
+    add(|row| row.verdict = CallbackVerdict::Orphan);
+    for row in &rows {
+        subject.store.keep_callback(row.clone(), Ring { rows: 0, bytes: 0 }).await.unwrap();
+    }
+    assert_eq!(subject.look.callbacks().await, rows);
+}
+
+pub async fn keeps_the_first_of_each_key_and_a_ring_of_other_duplicates(subject: &Subject) {
+    let fixtures = Fixtures::new(1);
+    let ring = Ring { rows: 2, bytes: 1 << 20 };
+    let payment = subject.opened(fixtures.opening("shop", "A1")).await;
+    let mut change = paid(&fixtures, &payment);
+    change.callback = Some(fixtures.applied(&payment, "applied"));
+    subject.done(change.clone()).await;
+    let keep = async |key: &str, body: &str| {
+        let row = keyed(&fixtures, CallbackVerdict::Duplicate, key, body);
+        subject.store.keep_callback(row.clone(), ring).await.unwrap();
+        row
+    };
+    let mut want = vec![change.callback.unwrap(), keep("one", "a").await, keep("two", "a").await];
+    for (key, body) in [("one", "b"), ("applied", "c")] {
+        keep(key, body).await;
+    }
+    want.extend([keep("two", "d").await, keep("applied", "e").await]);
+    assert_eq!(subject.look.callbacks().await, want);
 }
 
 pub async fn refuses_an_applied_one(subject: &Subject) {

@@ -228,8 +228,7 @@ impl Books {
     }
 }
 
-const CALLBACKS: &str =
-    "SELECT a.number, count(*) FROM callbacks c JOIN attempts a ON a.payment = c.payment GROUP BY a.number";
+const CALLBACKS: &str = "SELECT a.number, CAST(sum(c.times) AS bigint) FROM callbacks c JOIN attempts a ON a.payment = c.payment GROUP BY a.number";
 const EVENTS: &str =
     "SELECT payment || ' ' || kind, count(*) FROM events WHERE payment IS NOT NULL GROUP BY payment, kind";
 

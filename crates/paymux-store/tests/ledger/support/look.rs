@@ -20,7 +20,7 @@ pub(crate) enum RowLook {
 }
 
 const CALLBACKS: &str = "SELECT id, channel, received_at, verb, path, query, headers, body, size, verdict, \
-    event_key, payment, detail FROM callbacks ORDER BY received_at, id";
+    event_key, payment, detail, times FROM callbacks ORDER BY received_at, id";
 const EVENTS: &str =
     "SELECT id, app, payment, transfer, kind, sequence, created_at, body, url FROM events ORDER BY id";
 const DELIVERIES: &str = "SELECT d.event, d.app, d.state, d.next_at, d.tries, d.fence, d.delivered_at, d.detail, \
@@ -123,6 +123,7 @@ where
         event_key: maybe(10),
         payment: maybe(11).map(|id| id.parse().unwrap()),
         detail: maybe(12),
+        times: row.get::<i64, _>(13).try_into().unwrap(),
     }
 }
 
