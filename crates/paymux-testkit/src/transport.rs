@@ -64,18 +64,16 @@ impl Transport for ScriptedTransport {
     }
 
     async fn send(&self, call: Outgoing) -> Result<WireResponse, Undelivered> {
-        let answer = {
+        let hangs = {
             let mut tape = self.tape();
             let hangs = tape.hanging.contains(call.endpoint.host());
             tape.sent.push(call);
-            if hangs { None } else { Some(tape.answers.pop_front()) }
+            hangs
         };
-        match answer {
-            Some(answer) => answer.unwrap_or_else(|| Ok(WireResponse::ok("text/plain", ""))),
-            None => {
-                tokio::time::sleep(HANGS).await;
-                Err(Undelivered::NoAnswer(NoAnswer::TimedOut))
-            }
+        if hangs {
+            tokio::time::sleep(HANGS).await;
+            return Err(Undelivered::NoAnswer(NoAnswer::TimedOut));
         }
+        self.tape().answers.pop_front().unwrap_or_else(|| Ok(WireResponse::ok("text/plain", "")))
     }
 }
