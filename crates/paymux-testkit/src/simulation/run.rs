@@ -102,7 +102,8 @@ fn begin_operator(world: &Arc<World>) {
 /// Lets time pass until nothing moves any more; with operators, until nothing waits for them either.
 async fn settle(world: &Arc<World>, most_ms: i64, operators: bool) -> Ledger {
     let until = world.ms() + most_ms;
-    let mut pause = HOUR_MS;
+    // What waits for a person is asked about once an hour all the same, by workers that rest meanwhile.
+    let mut pause = 2 * HOUR_MS;
     loop {
         world.nap(pause, pause).await;
         if operators {
