@@ -15,6 +15,7 @@ use crate::hours::Hours;
 use crate::ids::{AppId, ChannelId, RouteName};
 use crate::method::{Method, MethodPattern};
 use crate::money::Currency;
+use crate::notices::SCHEDULE;
 use crate::region::Region;
 use crate::router::{Ask, Table};
 use crate::secret::Secret;
@@ -65,6 +66,8 @@ pub struct Catalog {
     pub timing: Timing,
     /// By whose days limits of a day count.
     pub day_zone: DayZone,
+    /// How long after each failed try of a notice the next one comes; after the last it is dead.
+    pub notice_schedule: Vec<Duration>,
     /// What callback and return addresses are built on.
     pub public_url: Endpoint,
     /// How many unverified callbacks a channel keeps.
@@ -89,6 +92,13 @@ pub struct Timing {
     pub failover_budget: Duration,
     /// One call to a merchant.
     pub notice: Duration,
+    /// How long after a call's deadline a provider may still be working on it: before that, nobody can
+    /// say that no money came.
+    pub settle: Duration,
+    /// How long something may be unknown before it waits for a person.
+    pub patience: Duration,
+    /// How long an `Idempotency-Key` stands for its request.
+    pub key_life: Duration,
 }
 
 impl Default for Timing {
@@ -98,6 +108,9 @@ impl Default for Timing {
             answer: Duration::from_secs(20),
             failover_budget: Duration::from_secs(10),
             notice: Duration::from_secs(15),
+            settle: Duration::from_mins(10),
+            patience: Duration::from_mins(5),
+            key_life: Duration::from_hours(30 * 24),
         }
     }
 }
@@ -120,6 +133,7 @@ impl Catalog {
             table: OnceLock::new(),
             timing: Timing::default(),
             day_zone: DayZone::default(),
+            notice_schedule: SCHEDULE.to_vec(),
             public_url,
             callback_ring: Ring { rows: 1000, bytes: 16 * 1024 * 1024 },
         }

@@ -27,6 +27,11 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
+    /// Reads a date of HTTP, such as `Sun, 06 Nov 1994 08:49:37 GMT`.
+    pub(crate) fn from_http_date(text: &str) -> Option<Self> {
+        jiff::fmt::rfc2822::parse(text).ok().map(|at| Self(at.timestamp().as_millisecond()))
+    }
+
     /// Later by `span`; stays at the last moment instead of overflowing.
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {

@@ -37,8 +37,9 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024;
 /// The longest wait that a merchant's `Retry-After` can ask for.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 
-/// How long after each failed try the next one comes: the schedule of Standard Webhooks, about
-/// three days in all. After the last the delivery is dead until somebody asks for it again.
+/// How long after each failed try the next one comes where the configuration says nothing else: the
+/// schedule of Standard Webhooks, about three days in all. After the last the delivery is dead until
+/// somebody asks for it again.
 pub const SCHEDULE: [Duration; 9] = [
     Duration::from_secs(5),
     Duration::from_mins(5),
@@ -75,13 +76,17 @@ impl Payments {
         crate::crash_point!("notice.after_take");
         let mut calls: FuturesUnordered<_> =
             due.into_iter().map(|due| self.begin_telling(&catalog, due)).collect();
+        let mut told = Ok(count);
         while let Some(first) = calls.next().await {
             let reports = self.gather(first, &mut calls).await;
             crate::crash_point!("notice.after_send");
-            self.store().report_deliveries(reports).await?;
+            if let Err(error) = self.store().report_deliveries(reports).await {
+                // What still hangs is reported all the same; the lease brings these back.
+                told = Err(error.into());
+            }
             crate::crash_point!("notice.after_report");
         }
-        Ok(count)
+        told
     }
 
     /// Makes one call, in a task of its own: what is done with another's answer takes none of its time.
@@ -151,7 +156,9 @@ impl Payments {
                 (DeliveryOutcome::Delivered(self.now()), format!("status {}", answer.status))
             }
             Ok(answer) if answer.status == 410 => (DeliveryOutcome::Gone, "status 410: gone".to_owned()),
-            Ok(answer) => (self.again(due, retry_after(&answer)), format!("status {}", answer.status)),
+            Ok(answer) => {
+                (self.again(due, retry_after(&answer, self.now())), format!("status {}", answer.status))
+            }
             // An answer that is too long is an answer whose status we did not see: told again.
             Err(failure) => (self.again(due, None), failure.to_string()),
         }
@@ -160,7 +167,8 @@ impl Payments {
     /// The next try by the schedule, a tenth of it spread, or as late as the merchant asks.
     fn again(&self, due: &DueDelivery, wish: Option<Duration>) -> DeliveryOutcome {
         let place = usize::try_from(due.tries).unwrap_or(usize::MAX);
-        let Some(pause) = SCHEDULE.get(place) else { return DeliveryOutcome::Dead };
+        let catalog = self.catalog();
+        let Some(pause) = catalog.notice_schedule.get(place) else { return DeliveryOutcome::Dead };
         let spread_ms = u64::try_from(pause.as_millis() / 10).unwrap_or(0);
         let jitter = Duration::from_millis(below(self.ports().rng.as_ref(), spread_ms + 1));
         let wait = (*pause + jitter).max(wish.unwrap_or_default());
@@ -186,9 +194,14 @@ fn signed(app: &App, event: &Event, url: &Endpoint, now: Timestamp) -> Result<Wi
     Ok(request)
 }
 
-fn retry_after(answer: &WireResponse) -> Option<Duration> {
-    let seconds = answer.headers.first("retry-after")?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+/// What a merchant asks for: so many seconds, or that date of HTTP.
+fn retry_after(answer: &WireResponse, now: Timestamp) -> Option<Duration> {
+    let wish = answer.headers.first("retry-after")?.trim();
+    let span = match wish.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => Timestamp::from_http_date(wish)?.since(now),
+    };
+    Some(span.min(RETRY_AFTER_MAX))
 }
 
 fn label(outcome: DeliveryOutcome) -> &'static str {

@@ -14,7 +14,6 @@ use crate::ids::{AppId, AttemptId, PaymentId};
 use crate::payment::{Attempt, AttemptState, Payment, Status};
 use crate::state::{Happening, Sum};
 
-use super::desk::SETTLE;
 use super::draft::CancelWish;
 use super::probe::{can_ask, order_ref};
 use super::{Facts, Payments, site};
@@ -178,7 +177,7 @@ impl Payments {
         let limit = entry.request.unwrap_or(catalog.timing.request);
         let begun = self.clock().mono();
         let mut draft = self.draft(catalog, payment);
-        let Some(until) = draft.begin_close(id, limit + SETTLE) else { return Ok(None) };
+        let Some(until) = draft.begin_close(id, limit + catalog.timing.settle) else { return Ok(None) };
         let stored = self.commit(draft).await?;
         Ok(stored.and_then(|payment| {
             let attempt = payment.attempt(id)?.clone();

@@ -22,11 +22,6 @@ use crate::words::words;
 use super::outflows::OperatorWord;
 use super::{Draft, Facts, Payments, Queued, TradeNo, site};
 
-/// How long after a call's deadline a provider may still be working on it: before that, nobody can
-/// say that no money came.
-pub const SETTLE: Duration = Duration::from_mins(10);
-/// How long something may be unknown before it waits for a person.
-pub const PATIENCE: Duration = Duration::from_mins(5);
 /// How often a word is given again when somebody was faster.
 const TRIES: u32 = 8;
 
@@ -217,7 +212,8 @@ impl Payments {
                 let Some(could_leave_from) = could_leave_from else { return Ok(OperatorWord::NotDone) };
                 let catalog = self.catalog();
                 let own = catalog.channel(channel).and_then(|entry| entry.request);
-                let from = could_leave_from.plus(own.unwrap_or(catalog.timing.request)).plus(SETTLE);
+                let from =
+                    could_leave_from.plus(own.unwrap_or(catalog.timing.request)).plus(catalog.timing.settle);
                 check_settled(self.now(), from).map(|()| OperatorWord::NotDone)
             }
             Outcome::AcceptUnderpaid | Outcome::ReturnedOutside | Outcome::Refund => {
@@ -291,7 +287,7 @@ impl Payments {
     }
 
     fn unknown_before(&self) -> Timestamp {
-        self.now().minus(PATIENCE)
+        self.now().minus(self.catalog().timing.patience)
     }
 }
 
@@ -426,8 +422,10 @@ fn not_paid(
     let limit = site(catalog, payment, attempt)
         .map_or(catalog.timing.request, |(entry, _)| entry.request_limit(payment.method, &catalog.timing));
     let from = match attempt.state {
-        AttemptState::Unknown | AttemptState::Abandoned => attempt.created_at.plus(limit).plus(SETTLE),
-        AttemptState::Open | AttemptState::Lapsed => attempt.ends_at.plus(SETTLE),
+        AttemptState::Unknown | AttemptState::Abandoned => {
+            attempt.created_at.plus(limit).plus(catalog.timing.settle)
+        }
+        AttemptState::Open | AttemptState::Lapsed => attempt.ends_at.plus(catalog.timing.settle),
         AttemptState::Sending => return Err(PaymentError::InFlight),
         _ => return Err(refused(format!("it is {} already", attempt.state))),
     };

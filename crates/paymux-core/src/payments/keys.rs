@@ -5,7 +5,6 @@
 //! a body can hold a card's number, which must not be found by trying all.
 
 use std::sync::{MutexGuard, PoisonError};
-use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -16,8 +15,6 @@ use crate::store::{Claim, Claimed};
 
 use super::Payments;
 
-/// How long a key stands for its request.
-pub const KEY_LIFE: Duration = Duration::from_hours(30 * 24);
 /// The longest key, in characters.
 pub const KEY_CHARS_MAX: usize = 255;
 
@@ -82,7 +79,7 @@ impl Payments {
             key: key.0.to_string(),
             digest: hex(&digest),
             at: self.now(),
-            until: self.now().plus(KEY_LIFE),
+            until: self.now().plus(self.catalog().timing.key_life),
         };
         match self.store().claim(claim).await? {
             Claimed::New | Claimed::Same => self.begin_under(app, key).ok_or(PaymentError::InFlight),

@@ -92,6 +92,29 @@ async fn a_merchant_can_ask_for_patience_and_for_silence() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_merchant_can_name_the_moment_of_the_next_try() {
+    // The clock of a test starts at 2024-03-01 00:00:00.
+    check("Fri, 01 Mar 2024 00:02:00 GMT", 119, 2).await;
+    check("Fri, 01 Mar 2024 00:00:00 GMT", 4, 2).await;
+    check("Thu, 01 Jan 1970 00:00:00 GMT", 4, 2).await;
+    check("Sat, 01 Mar 2025 00:00:00 GMT", 24 * 3600 - 1, 2).await;
+    check("soon", 4, 2).await;
+
+    async fn check(wish: &str, not_before: u64, then: u64) {
+        let world = World::new();
+        paid_payment(&world, json!({})).await;
+        let mut later = WireResponse::with_status(503, "text/plain", "");
+        later.headers.push("retry-after", wish);
+        world.transport.answer(Ok(later));
+        assert_eq!(world.payments.deliver().await.unwrap(), 1);
+        world.clock.advance(Duration::from_secs(not_before)).await;
+        assert_eq!(world.payments.deliver().await.unwrap(), 0, "{wish}");
+        world.clock.advance(Duration::from_secs(then)).await;
+        assert_eq!(world.payments.deliver().await.unwrap(), 1, "{wish}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn redirects_and_errors_are_not_taken_for_a_yes() {
     for status in [199, 301, 307, 400, 404, 500, 503] {
         let world = World::new();

@@ -42,6 +42,7 @@ pub(super) fn whole(
     let mut catalog = Catalog::new(apps, entries, routes, site.public_url);
     catalog.timing = site.timing;
     catalog.day_zone = site.day_zone;
+    catalog.notice_schedule = site.notice_schedule;
     catalog.callback_ring = site.callback_ring;
     Some(Config { settings, catalog, remarks, hash: String::new() })
 }

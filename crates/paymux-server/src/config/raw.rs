@@ -19,6 +19,8 @@ pub(super) struct Raw {
     pub(super) outbound: Outbound,
     pub(super) timeouts: Timeouts,
     pub(super) sweeper: Sweeper,
+    pub(super) notices: Notices,
+    pub(super) desk: Desk,
     pub(super) limits: Limits,
     pub(super) apps: Vec<App>,
     pub(super) channels: Vec<Channel>,
@@ -77,6 +79,21 @@ pub(super) struct Sweeper {
     pub(super) interval_ms: Option<i64>,
 }
 
+/// `[notices]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Notices {
+    pub(super) retry_ms: Option<Vec<i64>>,
+}
+
+/// `[desk]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Desk {
+    pub(super) settle_ms: Option<i64>,
+    pub(super) patience_ms: Option<i64>,
+}
+
 /// `[limits]`
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -91,6 +108,7 @@ pub(super) struct Limits {
     pub(super) body_ms: Option<i64>,
     pub(super) idle_ms: Option<i64>,
     pub(super) drain_ms: Option<i64>,
+    pub(super) idempotency_key_ms: Option<i64>,
 }
 
 /// `[[apps]]`

@@ -84,6 +84,7 @@ fn an_empty_file_is_all_defaults() {
     assert!(config.settings.store_url.matches("sqlite://paymux.db"));
     assert_eq!(config.catalog.public_url.as_str(), "http://127.0.0.1:8080/");
     assert_eq!(config.catalog.timing, paymux_core::catalog::Timing::default());
+    assert_eq!(config.catalog.notice_schedule, paymux_core::notices::SCHEDULE);
     assert_eq!(config.settings.limits, Limits::default());
     assert_eq!(config.settings.metrics, MetricsPlace::Main);
     let none = |section| format!("no [[{section}]]: no payment can be made");

@@ -1,6 +1,8 @@
-//! `[server]`, `[store]`, `[routing]`, `[outbound]`, `[timeouts]`, `[sweeper]` and `[limits]`.
+//! `[server]`, `[store]`, `[routing]`, `[outbound]`, `[timeouts]`, `[sweeper]`, `[notices]`, `[desk]` and
+//! `[limits]`.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use paymux_core::Secret;
 use paymux_core::catalog::Timing;
@@ -16,6 +18,12 @@ use crate::config::{Admin, PublicUrl, Settings};
 
 /// The longest time that any key takes: ten minutes.
 const MS_MAX: i64 = 600_000;
+/// The longest time that may pass before a person is called, or may speak: a day.
+const DAY_MS: i64 = 86_400_000;
+/// The longest that an `Idempotency-Key` may be remembered: a year.
+const YEAR_MS: i64 = 365 * DAY_MS;
+/// How many times a notice can be repeated.
+const RETRIES_MAX: usize = 32;
 /// The largest body that any key takes: 16 MiB.
 const BYTES_MAX: i64 = 16 * 1024 * 1024;
 /// The shortest operator token, in characters.
@@ -26,6 +34,7 @@ pub(super) struct Site {
     pub(super) public_url: Endpoint,
     pub(super) timing: Timing,
     pub(super) day_zone: DayZone,
+    pub(super) notice_schedule: Vec<Duration>,
     pub(super) callback_ring: Ring,
 }
 
@@ -37,8 +46,9 @@ impl Check<'_, '_> {
         let admin = self.admin(&server, &raw.server, http);
         let public_url = self.public_url(&server.key("public_url"), &raw.server, http);
         let store_url = self.store_url(&KeyPath::of("store").key("url"), &raw.store);
-        let timing = self.timing(&raw.timeouts);
+        let timing = self.timing(raw);
         let day_zone = self.day_zone(&raw.routing);
+        let notice_schedule = self.notice_schedule(&raw.notices);
         let connect = self.milliseconds(
             &KeyPath::of("timeouts").key("connect_ms"),
             raw.timeouts.connect_ms,
@@ -73,6 +83,7 @@ impl Check<'_, '_> {
             public_url: public_url?,
             timing: timing?,
             day_zone: day_zone?,
+            notice_schedule: notice_schedule?,
             callback_ring: callback_ring?,
         };
         Some((settings, site))
@@ -191,8 +202,26 @@ impl Check<'_, '_> {
         Some(url)
     }
 
-    fn timing(&mut self, raw: &raw::Timeouts) -> Option<Timing> {
-        let path = KeyPath::of("timeouts");
+    /// Each pause is judged by itself, so that every mistake is told.
+    fn notice_schedule(&mut self, raw: &raw::Notices) -> Option<Vec<Duration>> {
+        let path = KeyPath::of("notices").key("retry_ms");
+        let written = self.required(&path, raw.retry_ms.as_ref())?;
+        if !(1..=RETRIES_MAX).contains(&written.len()) {
+            self.wrong(&path, format!("write 1 to {RETRIES_MAX} pauses"));
+            return None;
+        }
+        let mut pause =
+            |(place, ms): (usize, &i64)| self.milliseconds(&path.index(place), Some(*ms), 1000..=7 * DAY_MS);
+        let pauses: Vec<_> = written.iter().enumerate().map(&mut pause).collect();
+        pauses.into_iter().collect()
+    }
+
+    fn timing(&mut self, raw: &Raw) -> Option<Timing> {
+        let (desk, key) = (KeyPath::of("desk"), KeyPath::of("limits").key("idempotency_key_ms"));
+        let settle = self.milliseconds(&desk.key("settle_ms"), raw.desk.settle_ms, 0..=DAY_MS);
+        let patience = self.milliseconds(&desk.key("patience_ms"), raw.desk.patience_ms, 0..=DAY_MS);
+        let key_life = self.milliseconds(&key, raw.limits.idempotency_key_ms, DAY_MS..=YEAR_MS);
+        let (path, raw) = (KeyPath::of("timeouts"), &raw.timeouts);
         let request = self.milliseconds(&path.key("request_ms"), raw.request_ms, 1..=MS_MAX);
         let answer = self.milliseconds(&path.key("answer_ms"), raw.answer_ms, 1..=MS_MAX);
         let budget = &path.key("failover_budget_ms");
@@ -203,6 +232,9 @@ impl Check<'_, '_> {
             answer: answer?,
             failover_budget: failover_budget?,
             notice: notice?,
+            settle: settle?,
+            patience: patience?,
+            key_life: key_life?,
         })
     }
 

@@ -170,7 +170,7 @@ fn what_does_not_fit_is_told_once() {
     check(
         "serve = 5\n",
         &[
-            "f:1: serve: unknown key; known: server, store, routing, outbound, timeouts, sweeper, limits, apps, channels, routes",
+            "f:1: serve: unknown key; known: server, store, routing, outbound, timeouts, sweeper, notices, desk, limits, apps, channels, routes",
         ],
     );
 }

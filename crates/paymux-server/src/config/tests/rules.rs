@@ -55,6 +55,19 @@ fn server() {
 }
 
 #[test]
+fn the_schedule_of_notices_has_bounds() {
+    check("[notices]\nretry_ms = [1000, 604800000]\n", &[]);
+    check("[notices]\nretry_ms = []\n", &["f:2: notices.retry_ms: write 1 to 32 pauses"]);
+    check(
+        "[notices]\nretry_ms = [999, 5000, 604800001]\n",
+        &[
+            "f:2: notices.retry_ms[0]: `999`: write a number from 1000 to 604800000",
+            "f:2: notices.retry_ms[2]: `604800001`: write a number from 1000 to 604800000",
+        ],
+    );
+}
+
+#[test]
 fn numbers_have_bounds() {
     for (section, key, least, most) in [
         ("timeouts", "connect_ms", 1, 600_000),
@@ -63,6 +76,9 @@ fn numbers_have_bounds() {
         ("timeouts", "failover_budget_ms", 0, 600_000),
         ("timeouts", "notice_ms", 1, 60_000),
         ("sweeper", "interval_ms", 10, 600_000),
+        ("desk", "settle_ms", 0, 86_400_000),
+        ("desk", "patience_ms", 0, 86_400_000),
+        ("limits", "idempotency_key_ms", 86_400_000, 31_536_000_000),
         ("limits", "body_bytes", 1024, 16_777_216),
         ("limits", "callback_bytes", 1024, 16_777_216),
         ("limits", "unverified_callbacks", 1, 1_000_000),
