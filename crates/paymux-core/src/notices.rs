@@ -25,9 +25,10 @@ use crate::wire::{Endpoint, PlainHttp, Verb, WireRequest, WireResponse};
 const BATCH: u32 = 64;
 const BATCH_PER_APP: u32 = 16;
 /// How many deliveries are under way at once in one process. An app that has so many of its own gets no
-/// more until some are over.
+/// more until some are over: with what one round takes on top it stays below the 32 calls that the
+/// transport lets run to one origin, and so no try is lost to a call that is shed there.
 const UNDER_WAY: u32 = 512;
-const UNDER_WAY_PER_APP: u32 = 32;
+const UNDER_WAY_PER_APP: u32 = 16;
 /// How long a report waits for others to go with it.
 const REPORT_PAUSE: Duration = Duration::from_millis(20);
 /// How long a worker may hold a delivery beyond the one call that it makes.

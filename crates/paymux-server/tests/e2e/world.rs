@@ -61,7 +61,7 @@ impl World {
         sim: SimConfig,
         shape: impl Fn(&str) -> String,
     ) -> (Self, Lines) {
-        Self::build(kind, sim, Lines::lay, |text| shape(text) + HASTE).await
+        Self::build(kind, sim, Lines::lay, |text| shape(&(text.to_owned() + HASTE))).await
     }
 
     async fn build<L>(
