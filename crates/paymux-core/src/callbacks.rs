@@ -208,7 +208,8 @@ impl Payments {
         Ok(settled_by(claim, payment))
     }
 
-    /// What the provider says now. What it has signed and does not show yet, it is to tell again.
+    /// What the provider says now. What it has signed and does not show yet, it is to tell again: also where it
+    /// shows nothing so late that this would prove absence, since that proof rests on our clocks.
     async fn confirmed(
         &self,
         payment: &Payment,
@@ -219,7 +220,9 @@ impl Payments {
         match self.ask(&self.catalog(), payment, attempt).await {
             Some((Happening::QueryUnknown, _)) | None => again("the provider could not be asked"),
             Some((happening @ Happening::QueryPaid(_), facts)) => Ok(Proof::Of(happening, Box::new(facts))),
-            Some((Happening::QueryOpen | Happening::QueryNotFound, _)) if claimed == Claimed::Signed => {
+            Some((Happening::QueryOpen | Happening::QueryNotFound | Happening::QueryAbsent, _))
+                if claimed == Claimed::Signed =>
+            {
                 again("the provider does not confirm yet what it has signed")
             }
             Some(_) => Ok(Proof::Nothing(CallbackVerdict::Quarantined, claimed.unconfirmed())),

@@ -176,6 +176,15 @@ impl ScriptedChannel {
         self
     }
 
+    /// The same, where "not found" proves that an order of that method does not exist, so long after its creation.
+    #[must_use]
+    pub fn that_proves_absence(mut self, method: Method, after: Duration) -> Self {
+        for spec in self.descriptor.methods.iter_mut().filter(|spec| spec.method == method) {
+            spec.not_found_final_after = Some(after);
+        }
+        self
+    }
+
     /// The same, where unpaid orders of that method end otherwise.
     #[must_use]
     pub fn that_ends(mut self, method: Method, end: OrderEnd) -> Self {

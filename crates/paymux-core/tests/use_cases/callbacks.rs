@@ -405,3 +405,19 @@ async fn money_that_no_close_can_send_back_is_believed_at_once() {
     assert_eq!(take(&world, self::paid(&payment, 1999, "T1")).await, accepted());
     assert_eq!((world.stored(&payment).await.status, world.a.asked()), (Status::Succeeded, 0));
 }
+
+/// How old an order is rests on our clocks, and one of them may be an hour wrong.
+#[tokio::test(start_paused = true)]
+async fn signed_money_is_not_put_aside_because_of_our_clocks() {
+    let setting = Setting { a: |a| a.that_proves_absence(BARCODE, Duration::ZERO), ..Setting::default() };
+    let world = World::with(&setting);
+    world.a.on_create(Script::Lose);
+    let payer = json!({"auth_code": "134567890123456789"});
+    let payment = world.created(json!({"method": "wechat.barcode", "payer": payer})).await;
+    world.a.on_query(Ok(QueryAnswer::NotFound));
+    assert_eq!(take(&world, self::paid(&payment, 1999, "T1")).await, (503, "again".to_owned()));
+    assert_eq!(verdicts(&world), []);
+    world.a.on_query(Ok(QueryAnswer::Paid(Receipt::of(Money::fen(1999)))));
+    assert_eq!(take(&world, self::paid(&payment, 1999, "T1")).await, accepted());
+    assert_eq!(world.stored(&payment).await.status, Status::Succeeded);
+}
