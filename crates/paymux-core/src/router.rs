@@ -4,7 +4,7 @@
 //! strategy over those that are left. Fails closed: no rule is relaxed to find a channel.
 //!
 //! [`Router::choose`] is the hot way: rows of bits, no lock, nothing allocated. [`Router::pick`] chooses so and
-//! then says why in words, by [`filter`], for the record and for whoever is refused.
+//! then says why in words, for the record and for whoever is refused.
 
 mod bits;
 mod draw;
