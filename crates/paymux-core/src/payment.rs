@@ -314,9 +314,20 @@ pub struct Attempt {
     /// How much of `received` a close may have sent back after it was booked, in its minor units: it waits
     /// for a person.
     pub contested: i64,
+    /// When its own create answer, come after its sender's time, said that the money was taken; nobody has
+    /// shown that money yet, or see `received`.
+    pub said_paid_at: Option<Timestamp>,
 }
 
 impl Attempt {
+    /// Whether its provider has said that money was taken, and nobody has shown it or its end since: neither
+    /// time nor absence ends such an attempt, and nobody closes it.
+    pub fn is_said_paid(&self) -> bool {
+        use AttemptState as S;
+        let may_take_money = matches!(self.state, S::Open | S::Unknown | S::Abandoned | S::Lapsed);
+        self.said_paid_at.is_some() && self.received.is_none() && may_take_money
+    }
+
     /// What of its money is neither set aside for refunds nor gone back.
     pub fn left(&self) -> Option<Money> {
         let received = self.received?;

@@ -152,6 +152,20 @@ pub fn step(state: AttemptState, happening: Happening, ground: Ground) -> Cell {
     }
 }
 
+/// What a happening is worth to an attempt of which the create's own answer has said that money was taken.
+/// Absence and time are proven by our clocks alone, and a confirmed close can be older than the money: none of
+/// them ends it. A provider that calls the order closed does, or a person.
+pub fn although_said_paid(happening: Happening) -> Happening {
+    use Happening as H;
+    match happening {
+        H::QueryAbsent => H::QueryNotFound,
+        H::TimerOver => H::QueryOpen,
+        H::CloseDone | H::CloseDoubted => H::CloseUnknown,
+        H::Lapse | H::GiveUp => H::QueryUnknown,
+        other => other,
+    }
+}
+
 fn sending(happening: Happening, ground: Ground) -> Cell {
     use AttemptState as S;
     use Happening as H;

@@ -174,6 +174,27 @@ fn without_money_the_ground_changes_nothing_but_what_a_person_accepts() {
 }
 
 #[test]
+fn what_is_said_to_be_paid_ends_by_money_by_a_closed_order_or_by_a_person_alone() {
+    for state in [S::Open, S::Unknown, S::Abandoned, S::Lapsed] {
+        for happening in happenings() {
+            let (next, effect) = step(state, although_said_paid(happening), Ground::Free);
+            let may_end = matches!(
+                happening,
+                H::QueryPaid(_)
+                    | H::Callback(_)
+                    | H::OperatorPaid(_)
+                    | H::OperatorAccepts
+                    | H::QueryClosed
+                    | H::OperatorNotPaid
+            );
+            let goes_on = matches!(effect, Effect::Ignore | Effect::Ask | Effect::Show | Effect::Clear)
+                && matches!(next, S::Open | S::Unknown | S::Abandoned | S::Lapsed);
+            assert!(may_end || goes_on, "{state} x {happening:?} -> {next}, {effect:?}");
+        }
+    }
+}
+
+#[test]
 fn nothing_leads_back_to_sending_or_out_of_booked_money() {
     for state in COLUMNS {
         for (happening, ground) in happenings().into_iter().flat_map(|h| GROUNDS.map(|g| (h, g))) {

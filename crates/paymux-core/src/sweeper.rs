@@ -163,9 +163,10 @@ fn is_stuck(catalog: &Catalog, payment: &Payment, attempt: &Attempt, now: Timest
 }
 
 /// Whether a person has to say first what becomes of money: of this attempt's, or of another's that may
-/// still be the payment's success. What is held beside a success keeps no sibling open.
+/// still be the payment's success. What is held beside a success keeps no sibling open. Where a provider
+/// has said that money was taken, a person or that provider says how it ends.
 fn waits_for_a_person(payment: &Payment, attempt: &Attempt) -> bool {
-    attempt.keeps_money() || (payment.held.is_some() && !payment.status.is_over())
+    attempt.keeps_money() || attempt.is_said_paid() || (payment.held.is_some() && !payment.status.is_over())
 }
 
 /// Whether an attempt took money, and a person or a refund has sent all of it back: the order is used up.

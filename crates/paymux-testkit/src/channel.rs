@@ -100,6 +100,7 @@ pub struct ScriptedChannel {
 struct Steps {
     creates: VecDeque<Script>,
     queries: VecDeque<Result<QueryAnswer, ChannelError>>,
+    finds: Option<QueryAnswer>,
     cancels: VecDeque<(Duration, Result<CancelAnswer, ChannelError>)>,
     /// Numbers whose close was confirmed: a query finds them closed.
     closed: BTreeSet<String>,
@@ -217,6 +218,11 @@ impl ScriptedChannel {
     /// The next query answers this; without a script: open, or closed once a close was confirmed.
     pub fn on_query(&self, answer: Result<QueryAnswer, ChannelError>) {
         self.steps().queries.push_back(answer);
+    }
+
+    /// From now on a query without a script finds this.
+    pub fn finds(&self, answer: QueryAnswer) {
+        self.steps().finds = Some(answer);
     }
 
     /// From now on no query is answered.
@@ -428,7 +434,8 @@ impl Channel for ScriptedChannel {
             let mut steps = self.steps();
             steps.asked += 1;
             let is_closed = steps.closed.contains(order.number.as_str());
-            let known = if is_closed { QueryAnswer::Closed } else { QueryAnswer::Open };
+            let by_itself = if is_closed { QueryAnswer::Closed } else { QueryAnswer::Open };
+            let known = steps.finds.clone().unwrap_or(by_itself);
             let scripted = steps.queries.pop_front().unwrap_or(Ok(known));
             (!steps.hangs).then_some(scripted)
         };

@@ -115,6 +115,7 @@ impl Fixtures {
             checks: 0,
             closing_until: None,
             contested: 0,
+            said_paid_at: None,
         }
     }
 

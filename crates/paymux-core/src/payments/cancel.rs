@@ -249,6 +249,10 @@ fn cancelable(payment: &Payment) -> Result<Cancelable<'_>, PaymentError> {
     }
     match payment.live() {
         Some(attempt) if attempt.state == AttemptState::Sending => Err(PaymentError::InFlight),
+        Some(attempt) if attempt.is_said_paid() => {
+            let why = "its provider has said that it is paid, and is being asked about that";
+            Err(PaymentError::NotCancelable(why.to_owned()))
+        }
         Some(attempt) => Ok(Cancelable::Attempt(attempt)),
         None => Err(PaymentError::InFlight),
     }

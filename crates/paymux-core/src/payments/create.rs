@@ -258,6 +258,7 @@ impl Payments {
             checks: 0,
             closing_until: None,
             contested: 0,
+            said_paid_at: None,
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::posting::Posting;
 use crate::random::Rng;
 use crate::refund::Refund;
 use crate::router::Decision;
-use crate::state::{Effect, Ground, Happening, step};
+use crate::state::{Effect, Ground, Happening, although_said_paid, step};
 use crate::store::{AuditRow, CallbackRow, Change, Event, EventKind, RefundWrite, Subject, Touched};
 use crate::view::{PaymentView, RefundView, Told, notice_body, refund_status};
 
@@ -121,6 +121,7 @@ impl<'a> Draft<'a> {
             },
             _ => (happening, facts),
         };
+        let happening = if attempt.is_said_paid() { although_said_paid(happening) } else { happening };
         let ground = self.ground(place, happening, &facts);
         let (next, effect) = step(seen, happening, ground);
         if effect == Effect::Ignore && next == seen {
@@ -131,7 +132,7 @@ impl<'a> Draft<'a> {
         self.carry_out(place, effect, ground, facts);
         self.plan_next_look(place);
         if effect == Effect::Ask && matches!(happening, Happening::AnswerPaid(_)) {
-            self.look_at_once(place);
+            self.note_said_paid(place);
         }
         effect
     }
@@ -296,9 +297,10 @@ impl<'a> Draft<'a> {
         self.after.attempts[place].check_at = look;
     }
 
-    /// Somebody said that money is there: that is asked about now, and soon again.
-    fn look_at_once(&mut self, place: usize) {
+    /// Its provider has said that money is there: that is asked about now, and soon again.
+    fn note_said_paid(&mut self, place: usize) {
         let attempt = &mut self.after.attempts[place];
+        attempt.said_paid_at.get_or_insert(self.now);
         (attempt.checks, attempt.check_at) = (0, Some(self.now));
     }
 

@@ -80,6 +80,10 @@ pub(super) fn next_look(
             Some(if can_ask { by_pause.min(end) } else { end })
         }
         AttemptState::Open | AttemptState::Unknown => Some(by_pause),
+        // Nothing but the provider's word, or a person's, ends the watch.
+        AttemptState::Abandoned | AttemptState::Lapsed if attempt.is_said_paid() => {
+            can_ask.then_some(by_pause)
+        }
         AttemptState::Abandoned | AttemptState::Lapsed => {
             let watched_until = attempt.ends_at.plus(spec.watch);
             // A close that failed is tried again, even where nothing can be asked.
@@ -138,6 +142,7 @@ mod tests {
             checks,
             closing_until: None,
             contested: 0,
+            said_paid_at: None,
         }
     }
 
@@ -183,6 +188,17 @@ mod tests {
             assert_eq!(look(state, 9, Can::QUERY, over - 1), Some(over));
             assert_eq!(look(state, 9, Can::QUERY, over), None);
             assert_eq!(look(state, 0, Can::nothing_more(), ENDS), None);
+        }
+    }
+
+    #[test]
+    fn a_watch_over_what_was_said_to_be_paid_has_no_end() {
+        let long_over = ENDS + 99 * 3600 * SECOND;
+        for state in [AttemptState::Abandoned, AttemptState::Lapsed] {
+            let attempt = Attempt { said_paid_at: Some(Timestamp::from_ms(1)), ..attempt(state, 9) };
+            let look = |can| next(&attempt, can, long_over);
+            assert_eq!(look(Can::QUERY), Some(long_over + 3600 * SECOND), "{state}");
+            assert_eq!(look(Can::nothing_more()), None, "{state}");
         }
     }
 

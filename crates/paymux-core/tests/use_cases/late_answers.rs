@@ -8,6 +8,7 @@ use paymux_core::channel::{Can, CancelAnswer, ChannelError, QueryAnswer, Receipt
 use paymux_core::payment::{AttemptState as S, NextAction, Payment, Status};
 use paymux_core::{Money, PaymentError};
 use paymux_testkit::Script;
+use paymux_testkit::channel::BARCODE;
 use paymux_testkit::memory_store::Trouble;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -85,6 +86,46 @@ async fn where_the_provider_is_silent_at_first_it_is_asked_again() {
     assert_eq!(face(&answer), (Status::Failed, vec![S::Lapsed]));
     world.pass(Duration::from_secs(20)).await;
     assert_eq!(face(&world.stored(&answer).await), (Status::Succeeded, vec![S::Paid]));
+}
+
+fn proving_absence() -> Setting {
+    Setting { a: |a| a.that_proves_absence(BARCODE, Duration::from_mins(1)), ..Setting::default() }
+}
+
+/// Neither a provider that lags nor a clock that is ahead takes back that money was said to be there.
+#[tokio::test(start_paused = true)]
+async fn what_was_said_to_be_paid_is_asked_about_until_its_provider_shows_it() {
+    let (world, creating) = overtaken(&proving_absence(), 0, |_| {}).await;
+    world.a.finds(QueryAnswer::NotFound);
+    let answer = creating.await.unwrap().unwrap().payment;
+    assert_eq!(face(&answer), (Status::Processing, vec![S::Unknown]));
+    let id = answer.id;
+    let refused = world.payments.cancel(app(), id).await.unwrap_err();
+    assert_eq!(refused.code(), "not_cancelable");
+    world.pass(Duration::from_hours(30)).await;
+    let asked = world.stored(&answer).await;
+    assert_eq!((face(&asked), world.a.canceled()), ((Status::Processing, vec![S::Unknown]), 0));
+    let waits = world.payments.queue(None, None, 9).await.unwrap();
+    assert_eq!(waits.iter().map(|item| item.payment).collect::<Vec<_>>(), [Some(id)]);
+    world.a.finds(paid());
+    world.pass(Duration::from_hours(2)).await;
+    assert_eq!(face(&world.stored(&answer).await), (Status::Succeeded, vec![S::Paid]));
+    assert!(world.payments.queue(None, None, 9).await.unwrap().is_empty());
+}
+
+/// The same of an attempt that counted for closed: its watch has no end but the provider's word, or a person's.
+#[tokio::test(start_paused = true)]
+async fn the_watch_over_what_was_said_to_be_paid_ends_by_the_providers_word_alone() {
+    let closed: fn(&World) = |world| world.a.on_query(Ok(QueryAnswer::Closed));
+    let (world, creating) = overtaken(&proving_absence(), 1, closed).await;
+    world.a.finds(QueryAnswer::NotFound);
+    let answer = creating.await.unwrap().unwrap().payment;
+    world.pass(Duration::from_hours(30)).await;
+    assert_eq!(face(&world.stored(&answer).await), (Status::Failed, vec![S::Lapsed]));
+    world.a.finds(QueryAnswer::Closed);
+    world.pass(Duration::from_hours(2)).await;
+    assert_eq!(face(&world.stored(&answer).await), (Status::Failed, vec![S::Closed]));
+    assert!(world.payments.queue(None, None, 9).await.unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -40,6 +40,7 @@ pub struct Model {
     pub refunded: i64,
     pub closing_until: Option<i64>,
     pub contested: i64,
+    pub said_paid_at: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -9,6 +9,7 @@ mod m0002_money;
 mod m0003_crossing;
 mod m0004_fair;
 mod m0005_sending;
+mod m0006_said_paid;
 
 use sea_orm::{ConnectionTrait, SqliteTransactionMode, TransactionOptions};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, TransactionTrait};
@@ -27,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_crossing::Crossing),
             Box::new(m0004_fair::FairShares),
             Box::new(m0005_sending::Sending),
+            Box::new(m0006_said_paid::SaidPaid),
         ]
     }
 }

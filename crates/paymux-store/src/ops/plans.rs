@@ -95,9 +95,10 @@ const SEED: [&str; 12] = [
      expires_at, paid_at, failure, metadata, return_url, notify_url, route, fingerprint, version, events, \
      cancel_requested FROM payments CROSS JOIN {numbers}",
     "INSERT INTO attempts SELECT 'att_' || {id}, 'pay_' || {id}, 0, channel, provider, {id}, \
-     CASE n % 1000 WHEN 1 THEN 'unknown' WHEN 2 THEN 'duplicate_paid' ELSE state END, fence, memo, reference, \
-     trade_no, CASE WHEN n % 1000 <> 1 THEN received END, CASE WHEN n % 1000 <> 1 THEN received_currency END, \
-     failure, created_at - 200001 + n, ends_at, CASE WHEN n % 100 = 0 THEN n END, checks, more, 0, 0, NULL, 0 \
+     CASE n % 1000 WHEN 1 THEN 'unknown' WHEN 2 THEN 'duplicate_paid' WHEN 3 THEN 'lapsed' \
+     ELSE state END, fence, memo, reference, trade_no, CASE WHEN n % 1000 NOT IN (1, 3) THEN received END, \
+     CASE WHEN n % 1000 NOT IN (1, 3) THEN received_currency END, failure, created_at - 200001 + n, ends_at, \
+     CASE WHEN n % 100 = 0 THEN n END, checks, more, 0, 0, NULL, 0, CASE WHEN n % 1000 = 3 THEN n END \
      FROM attempts CROSS JOIN {numbers}",
     "INSERT INTO decisions SELECT 'att_' || {id}, decision FROM decisions CROSS JOIN {numbers}",
     "INSERT INTO callbacks SELECT 'cbk_' || {id}, 'main' || (n % 20), received_at - 200001 + n, verb, path, query, \

@@ -31,7 +31,7 @@ struct Source {
 impl Source {
     fn of(kind: QueueKind) -> Self {
         match kind {
-            QueueKind::AttemptUnknown => Self::of_attempts("x.state = 'unknown'"),
+            QueueKind::AttemptUnknown => Self::of_attempts(UNKNOWN),
             QueueKind::MoneyHeld => Self::of_attempts(HELD),
             QueueKind::RefundUnknown => Self::of_refunds("x.state = 'unknown'"),
             QueueKind::RefundNeedsAction => Self::of_refunds("x.state = 'needs_action'"),
@@ -92,6 +92,10 @@ impl Source {
     }
 }
 
+/// As the index `attempts_unknown`: unknown, or as [`paymux_core::payment::Attempt::is_said_paid`].
+const UNKNOWN: &str = "(x.state = 'unknown' OR (x.said_paid_at IS NOT NULL AND x.received IS NULL \
+    AND x.state IN ('open', 'abandoned', 'lapsed')))";
+
 /// As the index `attempts_held`, and as [`paymux_core::payment::Attempt::holds_money`].
 const HELD: &str = r#"((x.state <> 'paid' AND x.received > x.refunding + x.refunded) OR x.contested > 0 OR x.more LIKE '%"settled":false%')"#;
 
@@ -132,7 +136,8 @@ fn waiting(sql: &mut Sql, kind: QueueKind, source: &Source, unknown_before: Time
             sql.push(" AND x.created_at < ").bind(unknown_before.ms());
         }
         QueueKind::MoneyHeld => {
-            sql.push(" AND (x.state <> 'unknown' OR x.created_at >= ").bind(unknown_before.ms()).push(")");
+            sql.push(" AND (NOT ").push(UNKNOWN).push(" OR x.created_at >= ");
+            sql.bind(unknown_before.ms()).push(")");
         }
         QueueKind::RefundNeedsAction
         | QueueKind::TransferNeedsAction

@@ -99,6 +99,7 @@ pub(crate) fn attempt_values(
         refunded.into(),
         moment(a.closing_until),
         a.contested.into(),
+        moment(a.said_paid_at),
     ])
 }
 
@@ -120,6 +121,7 @@ pub(crate) fn attempt_changes(a: &Attempt) -> Result<Vec<(&'static str, Value)>,
         ("more", json(&a.more)?),
         ("closing_until", moment(a.closing_until)),
         ("contested", a.contested.into()),
+        ("said_paid_at", moment(a.said_paid_at)),
     ])
 }
 
@@ -198,5 +200,6 @@ pub(crate) fn read_attempt(cells: &mut Cells<'_>) -> Result<Attempt, Fault> {
         refunded: cells.next()?,
         closing_until: cells.maybe_moment()?,
         contested: cells.next()?,
+        said_paid_at: cells.maybe_moment()?,
     })
 }

@@ -147,4 +147,5 @@ fn write_attempt(stored: &mut Attempt, wanted: &Attempt) {
     stored.checks = wanted.checks;
     stored.closing_until = wanted.closing_until;
     stored.contested = wanted.contested;
+    stored.said_paid_at = wanted.said_paid_at;
 }

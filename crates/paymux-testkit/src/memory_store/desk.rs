@@ -160,7 +160,8 @@ fn listed(row: &CallbackRow, filter: &CallbackFilter) -> bool {
 
 /// An attempt that is unknown and holds money waits as unknown alone.
 fn attempt_item(payment: &Payment, attempt: &Attempt, unknown_before: Timestamp) -> Option<QueueItem> {
-    let kind = if attempt.state == AttemptState::Unknown && attempt.created_at < unknown_before {
+    let is_unknown = attempt.state == AttemptState::Unknown || attempt.is_said_paid();
+    let kind = if is_unknown && attempt.created_at < unknown_before {
         QueueKind::AttemptUnknown
     } else if attempt.holds_money() {
         QueueKind::MoneyHeld

@@ -29,6 +29,7 @@ pub async fn writes_all_of_it(subject: &Subject) {
         attempt.check_at = None;
         attempt.checks = 3;
         attempt.closing_until = Some(Timestamp::from_ms(4));
+        attempt.said_paid_at = Some(Timestamp::from_ms(5));
         attempt.contested = 1;
     });
     add_attempt(&mut change, fixtures.attempt("second"));

@@ -298,7 +298,7 @@ macro_rules! store_contract {
                 asking_opens_only_that_endpoint, asks_for_nothing_that_is_not_its_own;
             events: shows_the_oldest_first, filters, pages_without_gaps_or_repeats,
                 tells_how_deliveries_stand;
-            queue: is_empty_at_first, an_attempt_that_is_unknown_for_long, money_that_is_no_success,
+            queue: is_empty_at_first, an_attempt_that_is_unknown_for_long, an_attempt_that_is_said_to_be_paid_for_long, money_that_is_no_success,
                 money_that_may_have_gone_back,
                 money_that_came_beside, nothing_waits_under_two_kinds, money_that_goes_back,
                 a_refund_that_is_unknown_or_needs_action, a_transfer_that_is_unknown_or_needs_action,

@@ -56,6 +56,7 @@ fn full(fixtures: &Fixtures) -> Payment {
     attempt.check_at = Some(Timestamp::from_ms(1014));
     attempt.checks = 1015;
     attempt.closing_until = Some(Timestamp::from_ms(1016));
+    attempt.said_paid_at = Some(Timestamp::from_ms(1017));
     attempt.contested = 1010;
     payment
 }

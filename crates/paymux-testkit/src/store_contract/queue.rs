@@ -101,6 +101,30 @@ pub async fn an_attempt_that_is_unknown_for_long(subject: &Subject) {
     check(subject, &want).await;
 }
 
+/// What its provider has said to be paid waits like what is unknown, until that money is shown or its end.
+pub async fn an_attempt_that_is_said_to_be_paid_for_long(subject: &Subject) {
+    use AttemptState::{Abandoned, Lapsed, Open, Unknown};
+    let fixtures = Fixtures::new(1);
+    let mut want = Vec::new();
+    for state in AttemptState::ALL {
+        for (ms, received) in [(999, None), (999, Some(7)), (1000, None)] {
+            let payment = attempt(subject, &fixtures, ms, |attempt| {
+                attempt.state = *state;
+                attempt.said_paid_at = Some(Timestamp::from_ms(ms));
+                attempt.received = received.map(Money::fen);
+            })
+            .await;
+            let is_said_paid = matches!(state, Open | Unknown | Abandoned | Lapsed) && received.is_none();
+            if ms == 999 && (is_said_paid || *state == Unknown) {
+                want.push(item_of(&payment, QueueKind::AttemptUnknown, received.unwrap_or(1999)));
+            } else if received.is_some() && *state != AttemptState::Paid {
+                want.push(item_of(&payment, QueueKind::MoneyHeld, 7));
+            }
+        }
+    }
+    check(subject, &want).await;
+}
+
 pub async fn money_that_is_no_success(subject: &Subject) {
     let fixtures = Fixtures::new(1);
     let mut want = Vec::new();
