@@ -193,7 +193,8 @@ fn waiting(state: OutflowState, happening: Happening) -> Cell {
     use Happening as H;
     use OutflowState as S;
     match happening {
-        H::QueryDone | H::CallbackDone | H::OperatorDone => (S::Succeeded, Effect::Book),
+        // However late its sender hears it, money that has left has left.
+        H::AnswerDone | H::QueryDone | H::CallbackDone | H::OperatorDone => (S::Succeeded, Effect::Book),
         H::QueryFailed | H::CallbackFailed => (S::Failed, Effect::Release),
         H::OperatorNotDone => (S::Failed, Effect::Trust),
         // What waits for a person goes on waiting while the provider says "under way".
@@ -202,14 +203,11 @@ fn waiting(state: OutflowState, happening: Happening) -> Cell {
         H::QueryNeedsAction if state == S::NeedsAction => (S::NeedsAction, Effect::Ask),
         H::QueryNeedsAction => (S::NeedsAction, Effect::Act),
         H::QueryNotFound | H::QueryUnknown => (state, Effect::Ask),
-        // The fencing number has moved on: an answer in hand is evidence at most, and the query finds it.
+        // The fencing number has moved on: any other answer in hand is evidence at most, and the query finds it.
         H::Take | H::DispatchOver => (state, Effect::Ignore),
-        H::AnswerPending
-        | H::AnswerDone
-        | H::AnswerFailed
-        | H::AnswerNotSent
-        | H::AnswerNeedsAction
-        | H::AnswerUnknown => (state, Effect::Ignore),
+        H::AnswerPending | H::AnswerFailed | H::AnswerNotSent | H::AnswerNeedsAction | H::AnswerUnknown => {
+            (state, Effect::Ignore)
+        }
     }
 }
 
@@ -229,7 +227,7 @@ fn failed(happening: Happening) -> Cell {
     use Happening as H;
     use OutflowState as S;
     match happening {
-        H::QueryDone | H::CallbackDone | H::OperatorDone => (S::Succeeded, Effect::Reclaim),
+        H::AnswerDone | H::QueryDone | H::CallbackDone | H::OperatorDone => (S::Succeeded, Effect::Reclaim),
         H::QueryFailed => (S::Failed, Effect::Rest),
         H::QueryPending | H::QueryNeedsAction | H::QueryNotFound | H::QueryUnknown => {
             (S::Failed, Effect::Ask)

@@ -11,7 +11,7 @@ const COLUMNS: [S; 7] =
 const TABLE: &str = "
 Take              sending:Send       .                   .                   .                   .                   .                  .
 AnswerPending     .                  pending:Ask         .                   .                   .                   .                  .
-AnswerDone        .                  succeeded:Book      .                   .                   .                   .                  .
+AnswerDone        .                  succeeded:Book      succeeded:Book      succeeded:Book      succeeded:Book      .                  succeeded:Reclaim
 AnswerFailed      .                  failed:Release      .                   .                   .                   .                  .
 AnswerNotSent     .                  failed:Release      .                   .                   .                   .                  .
 AnswerNeedsAction .                  needs_action:Act    .                   .                   .                   .                  .

@@ -19,7 +19,9 @@ use crate::clock::Timestamp;
 use crate::error::PaymentError;
 use crate::ids::{ChannelId, PaymentId};
 use crate::money::Money;
+use crate::payment::{Attempt, Payment};
 use crate::payments::Payments;
+use crate::refund::RefundOrigin;
 use crate::store::{StoreError, Window};
 use crate::words::words;
 
@@ -284,9 +286,30 @@ impl Payments {
             return Ok(refund.as_ref().map(Here::of_refund));
         }
         let payment = self.store().payment_by_number(channel, number).await?;
-        Ok(payment.and_then(|payment| {
-            payment.attempt_by_number(channel, number).map(|attempt| Here::of_attempt(&payment, attempt))
-        }))
+        let attempt = payment.as_ref().and_then(|payment| payment.attempt_by_number(channel, number));
+        let (Some(payment), Some(attempt)) = (&payment, attempt) else { return Ok(None) };
+        let was_reversed = self.was_reversed(payment, attempt).await?;
+        Ok(Some(Here::of_attempt(payment, attempt, was_reversed)))
+    }
+
+    /// Whether a person has found that a close had sent the attempt's money back.
+    async fn was_reversed(&self, payment: &Payment, attempt: &Attempt) -> Result<bool, StoreError> {
+        let is_all_back = attempt.received.is_some_and(|received| received.minor() == attempt.refunded);
+        let mut after = None;
+        while is_all_back {
+            let page = self.store().refunds_of(payment.id, after, PAGE).await?;
+            if page
+                .iter()
+                .any(|refund| refund.attempt == attempt.id && refund.origin == RefundOrigin::Reversal)
+            {
+                return Ok(true);
+            }
+            match page.last() {
+                Some(last) => after = Some(last.id),
+                None => return Ok(false),
+            }
+        }
+        Ok(false)
     }
 }
 

@@ -123,6 +123,7 @@ impl<'a> Draft<'a> {
         };
         let happening = if attempt.is_said_paid() { although_said_paid(happening) } else { happening };
         let ground = self.ground(place, happening, &facts);
+        let said = facts.receipt.clone();
         let (next, effect) = step(seen, happening, ground);
         if effect == Effect::Ignore && next == seen {
             return effect;
@@ -132,7 +133,7 @@ impl<'a> Draft<'a> {
         self.carry_out(place, effect, ground, facts);
         self.plan_next_look(place);
         if effect == Effect::Ask && matches!(happening, Happening::AnswerPaid(_)) {
-            self.note_said_paid(place);
+            self.note_said_paid(place, said.as_ref());
         }
         effect
     }
@@ -297,9 +298,17 @@ impl<'a> Draft<'a> {
         self.after.attempts[place].check_at = look;
     }
 
-    /// Its provider has said that money is there: that is asked about now, and soon again.
-    fn note_said_paid(&mut self, place: usize) {
+    /// Its provider has said that money is there: that is asked about now, and soon again. What it said is
+    /// written down, for whoever has to find that money if nobody shows it.
+    fn note_said_paid(&mut self, place: usize, said: Option<&Receipt>) {
         let attempt = &mut self.after.attempts[place];
+        let money = said.map_or_else(|| "money".to_owned(), |receipt| receipt.received.to_string());
+        let number = said.and_then(|receipt| receipt.trade_no.as_deref());
+        let number = number.map_or_else(String::new, |number| format!(" (trade number {number})"));
+        let message = format!(
+            "its create answered after its time that {money} was taken{number}, and a query does not show it yet"
+        );
+        attempt.failure = Some(Failure { code: "unknown".to_owned(), message, provider_code: None });
         attempt.said_paid_at.get_or_insert(self.now);
         (attempt.checks, attempt.check_at) = (0, Some(self.now));
     }

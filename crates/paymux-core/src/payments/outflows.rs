@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::catalog::{Catalog, ChannelEntry, Lifecycle, Scope, Timing};
 use crate::channel::Can;
-use crate::clock::Timestamp;
+use crate::clock::{Mono, Timestamp};
 use crate::error::PaymentError;
 use crate::ids::{AppId, ChannelId};
 use crate::outflow::{Cell, Effect, Happening, OutflowState};
@@ -33,6 +33,9 @@ pub(super) use schedule::{LOST_PAUSE, next_look};
 pub(super) const TRIES: u32 = 64;
 /// The longest pause before reading again, in milliseconds; a random part of it is waited.
 const AGAIN_MS_MAX: u64 = 20;
+/// How long a provider's own word that money has moved is offered to a store that does not take it. Long,
+/// since nobody else may ever say it.
+pub(super) const MOVED_KEPT: Duration = Duration::from_mins(10);
 /// How far apart the outcome of a call is offered to a store that does not take it.
 pub(super) const OUTCOME_PAUSE: Duration = Duration::from_millis(200);
 /// How often a repeat looks whether the first request has got its answer.
@@ -277,6 +280,33 @@ pub(super) fn request_limit(entry: &ChannelEntry, timing: &Timing) -> Duration {
 }
 
 impl Payments {
+    /// Offers the outcome of a call to the store until it takes it, or until a worker would count its
+    /// sender for lost; that money has left, longer. `None` where the store did not take it: a worker finds
+    /// the refund or payout.
+    pub(super) async fn keep_outcome<T, F: Future<Output = Result<Learnt<T>, PaymentError>>>(
+        &self,
+        id: impl std::fmt::Display,
+        happening: Happening,
+        until: Mono,
+        offer: impl Fn() -> F,
+    ) -> Option<T> {
+        let kept = if happening == Happening::AnswerDone { MOVED_KEPT } else { Duration::ZERO };
+        let until = until.max(self.clock().mono().plus(kept));
+        loop {
+            match offer().await {
+                Ok(learnt) => return Some(learnt.now),
+                Err(error) if self.clock().mono() < until => {
+                    tracing::warn!(%id, %error, "an outcome was not stored; trying again");
+                    self.clock().sleep(OUTCOME_PAUSE).await;
+                }
+                Err(error) => {
+                    tracing::error!(%id, ?happening, %error, "an outcome could not be stored; only its provider knows it");
+                    return None;
+                }
+            }
+        }
+    }
+
     /// Waits a moment before reading again, so that many who change the same do not meet each time.
     pub(super) async fn step_aside(&self) {
         let ms = below(self.ports().rng.as_ref(), AGAIN_MS_MAX);

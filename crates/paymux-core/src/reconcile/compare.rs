@@ -46,7 +46,7 @@ pub enum Stage {
     Moved,
     /// Money has definitely not moved, and will not.
     Never,
-    /// An order that its provider has undone: whatever had moved has moved back.
+    /// An order that was undone: whatever had moved has moved back.
     Reverted,
 }
 
@@ -75,13 +75,18 @@ pub struct Here {
 
 impl From<OrderLine> for Here {
     fn from(line: OrderLine) -> Self {
+        let stage = match line.received {
+            _ if line.reversed => Stage::Reverted,
+            Some(_) => Stage::Moved,
+            None => Stage::Waiting,
+        };
         Self {
             number: line.number,
             payment: line.payment,
             state: line.state.word(),
-            stage: if line.received.is_some() { Stage::Moved } else { Stage::Waiting },
+            stage,
             amount: line.amount,
-            moved: line.received,
+            moved: line.received.filter(|_| stage == Stage::Moved),
             moved_in_all: None,
             was_sent: true,
             created_at: line.created_at,
@@ -108,7 +113,7 @@ impl From<RefundLine> for Here {
 
 impl Here {
     /// The line of an attempt, with what came in beside.
-    pub(super) fn of_attempt(payment: &Payment, attempt: &Attempt) -> Self {
+    pub(super) fn of_attempt(payment: &Payment, attempt: &Attempt, reversed: bool) -> Self {
         let line = OrderLine {
             number: attempt.number.as_str().to_owned(),
             payment: payment.id,
@@ -116,11 +121,13 @@ impl Here {
             status: payment.status,
             amount: payment.amount,
             received: attempt.received,
+            reversed,
             created_at: attempt.created_at,
         };
         let mut beside = attempt.more.iter().filter_map(SecondSum::money);
         let in_all = |received| beside.try_fold(received, |all: Money, sum| all.checked_add(sum).ok());
-        Self { moved_in_all: attempt.received.and_then(in_all), ..line.into() }
+        let here = Self::from(line);
+        Self { moved_in_all: here.moved.and_then(in_all), ..here }
     }
 
     /// The line of a refund. A worker that sends one raises its fencing number first and gives it its number:

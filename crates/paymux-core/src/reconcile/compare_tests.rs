@@ -32,6 +32,7 @@ fn order(number: &str, received: Option<i64>) -> OrderLine {
         status: Status::Succeeded,
         amount: Money::fen(1999),
         received: received.map(Money::fen),
+        reversed: false,
         created_at: at(5),
     }
 }

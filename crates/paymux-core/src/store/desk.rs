@@ -146,6 +146,8 @@ pub struct OrderLine {
     pub amount: Money,
     /// What came in.
     pub received: Option<Money>,
+    /// Whether a person has found that a close had sent that back.
+    pub reversed: bool,
     /// When it was made.
     pub created_at: Timestamp,
 }

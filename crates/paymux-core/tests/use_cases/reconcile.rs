@@ -13,6 +13,7 @@ use paymux_core::outflow::OutflowState;
 use paymux_core::payment::Payment;
 use paymux_core::payments::Ports;
 use paymux_core::reconcile::{Comparison, Day, Kind, Part, Records, Report, Stage, Step};
+use paymux_core::refund::RefundOrigin;
 use paymux_core::store::{PaymentLedger as _, RefundLedger as _, RefundWrite};
 use paymux_core::{
     CatalogHandle, Money, PaymentError, Payments, Refund, Timestamp, WireRequest, WireResponse,
@@ -127,13 +128,18 @@ impl World {
 
     async fn refunded(&self) -> Refund {
         let payment = self.paid(None).await;
-        let refund = self.fixtures.refund(&payment, &format!("R{}", self.fixtures.now().ms()), 100);
+        self.sent_back(&payment, RefundOrigin::Merchant, 100).await
+    }
+
+    async fn sent_back(&self, payment: &Payment, origin: RefundOrigin, minor: i64) -> Refund {
+        let refund = self.fixtures.refund(payment, &format!("R{}", self.fixtures.now().ms()), minor);
+        let refund = Refund { origin, ..refund };
         self.store.open_refund(refund.clone()).await.unwrap();
         let write = step_to(&refund, OutflowState::Succeeded);
         let refund = Refund { fence: 1, ..write.refund().clone() };
         let write =
             RefundWrite::Step { refund: refund.clone(), seen_state: OutflowState::Queued, seen_fence: 0 };
-        self.store.apply(refund_change(&payment, write)).await.unwrap();
+        self.store.apply(refund_change(payment, write)).await.unwrap();
         refund
     }
 
@@ -320,6 +326,20 @@ async fn money_that_went_back_by_another_way_is_not_missed_at_the_provider() {
     world.store.apply(refund_change(&payment, write)).await.unwrap();
     let comparison = world.compared(Records::Refunds).await;
     assert_eq!(comparison.counts, BTreeMap::from([(Kind::NotListed, 1)]));
+}
+
+/// A person has found that a close had sent its money back, and its provider shows just that.
+#[tokio::test(start_paused = true)]
+async fn an_order_that_was_reversed_on_both_sides_is_no_difference() {
+    let world = World::new();
+    let [reversed, given_back] = [world.paid(None).await, world.paid(None).await];
+    world.sent_back(&reversed, RefundOrigin::Reversal, 1999).await;
+    world.sent_back(&given_back, RefundOrigin::Merchant, 1999).await;
+    let reverted = |payment| ListedOrder { reverted: true, ..listed(payment) };
+    world.lists(vec![reverted(&reversed), listed(&given_back)]);
+    assert_eq!(world.counts().await, [(Kind::Matched, 2)]);
+    world.lists(vec![listed(&reversed), reverted(&given_back)]);
+    assert_eq!(world.counts().await, [(Kind::StateDiffers, 2)]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -64,7 +64,8 @@ pub(crate) async fn order_lines<C: ConnectionTrait>(
     let mut sql = Sql::new(db.get_database_backend());
     sql.push(
         "SELECT x.number, x.payment, x.state, p.status, p.amount, p.currency, x.received, x.received_currency, \
-         x.created_at FROM attempts x JOIN payments p ON p.id = x.payment WHERE ",
+         x.refunded > 0 AND EXISTS (SELECT 1 FROM refunds r WHERE r.payment = x.payment AND r.attempt = x.id \
+         AND r.origin = 'reversal'), x.created_at FROM attempts x JOIN payments p ON p.id = x.payment WHERE ",
     );
     inside(&mut sql, window);
     sql.rows(db).await?.iter().map(read_order_line).collect()
@@ -79,6 +80,7 @@ fn read_order_line(row: &QueryResult) -> Result<OrderLine, Fault> {
         status: cells.word(Status::from_word)?,
         amount: cells.money()?,
         received: cells.maybe_money()?,
+        reversed: cells.next()?,
         created_at: cells.moment()?,
     })
 }

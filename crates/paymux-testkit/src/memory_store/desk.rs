@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 use paymux_core::clock::Timestamp;
-use paymux_core::ids::{AuditId, CallbackId};
+use paymux_core::ids::{AttemptId, AuditId, CallbackId};
 use paymux_core::outflow::OutflowState;
 use paymux_core::payment::{Attempt, AttemptState, Payment};
-use paymux_core::refund::Refund;
+use paymux_core::refund::{Refund, RefundOrigin};
 use paymux_core::store::{
     AuditRow, CallbackFilter, CallbackRow, Desk, Event, OrderLine, QueueCounts, QueueFilter, QueueItem,
     QueueKind, RefundLine, StoreError, Subject, Window,
@@ -78,7 +78,7 @@ fn refund_line(refund: &Refund) -> RefundLine {
     }
 }
 
-fn order_line(payment: &Payment, attempt: &Attempt) -> OrderLine {
+fn order_line(payment: &Payment, attempt: &Attempt, reversed: bool) -> OrderLine {
     OrderLine {
         number: attempt.number.as_str().to_owned(),
         payment: payment.id,
@@ -86,11 +86,17 @@ fn order_line(payment: &Payment, attempt: &Attempt) -> OrderLine {
         status: payment.status,
         amount: payment.amount,
         received: attempt.received,
+        reversed,
         created_at: attempt.created_at,
     }
 }
 
 impl Books {
+    /// Whether money of that attempt has gone back with a close.
+    fn was_reversed(&self, attempt: AttemptId) -> bool {
+        self.refunds.all().any(|refund| refund.attempt == attempt && refund.origin == RefundOrigin::Reversal)
+    }
+
     /// All that waits for a person, oldest first.
     fn queue(&self, unknown_before: Timestamp) -> Vec<QueueItem> {
         let attempts = self.payments.values().flat_map(|payment| {
@@ -147,7 +153,10 @@ impl Books {
             Some((payment, payment.attempt(*id)?))
         });
         let inside = found.filter(|(_, a)| is_inside(window, a.number.as_str(), a.created_at));
-        inside.take(places(window.limit)).map(|(payment, attempt)| order_line(payment, attempt)).collect()
+        inside
+            .take(places(window.limit))
+            .map(|(payment, attempt)| order_line(payment, attempt, self.was_reversed(attempt.id)))
+            .collect()
     }
 }
 

@@ -5,7 +5,7 @@ use paymux_core::ids::{AuditId, CallbackId};
 use paymux_core::money::Money;
 use paymux_core::outflow::OutflowState;
 use paymux_core::payment::{AttemptState, Payment, Status};
-use paymux_core::refund::Refund;
+use paymux_core::refund::{Refund, RefundOrigin};
 use paymux_core::store::{
     AuditRow, CallbackFilter, CallbackRow, CallbackVerdict, OrderLine, RefundLine, Ring, Window,
 };
@@ -227,6 +227,7 @@ pub async fn shows_the_orders_of_a_while(subject: &Subject) {
             status: payment.status,
             amount: payment.amount,
             received: attempt.received,
+            reversed: false,
             created_at: attempt.created_at,
         }
     };
@@ -243,6 +244,22 @@ pub async fn shows_the_orders_of_a_while(subject: &Subject) {
         pages(window("main", from, to), want, |line| &line.number, lines).await;
     }
     assert_eq!(lines(window("none", 0, i64::MAX)).await, []);
+}
+
+/// Money that a person has found sent back by a close; what went back otherwise is none such.
+pub async fn shows_what_a_close_has_sent_back(subject: &Subject) {
+    let fixtures = Fixtures::new(1);
+    let mut want = Vec::new();
+    for origin in RefundOrigin::ALL {
+        let payment = paid_one(subject, &fixtures, origin.word()).await;
+        let refund = Refund { origin: *origin, ..fixtures.refund(&payment, origin.word(), 1999) };
+        let refund = begun(subject, refund).await;
+        subject.done(refund_change(&payment, step_to(&refund, OutflowState::Succeeded))).await;
+        want.push((payment.attempts[0].number.to_string(), *origin == RefundOrigin::Reversal));
+    }
+    want.sort();
+    let lines = subject.store.order_lines(&window("main", 0, i64::MAX)).await.unwrap();
+    assert_eq!(lines.into_iter().map(|line| (line.number, line.reversed)).collect::<Vec<_>>(), want);
 }
 
 /// Every attempt is an order of its own.

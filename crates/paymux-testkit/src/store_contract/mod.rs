@@ -306,7 +306,7 @@ macro_rules! store_contract {
                 counts_what_it_lists;
             desk: shows_callbacks_newest_first, filters_callbacks, settles_what_waits_and_once,
                 a_line_of_the_trail_has_its_own_id, shows_the_trail_newest_first,
-                shows_the_orders_of_a_while, shows_each_attempt_of_a_payment, shows_the_refunds_of_a_while;
+                shows_the_orders_of_a_while, shows_each_attempt_of_a_payment, shows_what_a_close_has_sent_back, shows_the_refunds_of_a_while;
             claims: has_one_key_of_digests, a_key_stands_for_one_request, keys_are_compared_byte_for_byte, takes_nul_too,
                 a_key_is_free_once_its_time_is_over, of_many_at_once_one_is_new;
             lists: shows_the_newest_first, pages_without_gaps_or_repeats, filters, shows_one_app_only,

@@ -1,25 +1,19 @@
 //! What became of a create call, and its storing: offered again, on the payment as it is then, for as long
 //! as the attempt is its sender's. A provider's own word that money is there is kept whosever it is.
 
-use std::time::Duration;
-
 use crate::catalog::{Catalog, Route};
 use crate::channel::Can;
 use crate::clock::Mono;
 use crate::error::PaymentError;
 use crate::ids::{AttemptId, ChannelId};
 use crate::payment::{Attempt, AttemptState, Payment};
-use crate::payments::outflows::OUTCOME_PAUSE;
+use crate::payments::outflows::{MOVED_KEPT, OUTCOME_PAUSE};
 use crate::payments::place::Placed;
 use crate::payments::{Draft, Payments, site};
 use crate::router::{Ask, Picked, Router};
 use crate::state::{Effect, Happening};
 
 use super::{Dispatch, may_be_given_up};
-
-/// How long a provider's own word that money is there is offered to a store that does not take it. Long,
-/// since nobody else may ever say it.
-const PAID_KEPT: Duration = Duration::from_mins(10);
 
 /// A create call that has come to its end.
 pub(super) struct Ended {
@@ -113,7 +107,7 @@ impl Payments {
     }
 
     async fn learn_surely(&self, payment: Payment, ended: &Ended, happening: Happening) -> Option<Payment> {
-        let until = self.clock().mono().plus(PAID_KEPT);
+        let until = self.clock().mono().plus(MOVED_KEPT);
         loop {
             match self.learn(payment.clone(), ended.attempt, happening, &ended.placed.facts).await {
                 Ok(stored) => return Some(stored),

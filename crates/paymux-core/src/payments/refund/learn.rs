@@ -10,7 +10,7 @@ use crate::store::{Applied, AuditRow, StoreError};
 
 use crate::payments::Payments;
 use crate::payments::draft::RefundTurn;
-use crate::payments::outflows::{How, Learnt, News, OUTCOME_PAUSE, OperatorWord, TRIES};
+use crate::payments::outflows::{How, Learnt, News, OperatorWord, TRIES};
 
 impl Payments {
     /// Applies what is learnt of a refund to it and to its payment, in one change; reads both again and
@@ -72,27 +72,15 @@ impl Payments {
         }
     }
 
-    /// Offers the outcome of a call to the store until it takes it, or until a worker would count its
-    /// sender for lost.
+    /// Stores what became of a call, as [`Payments::keep_outcome`].
     pub(super) async fn keep_refund_outcome(
         &self,
         refund: Refund,
         news: &News,
         until: Mono,
     ) -> Option<Refund> {
-        loop {
-            match self.learn_refund(refund.clone(), news).await {
-                Ok(learnt) => return Some(learnt.now),
-                Err(error) if self.clock().mono() < until => {
-                    tracing::warn!(refund = %refund.id, %error, "an outcome was not stored; trying again");
-                    self.clock().sleep(OUTCOME_PAUSE).await;
-                }
-                Err(error) => {
-                    tracing::error!(refund = %refund.id, %error, "an outcome could not be stored; a worker will ask the provider");
-                    return None;
-                }
-            }
-        }
+        let offer = || self.learn_refund(refund.clone(), news);
+        self.keep_outcome(refund.id, news.happening, until, offer).await
     }
 
     /// An operator's word on a refund. Given again it changes nothing; the line of the audit trail is

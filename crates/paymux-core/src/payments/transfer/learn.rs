@@ -12,7 +12,7 @@ use crate::transfer::Transfer;
 use crate::view::{Told, TransferView, notice_body, transfer_status};
 
 use crate::payments::Payments;
-use crate::payments::outflows::{How, Learnt, News, OUTCOME_PAUSE, OperatorWord, TRIES, next_look};
+use crate::payments::outflows::{How, Learnt, News, OperatorWord, TRIES, next_look};
 
 /// What news do to a transfer.
 enum Turn {
@@ -133,27 +133,15 @@ impl Payments {
         }
     }
 
-    /// Offers the outcome of a call to the store until it takes it, or until a worker would count its
-    /// sender for lost.
+    /// Stores what became of a call, as [`Payments::keep_outcome`].
     pub(super) async fn keep_transfer_outcome(
         &self,
         transfer: Transfer,
         news: &News,
         until: Mono,
     ) -> Option<Transfer> {
-        loop {
-            match self.learn_transfer(transfer.clone(), news).await {
-                Ok(learnt) => return Some(learnt.now),
-                Err(error) if self.clock().mono() < until => {
-                    tracing::warn!(transfer = %transfer.id, %error, "an outcome was not stored; trying again");
-                    self.clock().sleep(OUTCOME_PAUSE).await;
-                }
-                Err(error) => {
-                    tracing::error!(transfer = %transfer.id, %error, "an outcome could not be stored; a worker will ask the provider");
-                    return None;
-                }
-            }
-        }
+        let offer = || self.learn_transfer(transfer.clone(), news);
+        self.keep_outcome(transfer.id, news.happening, until, offer).await
     }
 
     /// An operator's word on a transfer, as [`Payments::hear_operator_on_refund`].

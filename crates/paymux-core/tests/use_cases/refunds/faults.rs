@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use paymux_core::Money;
-use paymux_core::channel::OutflowAnswer;
+use paymux_core::channel::{Can, OutflowAnswer};
 use paymux_core::outflow::OutflowState as S;
 use paymux_core::payment::Payment;
 use paymux_core::store::RefundLedger as _;
@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::workers::returned_underpaid;
 use super::{counters, paid, refund, request, world};
-use crate::world::{World, app};
+use crate::world::{Setting, World, app};
 
 const NO_TROUBLE: Trouble = Trouble::Delayed(Duration::ZERO);
 /// Long enough for three looks at an unknown refund.
@@ -191,6 +191,25 @@ async fn an_outcome_waits_for_a_store_that_is_away() {
     asking.await.unwrap();
     let refund = world.store.refunds().remove(0);
     assert_eq!((refund.state, world.a.asked_outgoes()), (S::Succeeded, 0));
+}
+
+/// Where nobody can be asked, nobody else may ever say that the money has left.
+#[tokio::test(start_paused = true)]
+async fn that_money_has_left_is_stored_however_late_the_store_takes_it() {
+    let world = World::with(&Setting { a: |a| a.that_can(Can::QUERY | Can::REFUND), ..Setting::default() });
+    let payment = paid(&world).await;
+    world.a.on_outgo(Outgo::Slow(Duration::from_secs(1)));
+    let asking = begin(&world, &payment, Origin::Merchant);
+    world.clock.advance(Duration::from_millis(500)).await;
+    world.store.go_away();
+    world.clock.advance(Duration::from_mins(3)).await;
+    world.store.come_back();
+    world.payments.sweep().await.unwrap();
+    assert_eq!(world.store.refunds()[0].state, S::Unknown);
+    world.clock.advance(Duration::from_secs(1)).await;
+    asking.await.unwrap();
+    assert_eq!(world.store.refunds()[0].state, S::Succeeded);
+    assert_eq!(counters(&world, &payment).await, (0, 1000));
 }
 
 #[tokio::test(start_paused = true)]
