@@ -164,8 +164,9 @@ impl BeeCloud {
         order: &OrderRef,
     ) -> Result<QueryAnswer, ChannelError> {
         let number = order.number.as_str();
-        let recorded = map::found(&self.rows(cx, code, number).await?)?;
-        if matches!(recorded, QueryAnswer::Paid(_)) {
+        let rows = self.rows(cx, code, number).await?;
+        let recorded = map::found(&rows)?;
+        if map::knows_money(&recorded, &rows) {
             return Ok(recorded);
         }
         match self.till_paid(cx, code, number).await {
@@ -183,9 +184,12 @@ impl BeeCloud {
     ) -> Result<QueryAnswer, ChannelError> {
         let rows = self.rows(cx, code, order.number.as_str()).await;
         let rows = rows.map_err(|error| ChannelError::unknown(error.to_string()))?;
-        match map::found(&rows)? {
-            QueryAnswer::Paid(receipt) => Ok(QueryAnswer::Paid(receipt)),
-            QueryAnswer::Closed => Err(ChannelError::unknown(
+        let recorded = map::found(&rows)?;
+        if map::knows_money(&recorded, &rows) {
+            return Ok(recorded);
+        }
+        match recorded {
+            QueryAnswer::Paid(_) | QueryAnswer::Closed => Err(ChannelError::unknown(
                 "the status says paid and the record says reverted; a person must look",
             )),
             // The record lags behind: the amount is the one that it was made with, which the record

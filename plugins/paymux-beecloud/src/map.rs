@@ -85,13 +85,16 @@ pub(crate) fn created(code: &Code, order: &Order, reply: &Reply) -> Result<Creat
     Ok(Created::Open(Opened { action, reference }))
 }
 
+/// Why nothing is said of an order that was paid twice.
+const PAID_TWICE: &str = "two records of the order's number are paid; a person must look";
+
 /// What an order's record means.
 pub(crate) fn found(rows: &[BillRow]) -> Result<QueryAnswer, ChannelError> {
     let mut answer = QueryAnswer::NotFound;
     for row in rows {
         answer = match (answer, state(row)?) {
-            // One number, two records, both paid: all of it came in.
-            (QueryAnswer::Paid(one), QueryAnswer::Paid(two)) => QueryAnswer::Paid(both(one, &two)?),
+            // Of two payments neither sum may stand for both, nor both sums for one trade number.
+            (QueryAnswer::Paid(_), QueryAnswer::Paid(_)) => return Err(ChannelError::unknown(PAID_TWICE)),
             (QueryAnswer::Paid(paid), _) | (_, QueryAnswer::Paid(paid)) => QueryAnswer::Paid(paid),
             // Only when every record is closed can the number take no money.
             (QueryAnswer::Open, _) | (_, QueryAnswer::Open) => QueryAnswer::Open,
@@ -258,16 +261,26 @@ impl BillRow {
     }
 }
 
-/// What one record says.
+/// What one record says. What was reverted is over, paid or not: a revert that took money back may leave both
+/// marks.
 fn state(row: &BillRow) -> Result<QueryAnswer, ChannelError> {
-    let reverted = row.revert_result == Some(true);
-    match (row.spay_result, reverted) {
-        (true, true) => {
-            Err(ChannelError::unknown("the record says both paid and reverted; a person must look"))
-        }
+    match (row.spay_result, is_reverted(row)) {
+        (_, true) => Ok(QueryAnswer::Closed),
         (true, false) => receipt(row).map(QueryAnswer::Paid),
-        (false, true) => Ok(QueryAnswer::Closed),
         (false, false) => Ok(QueryAnswer::Open),
+    }
+}
+
+fn is_reverted(row: &BillRow) -> bool {
+    row.revert_result == Some(true)
+}
+
+/// Whether the records know of the order's money already, so that a status that says "paid" is no news.
+pub(crate) fn knows_money(found: &QueryAnswer, rows: &[BillRow]) -> bool {
+    match found {
+        QueryAnswer::Paid(_) => true,
+        QueryAnswer::Closed => rows.iter().any(|row| row.spay_result),
+        QueryAnswer::Open | QueryAnswer::NotFound => false,
     }
 }
 
@@ -314,13 +327,6 @@ fn receipt(row: &BillRow) -> Result<Receipt, ChannelError> {
         trade_no: row.trade_no.clone().filter(|text| !text.is_empty()),
         reference: row.id.clone().filter(|text| !text.is_empty()),
     })
-}
-
-fn both(one: Receipt, two: &Receipt) -> Result<Receipt, ChannelError> {
-    let too_large = |_| ChannelError::unknown("the records' sums are too large");
-    let received = one.received.checked_add(two.received).map_err(too_large)?;
-    let discount = one.discount.checked_add(two.discount).map_err(too_large)?;
-    Ok(Receipt { received, discount, ..one })
 }
 
 /// Source: V2 document, `bill_no`.
@@ -445,12 +451,15 @@ mod tests {
         check(vec![row(json!({"bill_no": "M"}))], "absent", None);
         check(vec![], "absent", None);
         check(vec![row(json!({})), row(json!({}))], "paid", paid(100, 0));
-        check(vec![row(json!({})), row(json!({"id": "r2"}))], "paid", paid(200, 0));
+        check(vec![row(json!({"revert_result": true}))], "closed", None);
+        // One number paid twice: no single receipt can say that.
+        check(vec![row(json!({})), row(json!({"id": "r2", "trade_no": "U"}))], "error", None);
+        check(vec![row(json!({})), row(json!({"id": "r2"}))], "error", None);
+        check(vec![row(json!({})), row(json!({"id": "r2", "revert_result": true}))], "paid", paid(100, 0));
         check(vec![row(json!({"spay_result": false})), row(json!({"id": "r2"}))], "paid", paid(100, 0));
         let reverted = json!({"id": "r2", "spay_result": false, "revert_result": true});
         check(vec![row(json!({"spay_result": false})), row(reverted)], "open", None);
         for contradiction in [
-            json!({"revert_result": true}),
             json!({"discount": 30}),
             json!({"discount": -1}),
             json!({"total_fee": -1}),

@@ -143,6 +143,9 @@ async fn a_till_orders_record_comes_first() {
     assert_eq!(till(vec![bills(&[unpaid()]), reply(0, json!({}))]).await, Ok(QueryAnswer::Open));
     let reverted = row(json!({"spay_result": false, "revert_result": true}));
     assert_eq!(till(vec![bills(&[reverted]), status(false)]).await, Ok(QueryAnswer::Closed));
+    // The record knows of the money and that it went back: no status says more than that.
+    let taken_back = row(json!({"revert_result": true}));
+    assert_eq!(till(vec![bills(&[taken_back])]).await, Ok(QueryAnswer::Closed));
 
     let rig = Rig::new(json!({})).answers([bills(&[unpaid()]), status(false)]);
     rig.query("wechat.barcode").await.unwrap();
@@ -166,6 +169,8 @@ async fn a_paid_status_makes_the_record_be_read_again_for_the_amount() {
     let reverted = row(json!({"spay_result": false, "revert_result": true}));
     let contradiction = paid(bills(&[reverted])).await;
     assert!(matches!(contradiction, Err(ChannelError::Unknown(_))), "paid and reverted: {contradiction:?}");
+    let taken_back = row(json!({"revert_result": true}));
+    assert_eq!(paid(bills(&[taken_back])).await, Ok(QueryAnswer::Closed));
 }
 
 #[tokio::test(start_paused = true)]
@@ -211,6 +216,28 @@ async fn three_till_codes_can_be_reverted() {
         let rig = Rig::new(json!({}));
         assert_eq!(rig.cancel(method).await, Err(ChannelError::Unsupported), "{method}");
         assert!(rig.sent().is_empty());
+    }
+}
+
+/// What a revert leaves that took money back.
+#[tokio::test(start_paused = true)]
+async fn a_reverted_order_takes_no_money_any_more() {
+    for method in ["wechat.barcode", "alipay.barcode", "alipay.native"] {
+        let reverted = bills(&[row(json!({"revert_result": true}))]);
+        let rig = Rig::new(json!({})).answers([reply(0, json!({"revert_status": true})), reverted]);
+        assert_eq!(rig.cancel(method).await, Ok(CancelAnswer::Closed));
+        assert_eq!(rig.query(method).await, Ok(QueryAnswer::Closed));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_number_that_was_paid_twice_is_for_a_person() {
+    let other = json!({"id": "record-2", "trade_no": "4201"});
+    for rows in [[row(json!({})), row(other.clone())], [row(other), row(json!({}))]] {
+        let rig = Rig::new(json!({})).answers([bills(&rows)]);
+        let answer = rig.query("wechat.native").await;
+        let Err(ChannelError::Unknown(why)) = answer else { panic!("{answer:?}") };
+        assert!(why.contains("a person must look"), "{why}");
     }
 }
 
