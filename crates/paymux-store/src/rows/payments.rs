@@ -2,10 +2,10 @@
 
 use paymux_core::ids::{AppId, ChannelId, OrderNo, ProviderOrderNo, RouteName};
 use paymux_core::money::Money;
-use paymux_core::payment::{Attempt, AttemptState, Failure, Held, NextAction, Payment, Status};
+use paymux_core::payment::{Attempt, AttemptState, Failure, Held, NextAction, Payment, SecondSum, Status};
 use sea_orm::Value;
 
-use super::{Cells, count, currency, json, maybe_json, maybe_text, moment, text, word};
+use super::{Cells, count, currency, json, maybe_json, maybe_text, moment, plain, text, word};
 use crate::fault::Fault;
 
 /// The minor units of an amount that must be in the payment's currency: one column holds it for all.
@@ -94,7 +94,7 @@ pub(crate) fn attempt_values(
         a.ends_at.ms().into(),
         moment(a.check_at),
         i64::from(a.checks).into(),
-        json(&a.more)?,
+        second_sums(&a.more)?,
         refunding.into(),
         refunded.into(),
         moment(a.closing_until),
@@ -118,11 +118,17 @@ pub(crate) fn attempt_changes(a: &Attempt) -> Result<Vec<(&'static str, Value)>,
         ("ends_at", a.ends_at.ms().into()),
         ("check_at", moment(a.check_at)),
         ("checks", i64::from(a.checks).into()),
-        ("more", json(&a.more)?),
+        ("more", second_sums(&a.more)?),
         ("closing_until", moment(a.closing_until)),
         ("contested", a.contested.into()),
         ("said_paid_at", moment(a.said_paid_at)),
     ])
+}
+
+/// The column `more`. Unlike other JSON it is taken apart in SQL, and PostgreSQL cannot read a U+0000 there.
+fn second_sums(sums: &[SecondSum]) -> Result<Value, Fault> {
+    let storable = |sum: &SecondSum| SecondSum { trade_no: plain(&sum.trade_no), ..sum.clone() };
+    json(&sums.iter().map(storable).collect::<Vec<_>>())
 }
 
 /// A row of `decisions`.

@@ -23,6 +23,7 @@ pub(super) fn plain_payment(payment: &mut Payment) {
         plain(&mut attempt.provider);
         plain(&mut attempt.memo);
         plain_all([&mut attempt.reference, &mut attempt.trade_no]);
+        attempt.more.iter_mut().for_each(|sum| plain(&mut sum.trade_no));
     }
 }
 

@@ -3,7 +3,7 @@
 use paymux_core::clock::Timestamp;
 use paymux_core::ids::OrderNo;
 use paymux_core::money::{Currency, Money};
-use paymux_core::payment::{AttemptState, Failure, Held, NextAction, Payment, Status};
+use paymux_core::payment::{AttemptState, Failure, Held, NextAction, Payment, SecondSum, Status};
 use paymux_core::store::{Applied, CallbackRow, CallbackVerdict, Change, EventKind, Touched};
 
 use super::Subject;
@@ -375,8 +375,10 @@ pub async fn keeps_no_nul(subject: &Subject) {
     let mut change = full(&fixtures, &seen, "a\0b");
     change.payment.attempts[0].trade_no = Some("4\x002".to_owned());
     change.payment.attempts[0].reference = Some("\0".to_owned());
+    change.payment.attempts[0].more = vec![SecondSum::of(Some("5\x002".to_owned()), Money::fen(1))];
     let stored = subject.done(change).await;
     assert_eq!(stored.attempts[0].trade_no.as_deref(), Some("4\u{fffd}2"));
     assert_eq!(stored.attempts[0].reference.as_deref(), Some("\u{fffd}"));
+    assert_eq!(stored.attempts[0].more[0].trade_no, "5\u{fffd}2");
     assert_eq!(subject.look.callbacks().await[0].event_key.as_deref(), Some("a\u{fffd}b"));
 }
