@@ -7,8 +7,8 @@ use crate::crash_point;
 use crate::error::PaymentError;
 use crate::ids::{AttemptId, CallbackId, ChannelId, PaymentId};
 use crate::money::Money;
-use crate::payment::{Attempt, AttemptState, Payment};
-use crate::payments::{Facts, Payments, TradeNo, can_close, site};
+use crate::payment::{Attempt, AttemptState, Payment, SecondSum};
+use crate::payments::{Facts, Payments, TradeNo, can_close, site, storable};
 use crate::state::{Effect, Happening, Sum};
 use crate::store::{Applied, CallbackRow, CallbackVerdict};
 use crate::wire::{WireRequest, WireResponse};
@@ -59,7 +59,8 @@ impl Payments {
     async fn take_now(&self, catalog: &Catalog, entry: &ChannelEntry, request: WireRequest) -> Verdict {
         let row = self.row(entry, request);
         let (taken, verdict) = match entry.channel.verify_callback(&row.request) {
-            Ok(claim) => {
+            Ok(mut claim) => {
+                claim.trade_no = claim.trade_no.map(storable);
                 // Another sum for the same order, or other money, is another fact: it must not pass for
                 // a repeat.
                 let trade_no = claim.trade_no.as_deref().filter(|_| claim.trade_no_is_signed);
@@ -163,7 +164,10 @@ impl Payments {
         let mut draft = self.draft(&catalog, &payment);
         match draft.happen(attempt, happening, facts.clone()) {
             Effect::Next => draft.conclude(),
-            Effect::Ignore => return Ok(Some(known(claim, &payment, attempt))),
+            // What it tells of its money may still be new, such as the number.
+            Effect::Ignore if draft.payment() == &payment => {
+                return Ok(Some(known(claim, &payment, attempt)));
+            }
             _ => {}
         }
         let event_key = key_of(row, claim, happening, &facts);
@@ -243,29 +247,55 @@ impl Payments {
             return Proof::Nothing(CallbackVerdict::Quarantined, unsure);
         }
         match self.ask(&self.catalog(), payment, attempt).await {
-            Some((happening @ Happening::QueryPaid(_), facts))
-                if trade_no(&facts) == claim.trade_no.as_deref() =>
-            {
-                Proof::Of(happening, Box::new(facts))
-            }
+            Some((happening @ Happening::QueryPaid(_), facts)) => told_of(claim, attempt, happening, facts),
             Some((Happening::QueryUnknown, _)) | None => Proof::Nothing(CallbackVerdict::Quarantined, unsure),
-            Some(_) => Proof::Nothing(
-                CallbackVerdict::Duplicate,
-                "this was known; its other trade number is not signed, and the provider does not confirm it",
-            ),
+            Some(_) => Proof::Nothing(CallbackVerdict::Duplicate, UNCONFIRMED),
         }
     }
 }
 
-/// Whether a close may have been sent that gives the money back: where the create itself moves money, a
-/// close is a reversal at some providers, and a callback can be older than that.
+/// Why a claim under another trade number that is not signed changes nothing.
+const UNCONFIRMED: &str =
+    "this was known; its other trade number is not signed, and the provider does not confirm it";
+
+/// What a claim under another trade number, unsigned, comes to where the provider tells of money. A sum that
+/// is neither the claim's nor booked is more than either knows of: it must not pass for a repeat, and under
+/// the claim's number it would be booked twice.
+fn told_of(claim: &Claim, attempt: &Attempt, happening: Happening, facts: Facts) -> Proof {
+    let told = facts.receipt.as_ref().map(|receipt| receipt.received);
+    let is_of_claim = trade_no(&facts) == claim.trade_no.as_deref();
+    match told {
+        Some(told) if is_of_claim && told == claim.received => Proof::Of(happening, Box::new(facts)),
+        Some(told) if !is_of_claim && is_booked(attempt, told) => {
+            Proof::Nothing(CallbackVerdict::Duplicate, UNCONFIRMED)
+        }
+        _ => Proof::Nothing(
+            CallbackVerdict::Quarantined,
+            "names another trade number, unsigned, and the provider tells another sum than is booked",
+        ),
+    }
+}
+
+/// Whether that is what the attempt received, alone or with all that came in beside it.
+fn is_booked(attempt: &Attempt, sum: Money) -> bool {
+    let Some(received) = attempt.received else { return false };
+    let beside = attempt.more.iter().filter_map(SecondSum::money);
+    let all = beside.filter(|money| money.currency() == received.currency());
+    let all = all.fold(Some(received), |all, money| all?.checked_add(money).ok());
+    received == sum || all == Some(sum)
+}
+
+/// Whether a close may have been sent that gives the money back: a close is a reversal at some providers, and
+/// a callback can be older than that. Where the create itself moves money that is asked about always; where the
+/// payer acts first, once a close is noted, which it is before it is called.
 fn may_be_reversed(catalog: &Catalog, payment: &Payment, attempt: &Attempt) -> bool {
     use AttemptState as S;
     let may_be_closed = matches!(attempt.state, S::Open | S::Unknown | S::Closed | S::Abandoned | S::Lapsed);
     may_be_closed
         && can_close(catalog, payment, attempt)
         && site(catalog, payment, attempt).is_some_and(|(entry, spec)| {
-            !spec.payer_must_act && entry.channel.descriptor().can.has(Can::QUERY)
+            let may_be_sent = !spec.payer_must_act || attempt.closing_until.is_some();
+            may_be_sent && entry.channel.descriptor().can.has(Can::QUERY)
         })
 }
 

@@ -41,7 +41,7 @@ use crate::transport::Transport;
 
 pub(crate) use cancel::{CloseEnd, can_close, closable_from};
 pub(crate) use create::may_be_given_up;
-pub(crate) use draft::{Draft, Facts, Queued, TradeNo};
+pub(crate) use draft::{Draft, Facts, Queued, TradeNo, storable};
 pub use keys::{IdempotencyKey, RequestDigest};
 pub use native::NativeError;
 pub(crate) use probe::can_ask;

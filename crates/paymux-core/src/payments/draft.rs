@@ -44,8 +44,14 @@ pub(crate) struct Facts {
 impl Facts {
     /// Money that the provider named when it was asked.
     pub(crate) fn asked(receipt: Receipt) -> Self {
+        let receipt = Receipt { trade_no: receipt.trade_no.map(storable), ..receipt };
         Self { receipt: Some(receipt), trade_no: TradeNo::Proven, ..Self::default() }
     }
+}
+
+/// A provider's text as every database holds it, without U+0000: what is stored is compared with what comes.
+pub(crate) fn storable(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }
 
 /// How far a trade number can be relied on.
@@ -126,6 +132,7 @@ impl<'a> Draft<'a> {
         let said = facts.receipt.clone();
         let (next, effect) = step(seen, happening, ground);
         if effect == Effect::Ignore && next == seen {
+            self.note_number(place, &facts);
             return effect;
         }
         self.touch(place);

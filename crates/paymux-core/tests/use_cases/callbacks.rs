@@ -8,7 +8,7 @@ use paymux_core::payment::{AttemptState as S, Held, Payment, Status};
 use paymux_core::store::CallbackVerdict as V;
 use paymux_core::{Money, WireRequest};
 use paymux_testkit::Script;
-use paymux_testkit::channel::{BARCODE, UNSIGNED, callback};
+use paymux_testkit::channel::{BARCODE, UNSIGNED, UNSIGNED_NUMBER, callback};
 use serde_json::json;
 
 async fn take(world: &World, request: WireRequest) -> (u16, String) {
@@ -285,6 +285,7 @@ async fn late_money_turns_an_unpaid_end_into_success_and_says_so() {
     let payment = world.created(json!({"expires_in": 60})).await;
     world.pass(Duration::from_secs(90)).await;
     assert_eq!(world.stored(&payment).await.status, Status::Expired);
+    world.a.on_query(Ok(QueryAnswer::Paid(Receipt::of(Money::fen(1999)))));
     take(&world, paid(&payment, 1999, "T1")).await;
     assert_eq!(world.stored(&payment).await.status, Status::Succeeded);
     let told = world.delivered().await;
@@ -338,7 +339,61 @@ async fn a_missed_callback_is_made_good_by_a_query() {
     world.pass(Duration::from_secs(30)).await;
     assert_eq!(world.stored(&payment).await.status, Status::Succeeded);
     assert_eq!(take(&world, paid(&payment, 1999, "T1")).await, accepted());
-    assert_eq!(verdicts(&world), [V::Duplicate]);
+    assert_eq!(world.told().await, ["payment.succeeded"]);
+}
+
+/// What is booked without a number is known by its first proven one, so that another is other money.
+#[tokio::test(start_paused = true)]
+async fn the_first_signed_number_of_booked_money_is_noted() {
+    let world = World::new();
+    let payment = world.created(json!({})).await;
+    world.a.on_query(Ok(QueryAnswer::Paid(Receipt::of(Money::fen(1999)))));
+    world.payments.sync(app(), payment.id).await.unwrap();
+    assert_eq!(world.stored(&payment).await.attempts[0].trade_no, None);
+    // Another sum is no number of that money, nor is a number that nobody signed.
+    take(&world, paid(&payment, 1998, "T0")).await;
+    let mut unsigned = paid(&payment, 1999, "T0");
+    unsigned.path = UNSIGNED_NUMBER.to_owned();
+    take(&world, unsigned).await;
+    assert_eq!(world.stored(&payment).await.attempts[0].trade_no, None);
+    for trade_no in ["T1", "T1", "T2", "T2"] {
+        assert_eq!(take(&world, paid(&payment, 1999, trade_no)).await, accepted());
+        assert_eq!(world.stored(&payment).await.attempts[0].trade_no.as_deref(), Some("T1"));
+    }
+    assert_eq!(
+        came(&world),
+        [
+            (V::Quarantined, 1),
+            (V::Duplicate, 1),
+            (V::Applied, 1),
+            (V::Duplicate, 1),
+            (V::Applied, 1),
+            (V::Duplicate, 1)
+        ]
+    );
+    let stored = world.stored(&payment).await;
+    assert_eq!((stored.status, stored.held), (Status::Succeeded, Some(Held::SecondPayment)));
+    assert_eq!(stored.attempts[0].more.len(), 1);
+    assert_eq!(world.told().await, ["payment.succeeded", "payment.held"]);
+}
+
+/// No database holds that character, and what is stored has to be what the next message is compared with.
+#[tokio::test(start_paused = true)]
+async fn a_number_with_a_nul_is_known_when_it_comes_again() {
+    let world = World::new();
+    let payment = world.created(json!({})).await;
+    let named = |no: &str| Receipt { trade_no: Some(no.to_owned()), ..Receipt::of(Money::fen(1999)) };
+    for trade_no in ["T\0", "T\0", "U\0", "U\0"] {
+        take(&world, paid(&payment, 1999, trade_no)).await;
+        let mut unsigned = paid(&payment, 1999, trade_no);
+        unsigned.path = UNSIGNED_NUMBER.to_owned();
+        world.a.on_query(Ok(QueryAnswer::Paid(named(trade_no))));
+        take(&world, unsigned).await;
+    }
+    let attempt = &world.stored(&payment).await.attempts[0];
+    assert_eq!((attempt.trade_no.as_deref(), attempt.received), (Some("T\u{fffd}"), Some(Money::fen(1999))));
+    let more: Vec<_> = attempt.more.iter().map(|sum| sum.trade_no.as_str()).collect();
+    assert_eq!(more, ["U\u{fffd}"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -388,6 +443,33 @@ async fn money_that_a_close_may_have_sent_back_is_believed_only_as_the_provider_
         world.a.on_create(Script::Lose);
         let payer = json!({"auth_code": "134567890123456789"});
         let payment = world.created(json!({"method": "wechat.barcode", "payer": payer})).await;
+        world.a.on_query(answer);
+        assert_eq!(take(&world, self::paid(&payment, 1999, "T1")).await, want);
+        assert_eq!(world.stored(&payment).await.status, status);
+        assert_eq!(verdicts(&world), kept);
+    }
+}
+
+/// Where the payer acts first, only a close that was called can have sent money back.
+#[tokio::test(start_paused = true)]
+async fn money_older_than_a_close_is_believed_only_as_the_provider_confirms_it() {
+    let paid = Ok(QueryAnswer::Paid(Receipt::of(Money::fen(1999))));
+    check(paid, accepted(), Status::Succeeded, &[V::Applied]).await;
+    check(Ok(QueryAnswer::Closed), accepted(), Status::Expired, &[V::Quarantined]).await;
+    for unsure in [Ok(QueryAnswer::Open), Err(ChannelError::unknown("cut"))] {
+        check(unsure, (503, "again".to_owned()), Status::Expired, &[]).await;
+    }
+
+    async fn check(
+        answer: Result<QueryAnswer, ChannelError>,
+        want: (u16, String),
+        status: Status,
+        kept: &[V],
+    ) {
+        let world = World::new();
+        let payment = world.created(json!({"expires_in": 60})).await;
+        world.pass(Duration::from_secs(90)).await;
+        assert_eq!((world.stored(&payment).await.status, world.a.canceled()), (Status::Expired, 1));
         world.a.on_query(answer);
         assert_eq!(take(&world, self::paid(&payment, 1999, "T1")).await, want);
         assert_eq!(world.stored(&payment).await.status, status);

@@ -151,6 +151,7 @@ async fn a_close_that_comes_back_done_contests_at_once() {
     let cancel = spawn_cancel(&world.payments, &payment);
     world.clock.advance(Duration::from_secs(1)).await;
     tell(&world, "a", &payment, 0).await;
+    world.a.on_query(Ok(paid()));
     world.clock.advance(Duration::from_secs(5)).await;
     assert_eq!(cancel.await.unwrap().unwrap_err().code(), "already_paid");
     assert_eq!(world.waiting().await, waits(&payment));
@@ -181,8 +182,8 @@ async fn a_person_says_what_became_of_contested_money() {
 }
 
 /// A first attempt that nobody was shown and whose close is in doubt, and a second one that waits.
-async fn begun_twice() -> (World, Payment) {
-    let world = World::with(&refunding());
+async fn begun_twice(setting: &Setting) -> (World, Payment) {
+    let world = World::with(setting);
     world.a.on_create(Script::Lose);
     let payment = world.created(json!({})).await;
     world.a.on_cancel(Err(ChannelError::unknown("cut")));
@@ -195,9 +196,10 @@ async fn begun_twice() -> (World, Payment) {
 #[tokio::test(start_paused = true)]
 async fn a_duplicate_goes_back_only_once_no_close_can_have_sent_it_back() {
     for is_there in [true, false] {
-        let (world, payment) = begun_twice().await;
+        let (world, payment) = begun_twice(&refunding()).await;
         tell(&world, "b", &payment, 1).await;
         tell(&world, "a", &payment, 0).await;
+        world.a.on_query(Ok(paid()));
         assert_eq!(world.stored(&payment).await.attempts[0].state, S::DuplicatePaid);
         for span in [ACTS, APART] {
             assert!(world.store.refunds().is_empty());
@@ -214,7 +216,8 @@ async fn a_duplicate_goes_back_only_once_no_close_can_have_sent_it_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_second_sum_beside_money_in_doubt_is_held() {
-    let (world, payment) = begun_twice().await;
+    let (world, payment) = begun_twice(&refunding()).await;
+    world.a.on_query(Ok(paid()));
     tell(&world, "a", &payment, 0).await;
     tell(&world, "b", &payment, 1).await;
     let stored = world.stored(&payment).await;
@@ -282,3 +285,4 @@ async fn a_refused_cancel_takes_back_nobody_elses_wish() {
     assert_eq!(first.await.unwrap().unwrap_err().code(), "not_cancelable");
     assert_eq!(second.await.unwrap().unwrap().status, Status::Canceled);
 }
+    world.a.on_query(Ok(paid()));

@@ -237,6 +237,7 @@ async fn late_money_is_taken_by_a_persons_word() {
     let world = World::new();
     let payment = world.created(json!({})).await;
     world.payments.cancel(app(), payment.id).await.unwrap();
+    world.a.on_query(Ok(QueryAnswer::Paid(Receipt::of(Money::fen(1999)))));
     let text = callback(payment.attempts[0].number.as_str(), Money::fen(1999), "T1");
     world.payments.take_callback(channel("a"), text).await.unwrap();
     let resolved = resolve(&world, &payment, paid(1999)).await.unwrap();

@@ -63,6 +63,7 @@ async fn money_for_a_canceled_payment_waits_for_a_person() {
     let world = World::new();
     let payment = world.created(json!({})).await;
     world.payments.cancel(app(), payment.id).await.unwrap();
+    world.a.on_query(Ok(QueryAnswer::Paid(Receipt::of(Money::fen(1999)))));
     take(&world, paid(&payment, 1999, "T1")).await;
     let stored = world.stored(&payment).await;
     assert_eq!((stored.status, stored.held), (Status::Canceled, Some(Held::Late)));
@@ -88,6 +89,7 @@ async fn the_app_says_what_late_money_is_worth() {
         } else {
             world.pass(Duration::from_secs(90)).await;
         }
+        world.a.on_query(Ok(QueryAnswer::Paid(Receipt::of(Money::fen(1999)))));
         take(&world, paid(&payment, 1999, "T1")).await;
         let stored = world.stored(&payment).await;
         assert_eq!((stored.status, stored.held), want);
@@ -178,11 +180,14 @@ async fn a_sibling_is_closed_although_the_paid_one_holds_a_second_sum() {
 
 #[tokio::test(start_paused = true)]
 async fn an_unsigned_trade_number_makes_no_second_payment_unless_the_provider_says_so() {
-    let named = |no: &str| {
-        QueryAnswer::Paid(Receipt { trade_no: Some(no.to_owned()), ..Receipt::of(Money::fen(1999)) })
+    let named = |no: &str, fen| {
+        QueryAnswer::Paid(Receipt { trade_no: Some(no.to_owned()), ..Receipt::of(Money::fen(fen)) })
     };
-    check(Some(named("T2")), V::Applied, 1).await;
-    check(Some(named("T1")), V::Duplicate, 0).await;
+    check(Some(named("T2", 1999)), V::Applied, 1).await;
+    check(Some(named("T1", 1999)), V::Duplicate, 0).await;
+    // More came in than is booked, and nobody can say under which number.
+    check(Some(named("T1", 3998)), V::Quarantined, 0).await;
+    check(Some(named("T2", 3998)), V::Quarantined, 0).await;
     check(Some(QueryAnswer::NotFound), V::Duplicate, 0).await;
     check(None, V::Quarantined, 0).await;
 
@@ -199,6 +204,23 @@ async fn an_unsigned_trade_number_makes_no_second_payment_unless_the_provider_sa
         take(&world, request).await;
         assert_eq!(verdicts(&world)[1], verdict, "{answer:?}");
         assert_eq!(world.stored(&payment).await.attempts[0].more.len(), sums, "{answer:?}");
+    }
+}
+
+/// A provider may name all that came in, or the part that it was asked about first.
+#[tokio::test(start_paused = true)]
+async fn all_that_is_booked_is_no_second_payment_whatever_its_number() {
+    for (fen, verdict) in [(1999, V::Duplicate), (3998, V::Duplicate), (5997, V::Quarantined)] {
+        let world = World::new();
+        let payment = world.created(json!({})).await;
+        take(&world, paid(&payment, 1999, "T1")).await;
+        take(&world, paid(&payment, 1999, "T2")).await;
+        let told = Receipt { trade_no: Some("T1".to_owned()), ..Receipt::of(Money::fen(fen)) };
+        world.a.on_query(Ok(QueryAnswer::Paid(told)));
+        let mut request = paid(&payment, 1999, "T3");
+        request.path = UNSIGNED_NUMBER.to_owned();
+        take(&world, request).await;
+        assert_eq!(verdicts(&world)[2..], [verdict], "{fen}");
     }
 }
 

@@ -80,6 +80,19 @@ impl Draft<'_> {
             && attempt.trade_no.as_ref().is_some_and(|no| Some(no) != trade_no)
     }
 
+    /// Notes the first number that is proven of booked money which had none: another one is other money from
+    /// then on. Another sum proves nothing of that money.
+    pub(super) fn note_number(&mut self, place: usize, facts: &Facts) {
+        let attempt = &self.after.attempts[place];
+        let Some(receipt) = &facts.receipt else { return };
+        let is_its_own = attempt.state.is_booked() && attempt.received == Some(receipt.received);
+        let is_first = attempt.trade_no.is_none() && receipt.trade_no.is_some();
+        if is_its_own && is_first && facts.trade_no == TradeNo::Proven {
+            self.touch(place);
+            self.after.attempts[place].trade_no.clone_from(&receipt.trade_no);
+        }
+    }
+
     /// Money is there: the payment's success.
     pub(super) fn settle(&mut self, place: usize, ground: Ground, receipt: Option<Receipt>) {
         if ground == Ground::Second {
