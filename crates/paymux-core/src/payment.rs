@@ -347,6 +347,12 @@ impl Attempt {
         self.closing_until.filter(|_| self.state.is_booked())
     }
 
+    /// Whether a close may have sent its booked money back, or still may. No clock ends that: only a look that
+    /// finds the money, or a person.
+    pub fn is_in_doubt(&self) -> bool {
+        self.contested > 0 || self.crossing().is_some()
+    }
+
     /// Whether that money was booked before, beside what the attempt received. Money that came without a
     /// trade number is told by its currency and its sum alone: no more than was booked so is known.
     pub fn knows_beside(&self, trade_no: Option<&str>, money: Money) -> bool {

@@ -20,7 +20,7 @@ use crate::transfer::Transfer;
 use crate::words::words;
 
 use super::outflows::OperatorWord;
-use super::{Draft, Facts, Payments, Queued, TradeNo, site};
+use super::{Draft, Facts, Payments, Queued, TradeNo, schedule, site};
 
 /// How often a word is given again when somebody was faster.
 const TRIES: u32 = 8;
@@ -347,7 +347,13 @@ fn sent_back(attempt: &Attempt, now: Timestamp) -> Result<Plan, PaymentError> {
     if attempt.contested > 0 {
         return Err(refused("it may have gone back with a close; say `paid` or `returned_outside`"));
     }
-    if let Some(until) = attempt.closing_until.filter(|until| now < *until) {
+    if attempt.crossing().is_some() {
+        let why = "a close of its order may have sent it back, and its provider is being asked about that";
+        return Err(refused(why));
+    }
+    // What is not booked is not looked at again: there only time says that no close can act.
+    let until = attempt.closing_until.map(schedule::surely_closed_at);
+    if let Some(until) = until.filter(|until| now < *until) {
         return Err(refused(format!("a close of its order may still send it back, until {until}")));
     }
     if attempt.state == AttemptState::Paid {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::catalog::{Catalog, Scope};
 use crate::channel::{Can, RefundOrder};
-use crate::clock::{Mono, Timestamp, within};
+use crate::clock::{Mono, within};
 use crate::error::PaymentError;
 use crate::ids::{AppId, PaymentId, RefundId, RefundNo};
 use crate::money::Money;
@@ -102,7 +102,7 @@ impl Payments {
         request: &NewRefund,
     ) -> Result<Begun, PaymentError> {
         let payment = self.find(app, payment).await?;
-        let attempt = refundable_attempt(&payment, self.now())?;
+        let attempt = refundable_attempt(&payment)?;
         let begun = self.clock().mono();
         let refund = self.new_refund(catalog, &payment, attempt, request)?;
         self.check_count(catalog, &refund).await?;
@@ -171,7 +171,7 @@ impl Payments {
     /// The store had no room: others were faster.
     async fn why_too_large(&self, payment: &Payment) -> Result<PaymentError, PaymentError> {
         let payment = self.reload(payment.id).await?;
-        Ok(match refundable_attempt(&payment, self.now()).and_then(|attempt| left_of(&payment, attempt)) {
+        Ok(match refundable_attempt(&payment).and_then(|attempt| left_of(&payment, attempt)) {
             Ok(left) => PaymentError::RefundTooLarge { left },
             Err(no) => no,
         })
@@ -318,12 +318,13 @@ impl Payments {
 }
 
 /// The attempt whose money a merchant can send back: the one that made the payment's success, unless a
-/// close may have sent it back or still may.
-fn refundable_attempt(payment: &Payment, now: Timestamp) -> Result<&Attempt, PaymentError> {
+/// close may have sent it back or still may: no clock says that it cannot, only a look at the money.
+fn refundable_attempt(payment: &Payment) -> Result<&Attempt, PaymentError> {
     let paid = payment.attempts.iter().find(|a| a.state == AttemptState::Paid);
-    if let Some(until) = paid.and_then(Attempt::crossing).filter(|until| now < *until) {
-        let why = format!("a close of its order may still send the money back; ask for it from {until} on");
-        return Err(PaymentError::NotRefundable(why));
+    if paid.is_some_and(|attempt| attempt.crossing().is_some()) {
+        let why = "a close of its order may have sent the money back, and its provider is being asked about \
+            that; try again later";
+        return Err(PaymentError::NotRefundable(why.to_owned()));
     }
     if paid.is_some_and(|attempt| attempt.contested > 0) {
         let why = "its money may have gone back with a close of its order, and a person looks into that";

@@ -109,12 +109,13 @@ async fn a_close_that_crosses_a_paid_booking_is_looked_at_once_more() {
 #[tokio::test(start_paused = true)]
 async fn money_that_a_close_left_alone_stays_the_payments_success() {
     let (world, payment) = crossed(&refunding()).await;
-    let refused = refund(&world, &payment).await.unwrap_err();
-    assert!(refused.contains("may still send the money back"), "{refused}");
     for span in [ACTS, APART] {
         assert!(world.stored(&payment).await.attempts[0].check_at.is_some());
-        world.a.on_query(Ok(paid()));
         world.clock.advance(span).await;
+        // Whatever any clock says: nobody has seen yet that the money is there.
+        let refused = refund(&world, &payment).await.unwrap_err();
+        assert!(refused.contains("may have sent the money back"), "{refused}");
+        world.a.on_query(Ok(paid()));
         world.pass(Duration::from_secs(2)).await;
     }
     let stored = world.stored(&payment).await;
@@ -150,8 +151,8 @@ async fn a_close_that_comes_back_done_contests_at_once() {
     world.a.on_slow_cancel(Duration::from_secs(3), Ok(CancelAnswer::Closed));
     let cancel = spawn_cancel(&world.payments, &payment);
     world.clock.advance(Duration::from_secs(1)).await;
-    tell(&world, "a", &payment, 0).await;
     world.a.on_query(Ok(paid()));
+    tell(&world, "a", &payment, 0).await;
     world.clock.advance(Duration::from_secs(5)).await;
     assert_eq!(cancel.await.unwrap().unwrap_err().code(), "already_paid");
     assert_eq!(world.waiting().await, waits(&payment));
@@ -198,8 +199,8 @@ async fn a_duplicate_goes_back_only_once_no_close_can_have_sent_it_back() {
     for is_there in [true, false] {
         let (world, payment) = begun_twice(&refunding()).await;
         tell(&world, "b", &payment, 1).await;
-        tell(&world, "a", &payment, 0).await;
         world.a.on_query(Ok(paid()));
+        tell(&world, "a", &payment, 0).await;
         assert_eq!(world.stored(&payment).await.attempts[0].state, S::DuplicatePaid);
         for span in [ACTS, APART] {
             assert!(world.store.refunds().is_empty());
@@ -219,6 +220,8 @@ async fn a_second_sum_beside_money_in_doubt_is_held() {
     let (world, payment) = begun_twice(&refunding()).await;
     world.a.on_query(Ok(paid()));
     tell(&world, "a", &payment, 0).await;
+    // Also once the close is over: no look has shown yet that the first is there.
+    world.clock.advance(ACTS).await;
     tell(&world, "b", &payment, 1).await;
     let stored = world.stored(&payment).await;
     let states: Vec<_> = stored.attempts.iter().map(|a| (a.state, a.received)).collect();
@@ -226,6 +229,39 @@ async fn a_second_sum_beside_money_in_doubt_is_held() {
     assert_eq!(states, [(S::Paid, sum), (S::Lapsed, sum)]);
     assert_eq!(stored.held, Some(Held::SecondPayment));
     assert!(world.store.refunds().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_duplicate_goes_back_at_an_operators_word_only_after_a_look() {
+    let (world, payment) = begun_twice(&Setting { app: |_| {}, ..refunding() }).await;
+    tell(&world, "b", &payment, 1).await;
+    world.a.on_query(Ok(paid()));
+    tell(&world, "a", &payment, 0).await;
+    for span in [ACTS, APART] {
+        world.clock.advance(span).await;
+        let refused = resolve(&world, &payment, says(Outcome::Refund)).await.unwrap_err().to_string();
+        assert!(refused.contains("may have sent it back"), "{refused}");
+        world.a.on_query(Ok(paid()));
+        world.pass(Duration::from_secs(2)).await;
+    }
+    resolve(&world, &payment, says(Outcome::Refund)).await.unwrap();
+    assert_eq!(world.store.refunds().len(), 1);
+}
+
+/// Late money is looked at by nobody once a person has to: there only time says that no close can act.
+#[tokio::test(start_paused = true)]
+async fn held_money_goes_back_only_once_no_close_can_act_by_any_clock() {
+    let world = World::with(&refunding());
+    let payment = world.created(json!({})).await;
+    world.payments.cancel(app(), payment.id).await.unwrap();
+    world.a.on_query(Ok(paid()));
+    tell(&world, "a", &payment, 0).await;
+    assert_eq!(world.stored(&payment).await.held, Some(Held::Late));
+    world.clock.advance(ACTS).await;
+    let refused = resolve(&world, &payment, says(Outcome::Refund)).await.unwrap_err().to_string();
+    assert!(refused.contains("may still send it back"), "{refused}");
+    world.clock.advance(APART).await;
+    resolve(&world, &payment, says(Outcome::Refund)).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -256,6 +292,7 @@ async fn a_close_is_not_called_on_what_has_changed() {
         async move { payments.sweep().await }
     });
     world.clock.advance(Duration::from_secs(1)).await;
+    world.a.on_query(Ok(paid()));
     tell(&world, "a", &payment, 0).await;
     world.clock.advance(Duration::from_secs(5)).await;
     sweep.await.unwrap().unwrap();
@@ -285,4 +322,3 @@ async fn a_refused_cancel_takes_back_nobody_elses_wish() {
     assert_eq!(first.await.unwrap().unwrap_err().code(), "not_cancelable");
     assert_eq!(second.await.unwrap().unwrap().status, Status::Canceled);
 }
-    world.a.on_query(Ok(paid()));

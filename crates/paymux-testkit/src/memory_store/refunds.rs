@@ -67,7 +67,7 @@ impl Books {
         let Some(mut payment) = self.payments.get(&refund.payment).cloned() else {
             return Ok(RefundOpened::TooLarge);
         };
-        let is_it = |a: &&mut Attempt| a.id == refund.attempt && is_surely_paid(a, refund.created_at);
+        let is_it = |a: &&mut Attempt| a.id == refund.attempt && is_surely_paid(a);
         let attempt = payment.attempts.iter_mut().find(is_it);
         let shift = RefundWrite::Begin(refund.clone()).shift();
         if !attempt.is_some_and(|attempt| move_money(attempt, refund.amount, shift)) {
@@ -96,10 +96,9 @@ impl Books {
     }
 }
 
-/// Whether the money is the merchant's: no close has sent it back, and none can any more.
-fn is_surely_paid(attempt: &Attempt, now: Timestamp) -> bool {
-    let is_closing = attempt.closing_until.is_some_and(|until| now < until);
-    attempt.state == AttemptState::Paid && attempt.contested == 0 && !is_closing
+/// Whether the money is the merchant's: no close has sent it back, as a look has shown.
+fn is_surely_paid(attempt: &Attempt) -> bool {
+    attempt.state == AttemptState::Paid && attempt.contested == 0 && attempt.closing_until.is_none()
 }
 
 /// What the schema of a database checks.

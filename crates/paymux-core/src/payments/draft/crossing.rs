@@ -94,11 +94,6 @@ impl Draft<'_> {
         self.plan_next_look(place);
     }
 
-    /// Whether a close may have sent an attempt's booked money back, or still may.
-    pub(super) fn is_in_doubt(&self, attempt: &Attempt) -> bool {
-        attempt.contested > 0 || attempt.crossing().is_some_and(|until| self.now < until)
-    }
-
     /// A close may have sent back what is left of booked money: a person must look. A duplicate waits for
     /// one already, and is no reason to hold the payment.
     pub(super) fn contest(&mut self, place: usize) {

@@ -49,7 +49,7 @@ impl Draft<'_> {
         match (self.is_second_sum(place, facts), sibling, is_late) {
             (true, None, false) if nothing_left => Ground::Second,
             (true, ..) => Ground::SecondHeld,
-            (false, Some(sibling), _) if self.is_in_doubt(sibling) => Ground::SiblingContested,
+            (false, Some(sibling), _) if sibling.is_in_doubt() => Ground::SiblingContested,
             (false, Some(_), _) => Ground::SiblingPaid,
             (false, None, true) => Ground::Late,
             (false, None, false) => Ground::Free,
