@@ -50,13 +50,15 @@ impl Database {
     pub(crate) fn url(&self) -> String {
         match self {
             Self::Sqlite(folder) => format!("sqlite://{}", folder.path().join("paymux.db").display()),
-            Self::Postgres { server, name, owner: None } => {
-                format!("{}/{name}", server.rsplit_once('/').unwrap().0)
-            }
-            Self::Postgres { server, name, owner: Some(Owner { role, password }) } => {
-                let address = server.rsplit_once('/').unwrap().0;
-                let host = address.rsplit_once(['@', '/']).unwrap().1;
-                format!("postgres://{role}:{password}@{host}/{name}")
+            Self::Postgres { server, name, owner } => {
+                let (start, query) = around_name(server);
+                match owner {
+                    None => format!("{start}{name}{query}"),
+                    Some(Owner { role, password }) => {
+                        let host = start.trim_end_matches('/').rsplit_once(['@', '/']).unwrap().1;
+                        format!("postgres://{role}:{password}@{host}/{name}{query}")
+                    }
+                }
             }
         }
     }
@@ -128,6 +130,12 @@ impl Database {
     }
 }
 
+/// What stands before and after a database's name in its address.
+fn around_name(address: &str) -> (&str, &str) {
+    let (path, query) = address.split_at(address.find('?').unwrap_or(address.len()));
+    (&path[..=path.rfind('/').unwrap()], query)
+}
+
 /// A text as it must stand in a URL: what is no letter or digit is escaped.
 pub(crate) fn in_url(text: &str) -> String {
     let escaped =
@@ -150,4 +158,22 @@ async fn execute(server: &str, sql: &str) {
 fn server() -> String {
     let told = std::env::var("PAYMUX_TEST_POSTGRES_URL");
     told.unwrap_or_else(|_| "postgres://root@127.0.0.1:5432/postgres".to_owned())
+}
+
+#[test]
+fn an_address_keeps_what_follows_the_name() {
+    let address = |server: &str, owner| {
+        let (server, name) = (server.to_owned(), "own".to_owned());
+        Database::Postgres { server, name, owner }.url()
+    };
+    let owner = || Some(Owner { role: "ada".to_owned(), password: "p".to_owned() });
+    let server = "postgres://root:secret@db.example:5433/postgres?sslmode=disable&options=/a";
+    assert_eq!(
+        address(server, None),
+        "postgres://root:secret@db.example:5433/own?sslmode=disable&options=/a"
+    );
+    let want = "postgres://ada:p@db.example:5433/own?sslmode=disable&options=/a";
+    assert_eq!(address(server, owner()), want);
+    assert_eq!(address("postgres://db.example/postgres", None), "postgres://db.example/own");
+    assert_eq!(address("postgres://db.example/postgres", owner()), "postgres://ada:p@db.example/own");
 }
