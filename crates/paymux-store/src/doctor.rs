@@ -13,8 +13,6 @@ mod rows;
 use std::sync::LazyLock;
 
 use paymux_core::clock::Timestamp;
-use paymux_core::outflow::OutflowState;
-use paymux_core::payment::AttemptState;
 use sea_orm::{
     AccessMode, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
     TransactionTrait,
@@ -111,19 +109,15 @@ struct Words(Vec<(&'static str, String)>);
 
 impl Words {
     fn of(backend: DbBackend, now: Timestamp) -> Self {
-        let outflows = |holds: fn(OutflowState) -> bool| {
-            quoted(OutflowState::ALL.iter().filter(|state| holds(**state)).map(|state| state.word()))
-        };
-        let live = AttemptState::ALL.iter().filter(|state| state.is_live()).map(|state| state.word());
         let (beside, told) = if backend == DbBackend::Postgres {
             (BESIDE_POSTGRES, TOLD_POSTGRES)
         } else {
             (BESIDE_SQLITE, TOLD_SQLITE)
         };
         Self(vec![
-            ("{live}", quoted(live)),
-            ("{reserving}", outflows(OutflowState::reserves)),
-            ("{over}", outflows(OutflowState::is_over)),
+            ("{live}", LIVE.to_owned()),
+            ("{reserving}", RESERVING.to_owned()),
+            ("{over}", OVER.to_owned()),
             ("{doubted}", DOUBTED.to_owned()),
             ("{beside}", beside.to_owned()),
             ("{told}", told.to_owned()),
@@ -136,9 +130,13 @@ impl Words {
     }
 }
 
-fn quoted<'a>(words: impl Iterator<Item = &'a str>) -> String {
-    words.map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ")
-}
+/// The states of an attempt of which a payment has one at most. This and the two below are written out, not asked
+/// of the code that is judged by them: a state that changes sides there is found by a test.
+const LIVE: &str = "'sending', 'open', 'paid', 'unknown'";
+/// The states of an outflow whose amount is set aside.
+const RESERVING: &str = "'queued', 'sending', 'pending', 'needs_action', 'unknown'";
+/// The states in which an outflow has ended.
+const OVER: &str = "'succeeded', 'failed'";
 
 /// Whether it is an outflow that has failed at a person's word alone. A quote inside of a text of JSON is
 /// escaped, so that this one stands nowhere else.
@@ -161,7 +159,28 @@ const TOLD_POSTGRES: &str = "e.body::json #>> '{data,id}'";
 mod tests {
     use std::collections::BTreeSet;
 
+    use paymux_core::outflow::OutflowState;
+    use paymux_core::payment::AttemptState;
+
     use super::*;
+
+    /// Whoever changes what a state means must say it here too.
+    #[test]
+    fn the_rules_and_the_code_mean_the_same_states() {
+        check(LIVE, AttemptState::ALL, |state| state.is_live(), AttemptState::word);
+        check(RESERVING, OutflowState::ALL, |state| state.reserves(), OutflowState::word);
+        check(OVER, OutflowState::ALL, |state| state.is_over(), OutflowState::word);
+
+        #[track_caller]
+        fn check<S: Copy>(rule: &str, all: &[S], holds: fn(S) -> bool, word: fn(S) -> &'static str) {
+            let code: BTreeSet<String> = all
+                .iter()
+                .filter(|state| holds(**state))
+                .map(|state| format!("'{}'", word(*state)))
+                .collect();
+            assert_eq!(rule.split(", ").map(str::to_owned).collect::<BTreeSet<_>>(), code);
+        }
+    }
 
     #[test]
     fn every_check_has_a_name_of_its_own_and_says_what_to_do() {
