@@ -22,9 +22,20 @@ impl Bar {
         self.0.set_message(what.into());
     }
 
+    /// So many steps are done.
+    pub(super) fn at(&self, done: u64) {
+        self.0.set_position(done);
+    }
+
     /// One step is done.
     pub(super) fn step(&self) {
         self.0.inc(1);
+    }
+
+    /// How many steps are done.
+    #[cfg(test)]
+    pub(super) fn done(&self) -> u64 {
+        self.0.position()
     }
 
     /// All is over; the bar goes away.
