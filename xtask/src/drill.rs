@@ -1,5 +1,6 @@
 //! `cargo xtask drill`: plants one bug after the other in a copy of the workspace and sees whether a harness
-//! catches it. A bug that nothing catches is the harness's fault.
+//! catches it. A bug that nothing catches is the harness's fault. Caught is what the judge of a harness tells: that
+//! it failed otherwise, or hit something too seldom, says nothing of the bug.
 //!
 //! The bugs stand in `xtask/drill/bugs.toml`, each as a text that must stand exactly once in a file and what
 //! takes its place; nothing of them is in the code itself.
@@ -109,12 +110,16 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     copy.stands(options)?;
     let mut caught = Vec::new();
     for bug in &bugs {
-        let found = copy.drill(bug, options)?;
-        let word = if found.is_some() { "caught" } else { "MISSED" };
+        let outcome = copy.drill(bug, options)?;
+        let word = if matches!(outcome, Outcome::Caught(_)) { "caught" } else { "MISSED" };
         println!("{word:7} {:36} {:10}  {}", bug.name, bug.harness.word(), bug.what);
-        if let Some(line) = found {
-            println!("        {line}");
-            caught.push((bug, line));
+        match outcome {
+            Outcome::Passed => {}
+            Outcome::Failed(line) => println!("        failed, which proves nothing: {line}"),
+            Outcome::Caught(line) => {
+                println!("        {line}");
+                caught.push((bug, line));
+            }
         }
     }
     let missed = bugs.iter().filter(|bug| caught.iter().all(|(other, _)| other.name != bug.name));
@@ -192,17 +197,23 @@ struct Copy {
 }
 
 impl Copy {
-    /// Of what git tracks, as it is now.
+    /// Of what git tracks or would track, as it is now.
     fn make(root: &Path) -> Result<Self> {
         let (tree, build) = (root.join(COPY), root.join(BUILD));
         if tree.exists() {
             fs::remove_dir_all(&tree).context("remove the old copy")?;
         }
         let mut list = Command::new("git");
-        let list = list.current_dir(root).args(["ls-files", "-z"]).output().context("start `git`")?;
+        let list = list
+            .current_dir(root)
+            .args(["ls-files", "-co", "--exclude-standard", "-z"])
+            .output()
+            .context("start `git`")?;
         ensure!(list.status.success(), "`git ls-files` failed");
         let names = String::from_utf8(list.stdout).context("a file's name is not UTF-8")?;
-        for name in names.split('\0').filter(|name| !name.is_empty()) {
+        // What was removed and not yet committed is listed too.
+        let is_there = |name: &&str| !name.is_empty() && root.join(name).is_file();
+        for name in names.split('\0').filter(is_there) {
             let to = tree.join(name);
             fs::create_dir_all(to.parent().unwrap_or(&tree))?;
             fs::copy(root.join(name), &to).with_context(|| format!("copy {name}"))?;
@@ -210,19 +221,21 @@ impl Copy {
         Ok(Self { tree, build })
     }
 
-    /// The copy as it is must pass, or a failure later would prove nothing.
+    /// The copy as it is must pass all that a bug is looked for with, or a failure later would prove nothing.
     fn stands(&self, options: &Options) -> Result<()> {
-        let sound = Options { seeds: options.seeds.min(500), kills: 2, ..options.clone() };
-        for harness in [Harness::Simulation, Harness::Crash] {
-            if let Some(line) = self.look(harness, &sound)? {
-                bail!("without any bug the {} fails: {line}", harness.word());
+        for (harness, word) in Harness::ALL {
+            match self.look(harness, options)? {
+                Outcome::Passed => {}
+                Outcome::Caught(line) | Outcome::Failed(line) => {
+                    bail!("without any bug the {word} fails: {line}")
+                }
             }
         }
         Ok(())
     }
 
-    /// Plants a bug, looks for it, and takes it out again. What was told of it, if it was caught.
-    fn drill(&self, bug: &Bug, options: &Options) -> Result<Option<String>> {
+    /// Plants a bug, looks for it, and takes it out again.
+    fn drill(&self, bug: &Bug, options: &Options) -> Result<Outcome> {
         let path = self.tree.join(&bug.file);
         let source = fs::read_to_string(&path)?;
         fs::write(&path, planted(bug, &source)?)?;
@@ -240,18 +253,17 @@ impl Copy {
     }
 
     /// Looks a little, and hard only where that finds nothing.
-    fn hunt(&self, harness: Harness, options: &Options) -> Result<Option<String>> {
+    fn hunt(&self, harness: Harness, options: &Options) -> Result<Outcome> {
         let (seeds, kills) = AT_FIRST;
         let little =
             Options { seeds: options.seeds.min(seeds), kills: options.kills.min(kills), ..options.clone() };
         match self.look(harness, &little)? {
-            Some(line) => Ok(Some(line)),
-            None => self.look(harness, options),
+            Outcome::Caught(line) => Ok(Outcome::Caught(line)),
+            Outcome::Passed | Outcome::Failed(_) => self.look(harness, options),
         }
     }
 
-    /// The line that tells of a failure; `None` when the harness found nothing.
-    fn look(&self, harness: Harness, options: &Options) -> Result<Option<String>> {
+    fn look(&self, harness: Harness, options: &Options) -> Result<Outcome> {
         let (seeds, kills) = (options.seeds.to_string(), options.kills.to_string());
         let mut command = match harness {
             Harness::Simulation => self.cargo(&["xtask", "simulate", "--seeds", &seeds]),
@@ -259,10 +271,9 @@ impl Copy {
         };
         let output = command.output().context("start the harness")?;
         if output.status.success() {
-            return Ok(None);
+            return Ok(Outcome::Passed);
         }
-        let told = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-        Ok(Some(telling(&told).unwrap_or_else(|| "it failed without a word of why".to_owned())))
+        Ok(failure(&(String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr))))
     }
 
     fn cargo(&self, arguments: &[&str]) -> Command {
@@ -274,17 +285,29 @@ impl Copy {
     }
 }
 
-/// The seed that broke a promise and the first that it broke, as the harnesses print them; or else the line of a
-/// panic, or the last one that says anything.
-fn telling(told: &str) -> Option<String> {
+/// How a harness ended.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    /// It found nothing.
+    Passed,
+    /// Its judge says what is wrong.
+    Caught(String),
+    /// It failed, and its judge says nothing: a panic, a stop, something that was hit too seldom.
+    Failed(String),
+}
+
+/// What a harness that failed printed: the seed that broke a promise and the first that it broke, in the words of
+/// its judge; or else the line that says best why it failed.
+fn failure(told: &str) -> Outcome {
     let lines: Vec<&str> = told.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let broken = lines.windows(2).find_map(|pair| {
         let seed = pair[0].strip_prefix("seed ")?.strip_suffix(": [")?;
         Some(format!("seed {seed}: {}", pair[1].trim_matches(['"', ','])))
     });
-    let floor = lines.iter().find(|line| line.starts_with("hit too seldom"));
-    let panic = floor.or_else(|| lines.iter().find(|line| line.contains("panicked")));
-    broken.or_else(|| Some((*panic.or_else(|| lines.last())?).to_owned()))
+    let seldom = lines.iter().find(|line| line.starts_with("hit too seldom"));
+    let panic = seldom.or_else(|| lines.iter().find(|line| line.contains("panicked")));
+    let last = panic.or_else(|| lines.last()).map_or("it failed without a word of why", |line| *line);
+    broken.map_or_else(|| Outcome::Failed(last.to_owned()), Outcome::Caught)
 }
 
 #[cfg(test)]
@@ -364,13 +387,15 @@ mod tests {
     }
 
     #[test]
-    fn the_telling_line_is_the_violation() {
-        let told = |text: &str| telling(text).unwrap();
+    fn only_the_judge_catches() {
+        let caught = |told: &str, line: &str| assert_eq!(failure(told), Outcome::Caught(line.to_owned()));
+        let failed = |told: &str, line: &str| assert_eq!(failure(told), Outcome::Failed(line.to_owned()));
         let broken = "thread panicked\nseed 7: [\n    \"order 3 was paid twice\",\n    \"x\",\n]\nlast\n";
-        assert_eq!(told(broken), "seed 7: order 3 was paid twice");
-        assert_eq!(told("a\nhit too seldom: x: 1 times, not 2\nlast"), "hit too seldom: x: 1 times, not 2");
-        assert_eq!(told("a\nthread panicked at x\nlast\n"), "thread panicked at x");
-        assert_eq!(told("a\nlast\n\n"), "last");
-        assert_eq!(telling(""), None);
+        caught(broken, "seed 7: order 3 was paid twice");
+        caught(&format!("hit too seldom: y\n{broken}"), "seed 7: order 3 was paid twice");
+        failed("a\nhit too seldom: x: 1 times, not 2\nlast", "hit too seldom: x: 1 times, not 2");
+        failed("a\nthread panicked at x\nlast\n", "thread panicked at x");
+        failed("a\nlast\n\n", "last");
+        failed("", "it failed without a word of why");
     }
 }
