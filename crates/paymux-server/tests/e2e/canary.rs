@@ -3,6 +3,7 @@
 
 mod deeds;
 mod scene;
+mod tap;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -15,18 +16,49 @@ use crate::database::{Kind, in_url};
 struct Canary {
     name: &'static str,
     text: String,
+    may_be: MayBe,
+}
+
+/// Where a canary may stand all the same.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum MayBe {
+    Nowhere,
+    InTheLedger,
 }
 
 impl Canary {
+    /// That text, which may stand nowhere.
+    fn of(name: &'static str, text: impl Into<String>) -> Self {
+        Self { name, text: text.into(), may_be: MayBe::Nowhere }
+    }
+
     fn new(name: &'static str, prefix: &str) -> Self {
         let digits = std::iter::repeat_with(fastrand::alphanumeric).take(30);
-        Self { name, text: format!("{prefix}{}", digits.collect::<String>()) }
+        Self::of(name, format!("{prefix}{}", digits.collect::<String>()))
+    }
+
+    /// The same, and the ledger may have it.
+    fn stored(name: &'static str, prefix: &str) -> Self {
+        Self { may_be: MayBe::InTheLedger, ..Self::new(name, prefix) }
     }
 
     /// Digits, as a payer's barcode has them.
     fn digits(name: &'static str, prefix: &str) -> Self {
         let digits = std::iter::repeat_with(|| fastrand::digit(10)).take(16);
-        Self { name, text: format!("{prefix}{}", digits.collect::<String>()) }
+        Self::of(name, format!("{prefix}{}", digits.collect::<String>()))
+    }
+
+    /// An address as it is always written.
+    fn address(name: &'static str) -> Self {
+        let part = || fastrand::u16(0x1000..);
+        let address = std::net::Ipv6Addr::new(0x2001, 0xdb8, part(), part(), part(), part(), part(), part());
+        Self::of(name, address.to_string())
+    }
+
+    /// The key that signs notices, without its prefix.
+    fn webhook(name: &'static str) -> Self {
+        let bytes: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(30).collect();
+        Self::of(name, base64_of(&bytes))
     }
 
     /// The secret as it is, in hexadecimal, as it stands in a URL, and as it looks inside of anything in base64.
@@ -65,9 +97,9 @@ fn base64_of(bytes: &[u8]) -> String {
 
 #[test]
 fn a_canary_is_seen_in_every_dress() {
-    let canary = Canary { name: "test", text: "a/b".to_owned() };
+    let canary = Canary::of("test", "a/b");
     assert!(canary.dresses().iter().any(|dress| dress == "a%2Fb"));
-    let canary = Canary { name: "test", text: "abcdefghijkl".to_owned() };
+    let canary = Canary::of("test", "abcdefghijkl");
     let seen = |text: &str| canary.dresses().iter().any(|dress| text.contains(dress.as_str()));
     assert!(seen("x abcdefghijkl y"));
     assert!(seen("6162636465666768696a6b6c"));
@@ -79,13 +111,20 @@ fn a_canary_is_seen_in_every_dress() {
     assert!(!seen("abcdefghijk"));
 }
 
-/// What is searched: where it comes from, and its bytes.
+/// What is searched: where it comes from, and what it says; what is no text is left out of that.
 #[derive(Default)]
-struct Haystack(Vec<(String, Vec<u8>)>);
+struct Haystack {
+    said: Vec<(String, String)>,
+    ledger: Vec<(String, String)>,
+}
 
 impl Haystack {
-    fn add(&mut self, from: impl Into<String>, bytes: impl Into<Vec<u8>>) {
-        self.0.push((from.into(), bytes.into()));
+    fn add(&mut self, from: impl Into<String>, bytes: impl AsRef<[u8]>) {
+        self.said.push((from.into(), String::from_utf8_lossy(bytes.as_ref()).into_owned()));
+    }
+
+    fn add_ledger(&mut self, from: String, bytes: &[u8]) {
+        self.ledger.push((from, String::from_utf8_lossy(bytes).into_owned()));
     }
 
     fn add_file(&mut self, path: &Path) {
@@ -94,10 +133,11 @@ impl Haystack {
 
     fn search(&self, canaries: &[Canary]) {
         for canary in canaries {
+            let ledger = self.ledger.iter().filter(|_| canary.may_be == MayBe::Nowhere);
+            let places: Vec<_> = self.said.iter().chain(ledger).collect();
             for dress in canary.dresses() {
-                for (from, bytes) in &self.0 {
-                    let found = bytes.windows(dress.len()).any(|window| window == dress.as_bytes());
-                    assert!(!found, "{} stands in {from} as `{dress}`", canary.name);
+                for (from, text) in &places {
+                    assert!(!text.contains(&dress), "{} stands in {from} as `{dress}`", canary.name);
                 }
             }
         }
@@ -143,6 +183,8 @@ async fn no_secret_is_ever_said(kind: Kind) {
     let mut hay = Haystack::default();
     let scene = Scene::open(kind).await;
     scene.merchant_deeds(&mut hay).await;
+    scene.payer_deeds(&mut hay).await;
+    scene.keyed_deeds(&mut hay).await;
     scene.payout_deeds(&mut hay).await;
     scene.provider_deeds(&mut hay).await;
     scene.operator_deeds(&mut hay).await;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use super::Haystack;
-use super::scene::Scene;
+use super::scene::{Scene, Secrets};
 use crate::database::in_url;
 use crate::http::Answer;
 use crate::process::{Ended, PATIENCE, ended, paymux};
@@ -35,6 +35,48 @@ impl Scene {
         }
         for path in ["/v1/payments", "/v1/events", "/v1/payments?cursor=x"] {
             hay.answer(self.http.get(&secrets.key.text, path).await);
+        }
+    }
+
+    /// Creates that name their payer, well and badly.
+    pub(super) async fn payer_deeds(&self, hay: &mut Haystack) {
+        let Secrets { openid, payer_id, payer_ip, .. } = &self.secrets;
+        let mut good = order("P1");
+        good["method"] = json!("wechat.jsapi");
+        good["payer"] = json!({"openid": openid.text, "id": payer_id.text, "ip": payer_ip.text});
+        let created = self.shop("/v1/payments", &good).await;
+        assert_eq!(created.status, 201, "{}", created.text);
+        hay.answer(created);
+        hay.answer(self.shop("/v1/payments", &good).await);
+        for (field, canary) in [("openid", openid), ("id", payer_id), ("ip", payer_ip), ("region", payer_ip)]
+        {
+            let mut wrong = good.clone();
+            wrong["payer"][field] = json!(format!("{} x", canary.text));
+            let refused = self.shop("/v1/payments", &wrong).await;
+            assert_eq!(refused.status, 400, "{}", refused.text);
+            hay.answer(refused);
+        }
+        good["payer"]["openid"] = json!(format!("{}x", openid.text));
+        hay.answer(self.shop("/v1/payments", &good).await);
+    }
+
+    /// Creates under a key: a new one, the same, another request, and a key that is none.
+    pub(super) async fn keyed_deeds(&self, hay: &mut Haystack) {
+        let key = &self.secrets.idempotency.text;
+        let (long, other) = (format!("{key}{}", "x".repeat(255)), order("K2"));
+        let deeds = [
+            (key, order("K1"), 201),
+            (key, order("K1"), 200),
+            (key, other.clone(), 422),
+            (&long, other, 400),
+        ];
+        for (key, body, status) in deeds {
+            let request =
+                WireRequest::new(Verb::Post, "/v1/payments").header("idempotency-key", key.as_str());
+            let request = request.body("application/json", body.to_string());
+            let answer = self.http.send(&self.secrets.key.text, request).await.unwrap();
+            assert_eq!(answer.status, status, "{}", answer.text);
+            hay.answer(answer);
         }
     }
 
@@ -221,7 +263,7 @@ impl Scene {
 
 impl Haystack {
     fn answer(&mut self, answer: Answer) {
-        let place = self.0.len();
+        let place = self.said.len();
         self.add(format!("answer {place} ({})", answer.status), answer.text);
     }
 

@@ -13,7 +13,8 @@ use paymux_sim::{SimAccount, SimConfig};
 use tokio::process::Child;
 use tokio::time::{sleep, timeout};
 
-use super::{Canary, Haystack, base64_of};
+use super::tap::Tap;
+use super::{Canary, Haystack};
 use crate::database::{Database, Kind};
 use crate::http::Http;
 use crate::merchant::Merchant;
@@ -29,6 +30,7 @@ pub(super) struct Scene {
     pub(super) sim: paymux_sim::Running,
     pub(super) merchant: Merchant,
     pub(super) secrets: Secrets,
+    tap: Tap,
     pub(super) folder: tempfile::TempDir,
     database: Database,
     process: Child,
@@ -44,8 +46,16 @@ pub(super) struct Secrets {
     pub(super) payee: Canary,
     /// With what the database is dialled, where it is one that is dialled.
     pub(super) password: Canary,
-    /// The merchant's own, without its prefix.
+    pub(super) openid: Canary,
+    pub(super) payer_id: Canary,
+    pub(super) payer_ip: Canary,
+    /// A merchant's `Idempotency-Key`: the ledger has it, to know it again.
+    pub(super) idempotency: Canary,
+    /// The merchant's own and the one before, without their prefix.
     notify: Canary,
+    old_notify: Canary,
+    /// Further keys of the provider's account under the names of their settings.
+    further: [(&'static str, Canary); 2],
     /// The provider's account's.
     account: Vec<Canary>,
 }
@@ -55,9 +65,9 @@ impl Secrets {
         let secrets = account.settings.iter().filter(|(key, _)| key.contains("secret"));
         let text = |value: &serde_json::Value| value.as_str().expect("a secret is text").to_owned();
         let account: Vec<Canary> =
-            secrets.map(|(_, value)| Canary { name: "a provider's secret", text: text(value) }).collect();
+            secrets.map(|(_, value)| Canary::of("a provider's secret", text(value))).collect();
         assert!(account.len() >= 2, "the account has secrets");
-        let bytes: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(30).collect();
+        let further = |name| (name, Canary::new(name, ""));
         Self {
             key: Canary::new("api_key", "pmx_"),
             old_key: Canary::new("api_key_previous", "pmx_"),
@@ -67,15 +77,36 @@ impl Secrets {
             payee: Canary::new("a payee", "ada-"),
             // So that it must be escaped in a URL.
             password: Canary::new("the database's password", "p/@:+"),
-            notify: Canary { name: "notify_secret", text: base64_of(&bytes) },
+            openid: Canary::new("payer.openid", "o"),
+            payer_id: Canary::new("payer.id", "u"),
+            payer_ip: Canary::address("payer.ip"),
+            idempotency: Canary::stored("Idempotency-Key", "key-"),
+            notify: Canary::webhook("notify_secret"),
+            old_notify: Canary::webhook("notify_secret_previous"),
+            further: ["master_secret_previous", "test_secret"].map(further),
             account,
         }
     }
 
     fn all(self) -> Vec<Canary> {
-        let Self { key, old_key, admin, wrong_key, barcode, payee, password, notify, account } = self;
-        let own = [key, old_key, admin, wrong_key, barcode, payee, password, notify];
-        own.into_iter().chain(account).collect()
+        let Self { key, old_key, admin, wrong_key, barcode, payee, password, openid, payer_id, .. } = self;
+        let Self { payer_ip, idempotency, notify, old_notify, further, account, .. } = self;
+        let own = [
+            key,
+            old_key,
+            admin,
+            wrong_key,
+            barcode,
+            payee,
+            password,
+            openid,
+            payer_id,
+            payer_ip,
+            idempotency,
+            notify,
+            old_notify,
+        ];
+        own.into_iter().chain(further.map(|(_, canary)| canary)).chain(account).collect()
     }
 }
 
@@ -94,14 +125,14 @@ impl Scene {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::create_owned(kind, &secrets.password.text).await;
         let (address, admin) = (free_address().await, free_address().await);
-        let place =
-            Place { store: database.url(), address, admin, hook: merchant.url(), bank: sim.base_url() };
+        let tap = Tap::before(&sim.base_url()).await;
+        let place = Place { store: database.url(), address, admin, hook: merchant.url(), bank: tap.url() };
         std::fs::write(file(&folder), place.file(&secrets, &settings(&account))).unwrap();
         let mut process = loud(&folder);
         let http = Http::new(&format!("http://{address}"));
         ready(&mut process, &http).await;
         let admin = Http::new(&format!("http://{admin}"));
-        Self { http, admin, sim, merchant, secrets, folder, database, process }
+        Self { http, admin, sim, merchant, secrets, tap, folder, database, process }
     }
 
     /// Where its file stands.
@@ -116,7 +147,7 @@ impl Scene {
 
     /// Stops it and adds all that it wrote, the ledger too; returns its log, and what must not stand anywhere.
     pub(super) async fn close(self, hay: &mut Haystack) -> (String, Vec<Canary>) {
-        let Self { mut process, folder, database, sim, secrets, .. } = self;
+        let Self { mut process, folder, database, sim, secrets, tap, .. } = self;
         let pid = process.id().unwrap().to_string();
         assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         timeout(PATIENCE, process.wait()).await.expect("an end in time").unwrap();
@@ -133,11 +164,14 @@ impl Scene {
             "a full ledger"
         );
         for (name, bytes) in ledger {
-            hay.add(name, bytes);
+            hay.add_ledger(name, &bytes);
         }
         database.drop().await;
         let log = std::fs::read_to_string(folder.path().join("err.log")).unwrap();
-        (log, secrets.all())
+        assert!(tap.heard().contains(&secrets.openid.text), "the provider is told who pays");
+        let signatures = tap.signatures();
+        assert!(signatures.len() > 3, "{} signatures were sent", signatures.len());
+        (log, secrets.all().into_iter().chain(signatures).collect())
     }
 }
 
@@ -154,7 +188,10 @@ impl Place {
     fn file(&self, secrets: &Secrets, settings: &str) -> String {
         let Self { store, address, admin, hook, bank } = self;
         let [token, key, old_key] = [&secrets.admin, &secrets.key, &secrets.old_key].map(|s| &s.text);
-        let notify = &secrets.notify.text;
+        let [notify, old_notify] = [&secrets.notify, &secrets.old_notify].map(|s| &s.text);
+        let further =
+            secrets.further.each_ref().map(|(name, canary)| format!("{name} = \"{}\"", canary.text));
+        let further = further.join("\n");
         format!(
             r#"
 [server]
@@ -177,6 +214,7 @@ api_key = "{key}"
 api_key_previous = "{old_key}"
 notify_url = "{hook}"
 notify_secret = "whsec_{notify}"
+notify_secret_previous = "whsec_{old_notify}"
 scopes = ["payments", "refunds", "transfers"]
 transfer_amount_max = 1000
 [[channels]]
@@ -188,6 +226,7 @@ provider = "beecloud"
 [channels.settings]
 base_url = "{bank}"
 {settings}
+{further}
 [[routes]]
 name = "default"
 strategy = "priority"
