@@ -11,6 +11,9 @@ use crate::ci::steps::{cargo, nextest_is_installed, succeed};
 /// The harness among all tests, for nextest's `-E`.
 pub(crate) const FILTER: &str = "(binary_id(paymux-server::e2e) and test(/^crash::/))";
 
+/// What only a build without crash points can show.
+pub(crate) const FILTER_WITHOUT: &str = "binary_id(paymux-server::e2e) and test(=crash_points::a_build_without_crash_points_ignores_the_variable)";
+
 /// What every build of tests has on: places at which the binary dies when told to. All steps that build have the
 /// same features, so that CI builds the workspace once.
 pub(crate) const FEATURES: [&str; 2] = ["--features", "paymux-server/crash-points"];

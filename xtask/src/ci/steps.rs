@@ -1,6 +1,6 @@
 //! What each step of `cargo xtask ci` runs. All builds share the profile `ci` and one target folder, so that
-//! clippy, docs and tests build proc macros and build scripts once. All but the documentation have crash points on:
-//! that step shows that the workspace stands without them too, as every release is built.
+//! clippy, docs and tests build proc macros and build scripts once. They have crash points on, which no release has:
+//! the binary as it ships is linted and tried once more without them, in [`clippy`] and [`tests`].
 
 use std::{
     env,
@@ -59,7 +59,10 @@ fn deny(root: &Path) -> Result<()> {
 
 fn clippy(root: &Path) -> Result<()> {
     let check = ["clippy", "--workspace", "--all-targets", "--profile", "ci"];
-    succeed(cargo(root, check.into_iter().chain(crash::FEATURES).chain(["--", "-D", "warnings"])))
+    let strict = ["--", "-D", "warnings"];
+    succeed(cargo(root, check.into_iter().chain(crash::FEATURES).chain(strict)))?;
+    let shipped = ["clippy", "--workspace", "--bin", "paymux", "--test", "e2e", "--profile", "ci"];
+    succeed(cargo(root, shipped.into_iter().chain(strict)))
 }
 
 fn docs(root: &Path) -> Result<()> {
@@ -73,7 +76,10 @@ fn tests(root: &Path) -> Result<()> {
     let all_but_crash = format!("not {}", crash::FILTER);
     let run = ["nextest", "run", "--workspace", "--cargo-profile", "ci", "--profile", "ci"];
     let choice = ["-E", all_but_crash.as_str()];
-    succeed(cargo(root, run.into_iter().chain(crash::FEATURES).chain(choice)))
+    succeed(cargo(root, run.into_iter().chain(crash::FEATURES).chain(choice)))?;
+    // Of the whole workspace, so that the crates of others are not built with other features once more.
+    let shipped = ["--test", "e2e", "-E", crash::FILTER_WITHOUT];
+    succeed(cargo(root, run.into_iter().chain(shipped)))
 }
 
 fn doctests(root: &Path) -> Result<()> {
