@@ -8,7 +8,7 @@
 mod armed;
 
 #[cfg(feature = "crash-points")]
-pub use armed::{Action, Plan, PlanError, arm, reached};
+pub use armed::{Action, Listener, Plan, PlanError, arm, hear_payouts, payout_is_called, reached};
 
 /// A place at which a test may strike: `crash_point!("create.before_call")`, or, where the code there
 /// can fail, with what it does then: `crash_point!("create.before_open" => return Err(error))`.
@@ -29,6 +29,23 @@ macro_rules! crash_point {
     }};
 }
 
+/// Tells a test of a payout at the moment of its call: `payout_is_called!(&number)`. For a provider whose books
+/// end with the process, so that a kill leaves nobody who knows how often it was called.
+#[cfg(feature = "crash-points")]
+#[macro_export]
+macro_rules! payout_is_called {
+    ($number:expr) => {
+        $crate::crash::payout_is_called($number)
+    };
+}
+
+/// Nothing: this build has no crash points.
+#[cfg(not(feature = "crash-points"))]
+#[macro_export]
+macro_rules! payout_is_called {
+    ($number:expr) => {};
+}
+
 /// Nothing: this build has no crash points.
 #[cfg(not(feature = "crash-points"))]
 #[macro_export]
@@ -47,6 +64,8 @@ pub const POINTS: &[(&str, bool)] = &[
     ("create.after_call", false),
     ("create.before_outcome", false),
     ("create.after_outcome", false),
+    // What is asked for under a key.
+    ("key.after_claim", false),
     // A callback: what it changes is stored with it, or it is kept; then it is acknowledged.
     ("callback.before_apply", true),
     ("callback.after_apply", true),
@@ -62,6 +81,8 @@ pub const POINTS: &[(&str, bool)] = &[
     ("close.before_call", false),
     ("close.after_call", false),
     ("sweep.after_take", false),
+    ("sweep.after_take_refund", false),
+    ("sweep.after_take_transfer", false),
     // A refund: set aside, sent once, its outcome stored.
     ("refund.before_open", true),
     ("refund.after_open", false),
@@ -71,6 +92,13 @@ pub const POINTS: &[(&str, bool)] = &[
     ("refund.after_outcome", false),
     ("refund_query.before_call", false),
     ("refund_query.after_call", false),
+    // A transfer: the same.
+    ("transfer.before_open", true),
+    ("transfer.after_open", false),
+    ("transfer.before_call", false),
+    ("transfer.after_call", false),
+    ("transfer.before_outcome", false),
+    ("transfer.after_outcome", false),
     // A notice: taken, told, reported.
     ("notice.after_take", false),
     ("notice.after_send", false),

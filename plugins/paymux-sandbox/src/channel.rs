@@ -184,6 +184,7 @@ impl Channel for Sandbox {
         outflow::check_payout(transfer)?;
         let payout = &transfer.payout;
         let script = outflow::script(&payout.reason, &BTreeMap::new(), payout.amount)?;
+        paymux_core::payout_is_called!(&payout.number);
         before_the_books(script)?;
         let stage = self.books.transfer(&payout.number, payout.amount, script, cx.now());
         told(script, &self.place("transfer"), &payout.number, stage)

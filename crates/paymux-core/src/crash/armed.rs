@@ -11,6 +11,11 @@ use super::POINTS;
 
 static ARMED: OnceLock<(Armed, Arc<dyn Clock>)> = OnceLock::new();
 
+/// Hears of payouts.
+pub type Listener = Box<dyn Fn(&str) + Send + Sync>;
+
+static LISTENER: OnceLock<Listener> = OnceLock::new();
+
 /// Which place strikes, how, and at which visit: `create.before_call:abort:3`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
@@ -93,6 +98,18 @@ pub async fn reached(name: &str) -> bool {
             clock.sleep(span).await;
             false
         }
+    }
+}
+
+/// Who hears the number of each payout that a provider in this process is called for. Only the first call counts.
+pub fn hear_payouts(listener: Listener) {
+    let _ = LISTENER.set(listener);
+}
+
+/// A provider in this process is called for that payout.
+pub fn payout_is_called(number: &str) {
+    if let Some(listener) = LISTENER.get() {
+        listener(number);
     }
 }
 

@@ -61,6 +61,7 @@ impl Payments {
         let this = self.clone();
         self.run(async move {
             let _running = this.claim_key(app, key, digest).await?;
+            crate::crash_point!("key.after_claim");
             work.await
         })
         .await

@@ -65,6 +65,7 @@ impl Payments {
         check_scope(&catalog, app, Scope::Transfers)?;
         match self.begin_transfer(&catalog, app, request).await {
             Ok(Begun::New(to_send)) => {
+                crate::crash_point!("transfer.after_open");
                 let transfer = self.send_transfer_within(&catalog, *to_send, started).await?;
                 Ok(TransferAnswer { transfer, is_new: true })
             }
@@ -167,6 +168,7 @@ impl Payments {
     /// Stores a new transfer. After an unconfirmed commit it is new all the same if it can be read.
     async fn open_transfer(&self, transfer: Transfer, day: DayLimit) -> Result<TransferOpened, StoreError> {
         let id = transfer.id;
+        crate::crash_point!("transfer.before_open" => return Err(StoreError::Unavailable("crash point".into())));
         match self.store().open_transfer(transfer, day).await {
             Err(StoreError::Unconfirmed(why)) => match self.store().transfer(id).await? {
                 Some(_) => Ok(TransferOpened::New),
@@ -223,7 +225,9 @@ impl Payments {
     async fn send_transfer(&self, to_send: ToSend) -> Option<Transfer> {
         let ToSend { entry, transfer, order, begun, limit } = to_send;
         let cx = self.cx(begun, limit);
+        crate::crash_point!("transfer.before_call");
         let answer = self.guarded(&cx, entry.channel.transfer(&cx, &order)).await;
+        crate::crash_point!("transfer.after_call");
         metrics::counter!("paymux_transfers_total", "channel" => entry.id.to_string(), "outcome" => answer_label(&answer))
             .increment(1);
         let until = begun.plus(limit).plus(ORPHAN_MARGIN);

@@ -44,6 +44,7 @@ impl Payments {
     }
 
     async fn look_at_refund(&self, catalog: &Catalog, refund: Refund) -> Result<(), PaymentError> {
+        crate::crash_point!("sweep.after_take_refund");
         let news = match refund.state {
             OutflowState::Queued => return self.send_queued(catalog, refund).await,
             // Its sender had until its deadline and a margin; whatever it did, only the provider knows.
@@ -109,6 +110,7 @@ impl Payments {
     }
 
     async fn look_at_transfer(&self, catalog: &Catalog, transfer: Transfer) -> Result<(), PaymentError> {
+        crate::crash_point!("sweep.after_take_transfer");
         let news = match transfer.state {
             OutflowState::Queued => {
                 // Who receives was in the request alone: nobody can send it, and nothing makes one.

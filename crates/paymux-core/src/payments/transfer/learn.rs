@@ -30,12 +30,14 @@ impl Payments {
         news: &News,
     ) -> Result<Learnt<Transfer>, PaymentError> {
         for _ in 0..TRIES {
+            crate::crash_point!("transfer.before_outcome");
             let change = match self.transfer_turn(&self.catalog(), &transfer, news) {
                 Turn::Moves(change) => *change,
                 Turn::Stays(how) => return Ok(Learnt::new(transfer, how)),
             };
             let after = change.transfer.clone();
             let applied = self.store().apply_transfer(change).await;
+            crate::crash_point!("transfer.after_outcome");
             if applied == Ok(Applied::Stale) {
                 self.step_aside().await;
             }
