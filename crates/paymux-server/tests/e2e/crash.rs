@@ -14,9 +14,11 @@
 mod customers;
 mod errands;
 pub(crate) mod judge;
+mod operator;
 #[cfg(feature = "crash-points")]
 mod points;
 mod refunds;
+mod transfers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,11 +26,13 @@ use std::time::Duration;
 use paymux_sim::{CallFault, NoticeFault, Rule, SimConfig};
 
 use crate::database::Kind;
+use crate::process::ended;
 use crate::told::number;
 use crate::world::World;
 
 pub(crate) use customers::Customers;
 use judge::Verdict;
+use operator::Operator;
 
 /// How long after a start the kill comes, at the most.
 const LIFE_MS_MAX: u64 = 250;
@@ -61,7 +65,7 @@ async fn crash(kind: Kind, kills: u32) {
         refunds_per_order: 100,
         ..SimConfig::default()
     };
-    let mut world = World::start_hasty(kind, sim).await;
+    let mut world = World::start_with_failover(kind, sim).await;
     world.merchant.refuse_each(REFUSED_EACH);
     // Calls of different length, so that a kill finds payments in every step.
     for ms in [5, 40] {
@@ -71,6 +75,8 @@ async fn crash(kind: Kind, kills: u32) {
     let base = format!("http://{}", world.address());
     let customers = Arc::new(Customers::new(&base, world.bank().clone(), dice.u64(..)));
     let working = tokio::spawn(customers.clone().work());
+    let operator = Arc::new(Operator::beside(&world));
+    let operating = tokio::spawn(operator.clone().work());
     for kill in 1..=kills {
         tokio::time::sleep(Duration::from_millis(dice.u64(0..=LIFE_MS_MAX))).await;
         world.kill().await;
@@ -83,11 +89,20 @@ async fn crash(kind: Kind, kills: u32) {
     world.bank().clear_faults();
     customers.stop();
     working.await.unwrap();
-    let verdict = judge::settle(&customers, &world, SETTLE_MAX).await;
+    operator.stop();
+    operating.await.unwrap();
+    let mut verdict = judge::settle(&customers, &world, SETTLE_MAX).await;
+    verdict.faults.extend(judge::lost_words(&operator.said(), &world).await);
+    let doctor = ended(["doctor", "-c", world.file().to_str().unwrap()]).await;
+    verdict.faults.extend((doctor.code != Some(0)).then(|| format!("doctor: {}{}", doctor.out, doctor.err)));
+    println!("{} of an operator's words acknowledged", operator.said().transfers.len());
     report(kind, seed, [kills, points], &verdict);
     assert!(verdict.faults.is_empty(), "seed {seed}: {:#?}", verdict.faults);
-    // A run in which nothing happened proves nothing.
-    assert!(verdict.payments >= u64::from(kills) && verdict.paid > 0, "too little work: {verdict:?}");
+    assert!(verdict.payments >= u64::from(kills), "too little work: {verdict:?}");
+    verdict.has_seen_all();
+    assert!(verdict.failed_over > 0, "no failover: {verdict:?}");
+    let is_silent = operator.said().transfers.is_empty();
+    assert!(!is_silent || cfg!(not(feature = "crash-points")), "no operator's word: {verdict:?}");
     world.end().await;
 }
 
@@ -112,12 +127,17 @@ async fn strike_points(_: Kind, _: &mut World, _: &mut fastrand::Rng) -> u32 {
 fn report(kind: Kind, seed: u64, [kills, points]: [u32; 2], verdict: &Verdict) {
     println!(
         "crash harness, {kind:?}, seed {seed}: {kills} kills and {points} crash points, {} payments acknowledged, \
-         {} paid, {} canceled, {} refunds acknowledged, {} of all refunds unknown, {} callbacks acknowledged, {} notices taken, {} repeats of them, {} lost or doubled",
+         {} failed over, {} paid, {} canceled, {} refunds acknowledged, {} of all refunds unknown, {} transfers \
+         acknowledged, {} of all transfers done, {} callbacks acknowledged, {} notices taken, {} repeats of them, \
+         {} lost or doubled",
         verdict.payments,
+        verdict.failed_over,
         verdict.paid,
         verdict.canceled,
         verdict.refunds,
         verdict.refunds_unknown,
+        verdict.transfers,
+        verdict.paid_out,
         verdict.callbacks,
         verdict.notices,
         verdict.repeats,

@@ -22,9 +22,12 @@ use crate::process::{PATIENCE, Running, paymux};
 pub(crate) const SHOP: &str = "pmx_shop_0123456789abcdefghij";
 /// The key of the app `other`.
 pub(crate) const OTHER: &str = "pmx_other_0123456789abcdefghij";
+/// The operators' token, where they have an address.
+pub(crate) const ADMIN_TOKEN: &str = "adm_0123456789abcdefghijklmnopqrst";
 pub(crate) const NOTIFY_SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
-const HASTE: &str = "[timeouts]\nrequest_ms = 1000\nanswer_ms = 4000\nnotice_ms = 2000\n";
+const HASTE: &str =
+    "[timeouts]\nrequest_ms = 1000\nanswer_ms = 4000\nnotice_ms = 2000\n[desk]\npatience_ms = 200\n";
 
 /// All of it.
 pub(crate) struct World {
@@ -34,6 +37,7 @@ pub(crate) struct World {
     database: Database,
     folder: tempfile::TempDir,
     address: SocketAddr,
+    admin: SocketAddr,
     pub(crate) http: Http,
     paymux: Option<Running>,
 }
@@ -52,7 +56,12 @@ impl World {
     /// The same with a provider of one's own making, and with short limits: what a killed process
     /// leaves behind is taken up again soon.
     pub(crate) async fn start_hasty(kind: Kind, sim: SimConfig) -> Self {
-        Self::build(kind, sim, direct, |text| text.to_owned() + HASTE).await.0
+        Self::build(kind, sim, direct, hasty).await.0
+    }
+
+    /// The same with a channel beside the provider's that nobody answers for: half of the payments fail over.
+    pub(crate) async fn start_with_failover(kind: Kind, sim: SimConfig) -> Self {
+        Self::build(kind, sim, direct, |text| failing_over(&hasty(text))).await.0
     }
 
     /// The same with a proxy in each line out, and with `shape` for the file's text.
@@ -61,7 +70,7 @@ impl World {
         sim: SimConfig,
         shape: impl Fn(&str) -> String,
     ) -> (Self, Lines) {
-        Self::build(kind, sim, Lines::lay, |text| shape(&(text.to_owned() + HASTE))).await
+        Self::build(kind, sim, Lines::lay, |text| shape(&hasty(text))).await
     }
 
     async fn build<L>(
@@ -78,13 +87,14 @@ impl World {
         let merchant = Merchant::open(NOTIFY_SECRET).await;
         let database = Database::create(kind).await;
         let folder = tempfile::tempdir().unwrap();
-        let address = free_address().await;
+        let (address, admin) = (free_address().await, free_address().await);
         let known = Addresses { provider: sim.base_url(), merchant: merchant.url(), store: database.url() };
         let (addresses, lines) = lay(known).await;
         let text = configuration(address, &addresses, &settings);
-        std::fs::write(folder.path().join("paymux.toml"), shape(&text)).unwrap();
+        std::fs::write(folder.path().join("paymux.toml"), shape(&text).replace(ADMIN, &admin.to_string()))
+            .unwrap();
         let http = Http::new(&format!("http://{address}"));
-        let mut world = Self { sim, account, merchant, database, folder, address, http, paymux: None };
+        let mut world = Self { sim, account, merchant, database, folder, address, admin, http, paymux: None };
         world.up().await;
         (world, lines)
     }
@@ -97,6 +107,11 @@ impl World {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens to operators, in a hasty world.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.admin
     }
 
     /// Where the ledger stands.
@@ -137,8 +152,14 @@ impl World {
     /// How it is started.
     pub(crate) fn serve(&self) -> Command {
         let mut command = paymux(["serve", "-c", self.file().to_str().unwrap()]);
-        command.env("PAYMUX_LOG", "error");
+        command.env("PAYMUX_LOG", "error").env("PAYMUX_CRASH_PAYOUTS", self.payouts());
         command
+    }
+
+    /// Where the pretend provider's calls for payouts are written down, a number a line, in a build with crash
+    /// points: its own books end with the process.
+    pub(crate) fn payouts(&self) -> PathBuf {
+        self.folder.path().join("payouts")
     }
 
     /// Starts it, after it ended, with that crash point armed; a build without any ignores it.
@@ -155,14 +176,15 @@ impl World {
         Running::start(command)
     }
 
-    /// A second paymux with the same file but for its address, on the same ledger.
+    /// A second paymux with the same file but for its addresses, on the same ledger.
     pub(crate) async fn another(&self) -> Running {
-        let address = free_address().await;
+        let (address, admin) = (free_address().await, free_address().await);
         let text = std::fs::read_to_string(self.file()).unwrap();
+        let text = text.replace(&self.address.to_string(), &address.to_string());
         let file = self.folder.path().join("another.toml");
-        std::fs::write(&file, text.replace(&self.address.to_string(), &address.to_string())).unwrap();
+        std::fs::write(&file, text.replace(&self.admin.to_string(), &admin.to_string())).unwrap();
         let mut command = paymux(["serve", "-c", file.to_str().unwrap()]);
-        command.env("PAYMUX_LOG", "error");
+        command.env("PAYMUX_LOG", "error").env("PAYMUX_CRASH_PAYOUTS", self.payouts());
         let mut process = Running::start(command);
         ready(&mut process, &Http::new(&format!("http://{address}"))).await;
         process
@@ -334,6 +356,31 @@ strategy = "priority"
 channels = ["bee"]
 "#
     )
+}
+
+/// Stands for the address that operators call.
+const ADMIN: &str = "ADMIN-ADDRESS";
+
+/// With short limits, with a channel that pays out what the shop asks for, and with operators.
+fn hasty(text: &str) -> String {
+    let shop = "id = \"shop\"\nscopes = [\"payments\", \"refunds\", \"transfers\"]\n\
+                transfer_amount_max = 1000000000\n";
+    let server =
+        format!("[server]\ntest_mode = true\nadmin = \"{ADMIN}\"\nadmin_token = \"{ADMIN_TOKEN}\"\n");
+    let text = text.replace("[server]\n", &server).replace("id = \"shop\"\n", shop);
+    text + HASTE + "[[channels]]\nid = \"box\"\nprovider = \"sandbox\"\n"
+}
+
+/// With a second channel on the route, which refuses every connection.
+fn failing_over(text: &str) -> String {
+    let account = Simulated::BeeCloud.account("gone", fastrand::u64(..), None);
+    let gone = format!(
+        "[[channels]]\nid = \"gone\"\nprovider = \"beecloud\"\n[channels.settings]\n\
+         base_url = \"http://127.0.0.1:1\"\n{}\n",
+        settings(&account)
+    );
+    let route = "strategy = \"random\"\nfailover = 1\nchannels = [\"gone\", \"bee\"]";
+    text.replace("strategy = \"priority\"\nchannels = [\"bee\"]", route) + &gone
 }
 
 /// Without notices to this machine.

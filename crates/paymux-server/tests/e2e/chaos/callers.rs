@@ -66,6 +66,7 @@ async fn callers_that_hang_up_and_stops_under_load_leave_nothing_half() {
     );
     assert!(verdict.faults.is_empty(), "seed {seed}: {:#?}", verdict.faults);
     assert!(verdict.payments > stops * 2 && verdict.paid > stops, "too little work: {verdict:?}");
+    verdict.has_seen_all();
     world.end().await;
 }
 

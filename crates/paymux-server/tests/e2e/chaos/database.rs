@@ -57,7 +57,8 @@ async fn a_line_that_breaks_in_the_middle_of_writes_loses_nothing() {
     working.await.unwrap();
     let verdict = judge::settle(&customers, &world, SETTLE_MAX).await;
     assert!(verdict.faults.is_empty(), "seed {seed}: {:#?}", verdict.faults);
-    assert!(verdict.payments >= PAYMENTS_MIN as u64 && verdict.paid > 0, "too little work: {verdict:?}");
+    assert!(verdict.payments >= PAYMENTS_MIN as u64, "too little work: {verdict:?}");
+    verdict.has_seen_all();
     world.end().await;
 }
 

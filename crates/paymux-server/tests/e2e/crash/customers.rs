@@ -20,6 +20,8 @@ const CLOSABLE_OF_TEN: u64 = 3;
 /// How often a request is tried while children come and go, and how far apart.
 pub(super) const TRIES: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(10);
+/// One in so many requests that make something carries an `Idempotency-Key`.
+const KEYED_EACH: u64 = 2;
 /// The amount of every order, in fen.
 pub(crate) const AMOUNT: i64 = 1999;
 
@@ -39,6 +41,13 @@ pub(crate) struct AcknowledgedRefund {
     pub(crate) amount: i64,
 }
 
+/// A transfer that was acknowledged, by its number.
+#[derive(Debug, Clone)]
+pub(crate) struct AcknowledgedTransfer {
+    pub(crate) id: String,
+    pub(crate) amount: i64,
+}
+
 /// All that was acknowledged.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Book {
@@ -48,6 +57,7 @@ pub(crate) struct Book {
     /// Orders whose payment is canceled.
     pub(crate) canceled: BTreeMap<String, Acknowledged>,
     pub(crate) refunds: BTreeMap<String, AcknowledgedRefund>,
+    pub(crate) transfers: BTreeMap<String, AcknowledgedTransfer>,
     /// What must not be, seen while working.
     pub(crate) faults: Vec<String>,
 }
@@ -65,11 +75,20 @@ pub(super) struct Basket {
     pub(super) order_no: String,
     /// Whether the provider closes it at a word.
     pub(super) is_closable: bool,
+    pub(super) keyed: Keyed,
+}
+
+/// Whether what is made for an order is asked for under an `Idempotency-Key`: the number of what is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keyed {
+    Yes,
+    No,
 }
 
 impl Basket {
     fn new(order_no: String, dice: &mut fastrand::Rng) -> Self {
-        Self { order_no, is_closable: dice.u64(0..10) < CLOSABLE_OF_TEN }
+        let keyed = if dice.u64(0..KEYED_EACH) == 0 { Keyed::Yes } else { Keyed::No };
+        Self { order_no, is_closable: dice.u64(0..10) < CLOSABLE_OF_TEN, keyed }
     }
 
     pub(super) fn body(&self, amount: i64) -> Value {
@@ -132,7 +151,8 @@ impl Customers {
 
     /// Orders until an answer comes, so often: the same body again and again, as a merchant should.
     async fn order(&self, basket: &Basket, tries: u32) -> Option<Value> {
-        let answer = self.post("/v1/payments", basket.body(AMOUNT), tries).await?;
+        let answer =
+            self.make(basket.keyed, "/v1/payments", &basket.order_no, basket.body(AMOUNT), tries).await?;
         if !matches!(answer.status, 200 | 201) {
             self.fault(format!("{}: status {}: {}", basket.order_no, answer.status, answer.text));
             return None;
@@ -146,15 +166,40 @@ impl Customers {
         Some(answer.body)
     }
 
+    /// Posts what makes something of that number, under it as a key if it shall have one, until an answer comes.
+    pub(super) async fn make(
+        &self,
+        keyed: Keyed,
+        path: &str,
+        number: &str,
+        body: impl ToString,
+        tries: u32,
+    ) -> Option<Answer> {
+        let request = WireRequest::new(Verb::Post, path).body("application/json", body.to_string());
+        self.answered(
+            if keyed == Keyed::Yes { request.header("idempotency-key", number) } else { request },
+            tries,
+        )
+        .await
+    }
+
     /// Posts until an answer comes that acknowledges or refuses something, so often.
     pub(super) async fn post(&self, path: &str, body: impl ToString, tries: u32) -> Option<Answer> {
+        let request = WireRequest::new(Verb::Post, path).body("application/json", body.to_string());
+        self.answered(request, tries).await
+    }
+
+    async fn answered(&self, request: WireRequest, tries: u32) -> Option<Answer> {
+        let is_keyed = request.headers.first("idempotency-key").is_some();
         for _ in 0..tries {
-            let request = WireRequest::new(Verb::Post, path).body("application/json", body.to_string());
-            match self.http.send(SHOP, request).await {
-                Ok(answer) if answer.status != 503 => return Some(answer),
+            match self.http.send(SHOP, request.clone()).await {
                 // Nobody is there, or the ledger is closing; neither acknowledges anything.
-                Ok(_) | Err(_) => tokio::time::sleep(PAUSE).await,
+                Ok(Answer { status: 503, .. }) | Err(_) => {}
+                // Whoever hung up left the same request running under its key.
+                Ok(answer) if is_keyed && answer.body["code"] == "in_flight" => {}
+                Ok(answer) => return Some(answer),
             }
+            tokio::time::sleep(PAUSE).await;
         }
         None
     }

@@ -1,9 +1,13 @@
 //! What a customer does with a payment that was acknowledged: asks again, pays, cancels, sends money
-//! back.
+//! back, has some paid out.
 
 use serde_json::{Value, json};
 
-use super::customers::{AMOUNT, Acknowledged, AcknowledgedRefund, Basket, Customers, TRIES};
+use crate::http::Answer;
+
+use super::customers::{
+    AMOUNT, Acknowledged, AcknowledgedRefund, AcknowledgedTransfer, Basket, Customers, TRIES,
+};
 
 /// One in so many payments is asked for again, with the same fields and with others.
 const REPEATED_EACH: u64 = 4;
@@ -14,6 +18,10 @@ const PAID_OF_TEN: u64 = 7;
 /// One in so many paid payments goes back, in parts that together are more than was paid.
 const REFUNDED_EACH: u64 = 3;
 const PARTS: [i64; 3] = [700, 900, 1200];
+/// After one in so many payments something is paid out, and what becomes of it.
+const PAID_OUT_EACH: u64 = 3;
+const PAID_OUT: i64 = 300;
+const SCRIPTS: [&str; 4] = ["done", "slow", "unknown", "refused"];
 
 impl Customers {
     pub(super) async fn run_errands(&self, basket: &Basket, payment: &Value, dice: &mut fastrand::Rng) {
@@ -28,17 +36,22 @@ impl Customers {
                 self.send_back(basket, payment).await;
             }
         }
+        if dice.u64(0..PAID_OUT_EACH) == 0 {
+            let script = SCRIPTS[dice.usize(0..SCRIPTS.len())];
+            self.pay_out(basket, script).await;
+        }
     }
 
     /// The same order is the same payment; with another amount it is refused.
     async fn repeat(&self, basket: &Basket, payment: &Value) {
         let order_no = &basket.order_no;
-        if let Some(again) = self.post("/v1/payments", basket.body(AMOUNT), TRIES).await
+        let make = |amount| self.make(basket.keyed, "/v1/payments", order_no, basket.body(amount), TRIES);
+        if let Some(again) = make(AMOUNT).await
             && (again.status != 200 || again.body["id"] != payment["id"])
         {
             self.fault(format!("{order_no}: asked again, became {}: {}", again.status, again.text));
         }
-        if let Some(other) = self.post("/v1/payments", basket.body(AMOUNT + 1), TRIES).await
+        if let Some(other) = make(AMOUNT + 1).await
             && other.status != 422
         {
             self.fault(format!("{order_no}: another amount, became {}: {}", other.status, other.text));
@@ -108,5 +121,53 @@ impl Customers {
                 }
             }
         }
+    }
+
+    /// Asks for a transfer until an answer comes, so often, and then once more: that makes no other.
+    async fn pay_out(&self, basket: &Basket, script: &str) {
+        let transfer_no = format!("{}-t", basket.order_no);
+        for _ in 0..TRIES {
+            let answer = match self.ask_for_transfer(basket, &transfer_no, script, PAID_OUT).await {
+                None => continue,
+                Some(answer) if answer.body["code"] == "in_flight" => {
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                    continue;
+                }
+                Some(answer) => answer,
+            };
+            let (true, Some(id)) = (matches!(answer.status, 200 | 201), answer.body["id"].as_str()) else {
+                return self.fault(format!("{transfer_no}: status {}: {}", answer.status, answer.text));
+            };
+            let transfer = AcknowledgedTransfer { id: id.to_owned(), amount: PAID_OUT };
+            self.note(|book| book.transfers.insert(transfer_no.clone(), transfer));
+            return self.repeat_transfer(basket, &transfer_no, script, id).await;
+        }
+    }
+
+    /// The same transfer is the same; with another amount it is refused.
+    async fn repeat_transfer(&self, basket: &Basket, transfer_no: &str, script: &str, id: &str) {
+        if let Some(again) = self.ask_for_transfer(basket, transfer_no, script, PAID_OUT).await
+            && (again.status, again.body["id"].as_str()) != (200, Some(id))
+            && again.body["code"] != "in_flight"
+        {
+            self.fault(format!("{transfer_no}: asked again, became {}: {}", again.status, again.text));
+        }
+        if let Some(other) = self.ask_for_transfer(basket, transfer_no, script, PAID_OUT + 1).await
+            && other.status != 422
+        {
+            self.fault(format!("{transfer_no}: another amount, became {}: {}", other.status, other.text));
+        }
+    }
+
+    async fn ask_for_transfer(
+        &self,
+        basket: &Basket,
+        transfer_no: &str,
+        script: &str,
+        amount: i64,
+    ) -> Option<Answer> {
+        let body = json!({"transfer_no": transfer_no, "amount": amount, "currency": "CNY", "product": "wallet",
+            "payee": {"account": "ada"}, "channel": "box", "reason": format!("sandbox:{script}")});
+        self.make(basket.keyed, "/v1/transfers", transfer_no, body, TRIES).await
     }
 }

@@ -11,8 +11,10 @@ use tokio::time::Instant;
 use crate::merchant::Merchant;
 use crate::world::{SHOP, World};
 
-use super::customers::{AMOUNT, Book, Customers};
+use super::customers::{AMOUNT, Acknowledged, Book, Customers};
+use super::operator::Said;
 use super::refunds::Refunds;
+use super::transfers::Transfers;
 
 /// What the merchant was told: by event, the body and how often it came.
 pub(super) type Told = BTreeMap<String, (Value, u64)>;
@@ -29,11 +31,26 @@ pub(crate) struct Verdict {
     pub(crate) refunds: u64,
     /// Refunds of which the provider shows nothing: they wait for a person.
     pub(crate) refunds_unknown: u64,
+    pub(crate) transfers: u64,
+    /// Transfers that have left.
+    pub(crate) paid_out: u64,
+    /// Payments of which another channel was tried before.
+    pub(crate) failed_over: u64,
     pub(crate) callbacks: u64,
     pub(crate) notices: u64,
     pub(crate) repeats: u64,
     /// Everything that must not be.
     pub(crate) faults: Vec<String>,
+}
+
+impl Verdict {
+    /// A run in which something did not happen proves nothing of it.
+    #[track_caller]
+    pub(crate) fn has_seen_all(&self) {
+        let Self { payments, paid, canceled, refunds, transfers, paid_out, callbacks, notices, .. } = self;
+        let seen = [payments, paid, canceled, refunds, transfers, paid_out, callbacks, notices];
+        assert!(seen.iter().all(|count| **count > 0), "too little work: {self:?}");
+    }
 }
 
 /// Waits until all books agree, then judges. What has not settled in time is a fault.
@@ -47,6 +64,23 @@ pub(crate) async fn settle(customers: &Customers, world: &World, span: Duration)
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+}
+
+/// An operator's word that was acknowledged has had its effect, and stands in the audit trail, once.
+pub(super) async fn lost_words(said: &Said, world: &World) -> Vec<String> {
+    let words: BTreeMap<String, i64> = world.database().pairs(WORDS).await.into_iter().collect();
+    let states: BTreeMap<String, i64> = world.database().pairs(SUCCEEDED).await.into_iter().collect();
+    let mut faults = said.faults.clone();
+    for id in &said.transfers {
+        if words.get(id) != Some(&1) || !states.contains_key(id) {
+            let (words, is_done) = (words.get(id), states.contains_key(id));
+            faults
+                .push(format!("{id}: an operator said that it left; words kept: {words:?}, done: {is_done}"));
+        }
+    }
+    let doubled = words.iter().filter(|(_, count)| **count > 1);
+    faults.extend(doubled.map(|(id, count)| format!("{id}: {count} words of one operator")));
+    faults
 }
 
 /// All that is written down anywhere but by the customers.
@@ -64,6 +98,7 @@ struct Books {
     /// How many events each payment says that it has.
     counts: BTreeMap<String, i64>,
     refunds: Refunds,
+    transfers: Transfers,
     told: Told,
     faults: Vec<String>,
 }
@@ -81,9 +116,10 @@ impl Books {
         Self {
             payments: payments(world).await,
             callbacks: database.pairs(CALLBACKS).await.into_iter().collect(),
-            events: by_payment(database.pairs(EVENTS).await),
+            events: by_id(database.pairs(EVENTS).await),
             counts: database.pairs("SELECT id, events FROM payments").await.into_iter().collect(),
             refunds: Refunds::read(database, world.bank()).await,
+            transfers: Transfers::read(world).await,
             orders,
             creates,
             told,
@@ -96,6 +132,7 @@ impl Books {
         let told_of = told_of(&self.told);
         faults.extend(self.lost_acknowledgements(book));
         faults.extend(self.refunds.judge(book, &self.payments, &told_of));
+        faults.extend(self.transfers.judge(book, &told_of));
         faults.extend(self.wrong_orders());
         for payment in self.payments.values() {
             faults.extend(self.wrong_payment(payment, book));
@@ -108,6 +145,9 @@ impl Books {
             canceled: book.canceled.len() as u64,
             refunds: book.refunds.len() as u64,
             refunds_unknown: self.refunds.unknown(),
+            transfers: book.transfers.len() as u64,
+            paid_out: self.transfers.succeeded(),
+            failed_over: self.payments.values().filter(|payment| numbers(payment).count() > 1).count() as u64,
             callbacks: self.orders.values().map(acknowledged).sum(),
             notices: self.told.len() as u64,
             repeats: self.told.values().map(|(_, times)| times - 1).sum(),
@@ -124,7 +164,7 @@ impl Books {
                 Some(payment) if payment["order_no"] != order_no.as_str() => {
                     faults.push(format!("{order_no}: became {}", payment["order_no"]));
                 }
-                Some(payment) if payment["provider_order_no"] != acknowledged.number.as_str() => {
+                Some(payment) if !is_same_order(payment, acknowledged, book.shown.contains(order_no)) => {
                     faults.push(format!("{order_no}: its provider number changed"));
                 }
                 Some(_) => {}
@@ -229,6 +269,8 @@ impl Books {
 }
 
 const CALLBACKS: &str = "SELECT a.number, CAST(sum(c.times) AS bigint) FROM callbacks c JOIN attempts a ON a.payment = c.payment GROUP BY a.number";
+const WORDS: &str = "SELECT target, count(*) FROM audit WHERE action = 'transfer.resolve' GROUP BY target";
+const SUCCEEDED: &str = "SELECT id, amount FROM transfers WHERE state = 'succeeded'";
 const EVENTS: &str =
     "SELECT payment || ' ' || kind, count(*) FROM events WHERE payment IS NOT NULL GROUP BY payment, kind";
 
@@ -278,7 +320,7 @@ pub(super) fn kinds_of<'a>(told_of: &'a ToldOf<'_>, id: &str) -> &'a [&'a str] {
 }
 
 /// `id kind` and a count, by id.
-fn by_payment(pairs: Vec<(String, i64)>) -> BTreeMap<String, BTreeMap<String, i64>> {
+pub(super) fn by_id(pairs: Vec<(String, i64)>) -> BTreeMap<String, BTreeMap<String, i64>> {
     let mut by_id = BTreeMap::<String, BTreeMap<String, i64>>::new();
     for (key, count) in pairs {
         let (id, kind) = key.split_once(' ').unwrap();
@@ -290,6 +332,13 @@ fn by_payment(pairs: Vec<(String, i64)>) -> BTreeMap<String, BTreeMap<String, i6
 /// The provider numbers of a payment's attempts.
 fn numbers(payment: &Value) -> impl Iterator<Item = &str> {
     payment["attempts"].as_array().unwrap().iter().filter_map(|attempt| attempt["provider_order_no"].as_str())
+}
+
+/// Whether a payment still stands for the order that was acknowledged: the one that its payer was shown, or, where
+/// nothing was shown yet, one of those that it has tried.
+fn is_same_order(payment: &Value, acknowledged: &Acknowledged, is_shown: bool) -> bool {
+    let number = acknowledged.number.as_str();
+    payment["provider_order_no"] == number || (!is_shown && numbers(payment).any(|own| own == number))
 }
 
 /// How many of an order's callbacks were acknowledged.
