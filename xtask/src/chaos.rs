@@ -26,6 +26,13 @@ pub(crate) struct Options {
     seed: Option<u64>,
 }
 
+impl Options {
+    /// So many of both.
+    pub(crate) fn of(stops: u64, cuts: u64) -> Self {
+        Self { stops, cuts, seed: None }
+    }
+}
+
 /// Breaks and judges.
 ///
 /// # Errors

@@ -27,10 +27,10 @@ pub(crate) struct Options {
 
 /// One step that ended.
 #[derive(Debug)]
-struct Done {
-    name: &'static str,
-    took: Duration,
-    passed: bool,
+pub(crate) struct Done {
+    pub(crate) name: &'static str,
+    pub(crate) took: Duration,
+    pub(crate) passed: bool,
 }
 
 /// Runs the chosen steps in the workspace at `root`.
@@ -79,7 +79,7 @@ fn list(steps: &[Step]) -> String {
 }
 
 /// One line per step that ended, and their sum.
-fn table(done: &[Done]) -> String {
+pub(crate) fn table(done: &[Done]) -> String {
     let mut text = String::from("step            time  result\n");
     for Done { name, took, passed } in done {
         let result = if *passed { "passed" } else { "FAILED" };

@@ -29,6 +29,13 @@ pub(crate) struct Options {
     seed: u64,
 }
 
+impl Options {
+    /// So many kills.
+    pub(crate) fn of(kills: u32) -> Self {
+        Self { kills, seed: 1 }
+    }
+}
+
 /// Kills and judges; needs a PostgreSQL server as all tests do.
 ///
 /// # Errors
@@ -49,7 +56,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
 /// # Errors
 /// As [`run`].
 pub(crate) fn commit_tier(root: &Path) -> Result<()> {
-    run(root, &Options { kills: 100, seed: 1 })
+    run(root, &Options::of(100))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod ci;
 mod crash;
 mod drill;
 mod measure;
+mod prove;
 mod simulate;
 mod tidy;
 mod tree;
@@ -35,6 +36,8 @@ enum Command {
     Chaos(chaos::Options),
     /// Runs the seeded simulation over many seeds, or replays one.
     Simulate(simulate::Options),
+    /// Runs the harnesses with as much work as the promises name, one after the other: hours.
+    Prove(prove::Options),
     /// Plants known bugs in a copy and sees whether the harnesses catch them.
     Drill(drill::Options),
     /// Times the binary's start and reads its memory after many payments, beside the goals.
@@ -59,6 +62,7 @@ fn run(command: Command) -> Result<()> {
         Command::Crash(options) => crash::run(root, &options),
         Command::Chaos(options) => chaos::run(root, &options),
         Command::Simulate(options) => simulate::run(root, &options),
+        Command::Prove(options) => prove::run(root, &options),
         Command::Drill(options) => drill::run(root, &options),
         Command::Measure(options) => measure::run(root, &options),
     }

@@ -34,6 +34,13 @@ pub(crate) struct Options {
     release: bool,
 }
 
+impl Options {
+    /// So many seeds, in the faster build.
+    pub(crate) fn long_tier(seeds: u64) -> Self {
+        Self { seeds, from: 1, seed: None, trace: false, release: true }
+    }
+}
+
 /// Runs the seeds; prints how often each fault and each state was hit.
 ///
 /// # Errors

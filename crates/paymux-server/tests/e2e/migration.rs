@@ -1,5 +1,6 @@
 //! A ledger of the first version under this one: killed at random moments while it brings the schema up
-//! to date, it starts afterwards and has lost nothing.
+//! to date, it starts afterwards and has lost nothing. `PAYMUX_MIGRATION_KILLS` says how often it is killed on each
+//! store (default 8).
 
 use std::time::Duration;
 
@@ -9,12 +10,11 @@ use tokio::time::{Instant, sleep};
 use crate::database::{Database, Kind};
 use crate::http::Http;
 use crate::process::{Running, paymux};
+use crate::told::number;
 use crate::world::{SHOP, free_address, ready};
 
 /// How many payments the old ledger has: enough for its migration to take a while.
 const PAYMENTS: u32 = 8_000;
-/// How many times it is killed on each store.
-const KILLS: u64 = 8;
 /// The steps of the first version.
 const FIRST: &str = "m0001_spine";
 
@@ -38,7 +38,8 @@ async fn killed_again_and_again(kind: Kind) {
     unharmed.drop().await;
     let took_us = u64::try_from(took.as_micros()).unwrap();
     let mut cut = 0;
-    for _ in 0..KILLS {
+    let kills = number("PAYMUX_MIGRATION_KILLS", 8);
+    for _ in 0..kills {
         let ledger = old.copy().await;
         let place = Place::new(&ledger).await;
         let process = Running::start(place.serve());
@@ -50,7 +51,7 @@ async fn killed_again_and_again(kind: Kind) {
     }
     // A kill that always comes too late, or never, proves nothing.
     assert!(cut > 0, "seed {seed}: no kill came before the end");
-    println!("{kind:?}, seed {seed}: {cut} of {KILLS} kills came before the new schema was there");
+    println!("{kind:?}, seed {seed}: {cut} of {kills} kills came before the new schema was there");
     at_its_points(&old).await;
     old.drop().await;
 }
