@@ -14,12 +14,13 @@ pub enum Happening {
     AnswerNotSent,
     /// The create call was refused.
     AnswerRefused,
-    /// The create call opened an order.
+    /// The create call opened an order. Where its sender no longer owns the attempt, this counts if the attempt
+    /// has ended, and only where the create itself moves money: else nobody can pay what nobody was shown.
     AnswerOpen,
     /// The create call took the money. Where its sender no longer owns the attempt, this is to be asked
     /// about: the money may have gone back since.
     AnswerPaid(Sum),
-    /// Nobody knows what the create call did.
+    /// Nobody knows what the create call did. As [`Self::AnswerOpen`] where its sender no longer owns it.
     AnswerUnknown,
     /// The sender is gone and its deadline over.
     DispatchOver,
@@ -34,7 +35,7 @@ pub enum Happening {
     QueryClosed,
     /// A query found nothing, and that proves nothing.
     QueryNotFound,
-    /// A query found nothing, so late that this provider says it proves absence.
+    /// A query found nothing, by our clock so late that this provider says it proves absence.
     QueryAbsent,
     /// A query could not be answered.
     QueryUnknown,
@@ -50,7 +51,7 @@ pub enum Happening {
     CloseDoubted,
     /// A close may have sent booked money back, and nobody could say for long that it is still there.
     NotConfirmed,
-    /// The provider's own timer and its margin are over and a query found it unpaid.
+    /// By our clock the provider's own timer and its margin are over, and a query found it unpaid.
     TimerOver,
     /// Time is over for an order that the provider never ends.
     Lapse,
@@ -152,6 +153,21 @@ pub fn step(state: AttemptState, happening: Happening, ground: Ground) -> Cell {
     }
 }
 
+/// Whether a happening is the provider's answer about where the order stands.
+pub fn is_answer(happening: Happening) -> bool {
+    use Happening as H;
+    matches!(
+        happening,
+        H::QueryPaid(_)
+            | H::QueryOpen
+            | H::TimerOver
+            | H::QueryClosed
+            | H::QueryNotFound
+            | H::QueryAbsent
+            | H::CloseDoubted
+    )
+}
+
 /// What a happening is worth to an attempt of which the create's own answer has said that money was taken.
 /// Absence and time are proven by our clocks alone, and a confirmed close can be older than the money: none of
 /// them ends it. A provider that calls the order closed does, or a person.
@@ -198,8 +214,10 @@ fn open(happening: Happening, ground: Ground) -> Cell {
     use Happening as H;
     match happening {
         H::QueryPaid(sum) | H::Callback(sum) | H::OperatorPaid(sum) => money(S::Open, sum, ground),
-        H::QueryClosed | H::CloseDone | H::TimerOver | H::OperatorNotPaid => (S::Closed, Effect::End),
-        // Money can still come, whatever was confirmed.
+        H::QueryClosed | H::CloseDone | H::OperatorNotPaid => (S::Closed, Effect::End),
+        // Our clock alone says so, and it may be wrong: money can still come.
+        H::TimerOver => (S::Lapsed, Effect::End),
+        // As it can whatever was confirmed.
         H::Lapse | H::CloseDoubted => (S::Lapsed, Effect::End),
         H::SiblingPaid => (S::Lapsed, Effect::Ask),
         // It was there: that a query does not show it proves nothing.
@@ -223,9 +241,9 @@ fn unknown(happening: Happening, ground: Ground) -> Cell {
     match happening {
         H::QueryPaid(sum) | H::Callback(sum) | H::OperatorPaid(sum) => money(S::Unknown, sum, ground),
         H::QueryOpen => (S::Open, Effect::Show),
-        H::QueryClosed | H::CloseDone | H::TimerOver | H::QueryAbsent | H::OperatorNotPaid => {
-            (S::Closed, Effect::Next)
-        }
+        H::QueryClosed | H::CloseDone | H::OperatorNotPaid => (S::Closed, Effect::Next),
+        // By our clock alone, as above: the payment goes on, and so does the watch.
+        H::TimerOver | H::QueryAbsent => (S::Lapsed, Effect::Next),
         H::Lapse | H::CloseDoubted => (S::Lapsed, Effect::End),
         H::SiblingPaid => (S::Lapsed, Effect::Ask),
         H::GiveUp => (S::Abandoned, Effect::Next),
@@ -241,17 +259,17 @@ fn unknown(happening: Happening, ground: Ground) -> Cell {
     }
 }
 
-/// Given up or lapsed: only money and a confirmed end still count.
+/// Given up or lapsed: only money and a confirmed end still count. What our clocks say ends no watch: only its
+/// schedule does.
 fn watched(state: AttemptState, happening: Happening, ground: Ground) -> Cell {
     use AttemptState as S;
     use Happening as H;
     match happening {
         H::QueryPaid(sum) | H::Callback(sum) | H::OperatorPaid(sum) => money(state, sum, ground),
         // The payment has moved on already; only the watch ends.
-        H::QueryClosed | H::CloseDone | H::TimerOver | H::QueryAbsent | H::OperatorNotPaid => {
-            (S::Closed, Effect::Ignore)
-        }
-        H::QueryOpen | H::QueryNotFound | H::QueryUnknown => (state, Effect::Ask),
+        H::QueryClosed | H::CloseDone | H::OperatorNotPaid => (S::Closed, Effect::Ignore),
+        H::QueryOpen | H::TimerOver => (state, Effect::Ask),
+        H::QueryNotFound | H::QueryAbsent | H::QueryUnknown => (state, Effect::Ask),
         H::CloseRefused | H::CloseUnknown | H::CloseDoubted => (state, Effect::Ask),
         H::SiblingPaid | H::AnswerPaid(_) => (state, Effect::Ask),
         H::AnswerNotSent | H::AnswerRefused | H::AnswerOpen | H::AnswerUnknown => (state, Effect::Ignore),
@@ -284,8 +302,8 @@ fn ended(state: AttemptState, happening: Happening, ground: Ground) -> Cell {
     use Happening as H;
     match happening {
         H::QueryPaid(sum) | H::Callback(sum) | H::OperatorPaid(sum) => money(state, sum, ground),
-        // The create's own answer contradicts that end, so it was none: the attempt is watched again.
-        H::AnswerPaid(_) => (AttemptState::Lapsed, Effect::Ask),
+        // The create's own answer contradicts that end, or may: the attempt is watched again.
+        H::AnswerPaid(_) | H::AnswerOpen | H::AnswerUnknown => (AttemptState::Lapsed, Effect::Ask),
         H::OperatorAccepts => accepted(state, ground),
         H::OperatorReturned => (state, Effect::Clear),
         _ => (state, Effect::Ignore),

@@ -15,6 +15,7 @@ use stateright::{Checker as _, HasDiscoveries, Model, Property};
 const SHOWN_ONCE: &str = "one payable thing at most is shown";
 const PAID_ONCE: &str = "nobody pays twice";
 const SEEN: &str = "what a close sends back after it was booked is seen";
+const FOUND: &str = "money is never ignored";
 const NO_SURPRISE: &str = "no create moves money after the ledger has said that none will";
 
 impl Model for Protocol {
@@ -43,7 +44,7 @@ impl Model for Protocol {
             Property::always(NO_SURPRISE, |_, world: &World| !world.surprised()),
             Property::always("one success at most", |_, world: &World| world.successes() <= 1),
             Property::always("one attempt at most is live", |_, world: &World| world.live() <= 1),
-            Property::always("money is never ignored", |_, world: &World| world.every_sum_would_be_booked()),
+            Property::always(FOUND, |own: &Self, world: &World| world.every_sum_is_found(own.strange_payers)),
             Property::always(SEEN, |_, world: &World| world.every_reversal_is_seen()),
             Property::sometimes("money in doubt waits for a person", |own: &Self, world: &World| {
                 !own.close_reverses || world.has_contested()
@@ -84,6 +85,7 @@ const SOUND: Protocol = Protocol {
     money: Money::PayerActs,
     close_reverses: false,
     strange_payers: false,
+    wrong_clocks: false,
     breach: None,
 };
 
@@ -105,7 +107,13 @@ fn nothing_goes_wrong_where_a_close_reverses() {
 
 #[test]
 fn money_is_booked_whatever_payers_pay() {
-    holds(Protocol { strange_payers: true, ..SOUND }, 1_000_000);
+    holds(Protocol { strange_payers: true, ..SOUND }, 2_000_000);
+}
+
+#[test]
+fn money_is_found_whatever_clocks_say() {
+    holds(Protocol { wrong_clocks: true, channels: 2, ..SOUND }, 10_000);
+    holds(Protocol { wrong_clocks: true, money: Money::CreateMoves, ..SOUND }, 2_000);
 }
 
 /// A model that cannot fail proves nothing.
@@ -114,6 +122,8 @@ fn each_broken_rule_is_noticed() {
     check(Money::CreateMoves, Breach::FailsOverUnknown, PAID_ONCE);
     check(Money::CreateMoves, Breach::SendsLate, NO_SURPRISE);
     check(Money::CreateMoves, Breach::NotFoundEnds, NO_SURPRISE);
+    check(Money::PayerActs, Breach::ClocksEnd, FOUND);
+    check(Money::CreateMoves, Breach::ClocksEnd, FOUND);
     check(Money::PayerActs, Breach::ShowsLate, SHOWN_ONCE);
     check(Money::CreateMoves, Breach::ForgetsClose, SEEN);
     check(Money::CreateMoves, Breach::LooksEarly, SEEN);
@@ -121,7 +131,8 @@ fn each_broken_rule_is_noticed() {
     #[track_caller]
     fn check(money: Money, breach: Breach, want: &str) {
         let close_reverses = matches!(breach, Breach::ForgetsClose | Breach::LooksEarly);
-        let protocol = Protocol { money, close_reverses, breach: Some(breach), ..SOUND };
+        let wrong_clocks = breach == Breach::ClocksEnd;
+        let protocol = Protocol { money, close_reverses, wrong_clocks, breach: Some(breach), ..SOUND };
         let (broken, _) = explored(protocol, HasDiscoveries::AnyFailures);
         assert!(broken.contains(&want), "{breach:?}: {broken:?}");
     }

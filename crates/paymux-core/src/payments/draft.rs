@@ -24,7 +24,8 @@ pub(crate) use self::crossing::Sight;
 use self::money::has_gone_back;
 pub(crate) use self::money::{Entry, Queued};
 pub(crate) use self::refund::RefundTurn;
-use super::{schedule, site};
+use super::schedule::{self, Heard};
+use super::site;
 
 /// What is known beside the happening itself.
 #[derive(Debug, Clone, Default)]
@@ -138,7 +139,7 @@ impl<'a> Draft<'a> {
         self.touch(place);
         self.note(place, next, &facts);
         self.carry_out(place, effect, ground, facts);
-        self.plan_next_look(place);
+        self.plan_next_look(place, Heard::of(happening));
         if effect == Effect::Ask && matches!(happening, Happening::AnswerPaid(_)) {
             self.note_said_paid(place, said.as_ref());
         }
@@ -296,10 +297,12 @@ impl<'a> Draft<'a> {
     }
 
     /// Also while money waits for a person: more of it, or a sibling's, can still come.
-    fn plan_next_look(&mut self, place: usize) {
+    fn plan_next_look(&mut self, place: usize, heard: Heard) {
         let attempt = &self.after.attempts[place];
         let look = match site(self.catalog, &self.after, attempt) {
-            Some((entry, spec)) => schedule::next_look(attempt, entry.channel.descriptor(), spec, self.now),
+            Some((entry, spec)) => {
+                schedule::next_look(attempt, (entry.channel.descriptor(), spec), heard, self.now)
+            }
             None => schedule::look_without_site(attempt, self.now),
         };
         self.after.attempts[place].check_at = look;

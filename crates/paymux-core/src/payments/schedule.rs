@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::channel::{Can, Descriptor, MethodSpec, OrderEnd};
 use crate::clock::Timestamp;
 use crate::payment::{Attempt, AttemptState};
+use crate::state::{Happening, is_answer};
 
 /// How long after one look the next one comes, by how many there were: quick while a payer or a
 /// till waits, then slower; an hour at the most, for as long as the attempt is open.
@@ -64,12 +65,28 @@ pub(super) fn crossing_asked_until(until: Timestamp, spec: Option<&MethodSpec>) 
     surely_closed_at(until).plus(spec.map_or(WATCH, |spec| spec.watch))
 }
 
+/// What has just been heard of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// Its provider has said where it stands.
+    Answer,
+    /// Nothing of that.
+    Nothing,
+}
+
+impl Heard {
+    /// What a happening tells.
+    pub(super) fn of(happening: Happening) -> Self {
+        if is_answer(happening) { Self::Answer } else { Self::Nothing }
+    }
+}
+
 /// When to look next at an attempt that is in `attempt.state` now; `None` when nothing can come
 /// any more, or only a callback can.
 pub(super) fn next_look(
     attempt: &Attempt,
-    descriptor: &Descriptor,
-    spec: &MethodSpec,
+    (descriptor, spec): (&Descriptor, &MethodSpec),
+    heard: Heard,
     now: Timestamp,
 ) -> Option<Timestamp> {
     let can_ask = descriptor.can.has(Can::QUERY);
@@ -85,10 +102,13 @@ pub(super) fn next_look(
             can_ask.then_some(by_pause)
         }
         AttemptState::Abandoned | AttemptState::Lapsed => {
-            let watched_until = attempt.ends_at.plus(spec.watch);
+            let watched_until = watched_until(attempt, spec);
+            if now >= watched_until {
+                return last_look(attempt, descriptor, heard, now);
+            }
             // A close that failed is tried again, even where nothing can be asked.
             let can_close = descriptor.can.has(Can::CANCEL) && matches!(spec.end, OrderEnd::Call { .. });
-            ((can_ask || can_close) && now < watched_until).then_some(by_pause.min(watched_until))
+            (can_ask || can_close).then_some(by_pause.min(watched_until))
         }
         // Money can come before the answer; the worker still looks whether its sender is gone.
         AttemptState::Sending => attempt.check_at,
@@ -98,6 +118,19 @@ pub(super) fn next_look(
         }
         AttemptState::Refused | AttemptState::NotSent | AttemptState::Closed => None,
     }
+}
+
+/// Until when an attempt that counts as over is watched: the clock that wrote its end may have been behind,
+/// and that of the node that looks be ahead.
+fn watched_until(attempt: &Attempt, spec: &MethodSpec) -> Timestamp {
+    attempt.ends_at.plus(spec.watch).plus(CLOCKS_APART)
+}
+
+/// A watch whose time is over goes on until its provider has answered once more, where it can be asked; a
+/// watch that has ended does not begin anew.
+fn last_look(attempt: &Attempt, descriptor: &Descriptor, heard: Heard, now: Timestamp) -> Option<Timestamp> {
+    let goes_on = descriptor.can.has(Can::QUERY) && heard == Heard::Nothing && attempt.check_at.is_some();
+    goes_on.then(|| now.plus(pause(Some(descriptor), i32::MAX)))
 }
 
 #[cfg(test)]
@@ -151,6 +184,10 @@ mod tests {
     }
 
     fn next(attempt: &Attempt, can: Can, now: i64) -> Option<i64> {
+        next_after(Heard::Answer, attempt, can, now)
+    }
+
+    fn next_after(heard: Heard, attempt: &Attempt, can: Can, now: i64) -> Option<i64> {
         let spec = MethodSpec {
             method: Method::new(Wallet::Wechat, Product::Native),
             code: "TEST",
@@ -174,20 +211,35 @@ mod tests {
             looks: &[],
             extra: &[],
         };
-        next_look(attempt, &descriptor, &spec, Timestamp::from_ms(now)).map(Timestamp::ms)
+        next_look(attempt, (&descriptor, &spec), heard, Timestamp::from_ms(now)).map(Timestamp::ms)
     }
 
     #[test]
     fn a_watch_ends_with_a_look_and_not_before() {
         use AttemptState::{Abandoned, Lapsed};
-        let over = ENDS + 1800 * SECOND;
+        let over = ENDS + (1800 + 2 * 3600) * SECOND;
         for state in [Abandoned, Lapsed] {
             assert_eq!(look(state, 0, Can::QUERY, ENDS), Some(ENDS + 5 * SECOND));
-            // The pause of an hour would reach past the watch of half an hour.
-            assert_eq!(look(state, 9, Can::QUERY, ENDS), Some(over));
+            // The pause of an hour would reach past the watch of half an hour and what clocks may be apart.
+            assert_eq!(look(state, 9, Can::QUERY, over - 1800 * SECOND), Some(over));
             assert_eq!(look(state, 9, Can::QUERY, over - 1), Some(over));
             assert_eq!(look(state, 9, Can::QUERY, over), None);
             assert_eq!(look(state, 0, Can::nothing_more(), ENDS), None);
+        }
+    }
+
+    #[test]
+    fn a_watch_whose_last_look_nobody_answered_goes_on() {
+        let over = ENDS + (1800 + 2 * 3600) * SECOND;
+        for state in [AttemptState::Abandoned, AttemptState::Lapsed] {
+            let check = |attempt: &Attempt, can, want| {
+                let got = next_after(Heard::Nothing, attempt, can, over);
+                assert_eq!(got, want, "{state} {can:?} {:?}", attempt.check_at);
+            };
+            check(&attempt(state, 0), Can::QUERY, Some(over + 3600 * SECOND));
+            check(&attempt(state, 0), Can::CANCEL, None);
+            let ended = Attempt { check_at: None, ..attempt(state, 0) };
+            check(&ended, Can::QUERY, None);
         }
     }
 

@@ -21,6 +21,8 @@ pub(crate) enum Breach {
     SendsLate,
     /// "Not found" ends an attempt whenever it is said.
     NotFoundEnds,
+    /// What a clock alone calls over is not asked about any more.
+    ClocksEnd,
     /// What is learnt of an attempt that was given up is shown.
     ShowsLate,
     /// Money is booked without another look, although a close is under way.
@@ -39,6 +41,9 @@ pub(crate) struct Protocol {
     pub(crate) close_reverses: bool,
     /// Whether payers find ways to pay what nobody showed them, and what has ended.
     pub(crate) strange_payers: bool,
+    /// Whether the clock of some node is far ahead: it calls a provider's timer over, and absence proven, too
+    /// early.
+    pub(crate) wrong_clocks: bool,
     pub(crate) breach: Option<Breach>,
 }
 
@@ -64,6 +69,8 @@ enum Answer {
 enum Reading {
     Paid,
     Open,
+    /// Open, though its timer is over by the reader's clock.
+    Over,
     Closed,
     NotFound,
     Absent,
@@ -134,6 +141,7 @@ pub(crate) enum Action {
     DeadlinePasses(usize),
     Take(usize),
     Query(usize),
+    QueryByWrongClock(usize),
     Close(usize),
     CloseArrives(usize),
     CloseLost(usize),
@@ -170,13 +178,17 @@ impl World {
         self.attempts.iter().filter(|a| a.state.is_live()).count()
     }
 
-    /// Whether each order's money is booked, or would be or waits for a person if its provider told of it now.
-    pub(crate) fn every_sum_would_be_booked(&self) -> bool {
-        let is_booked = AttemptState::is_booked;
+    /// Whether each order's money is booked, or waits for a person, or is still asked about. Only where payers pay
+    /// what their provider has called closed, its callback must tell of it.
+    pub(crate) fn every_sum_is_found(&self, strange_payers: bool) -> bool {
         let paid = self.attempts.iter().enumerate().filter(|(_, a)| a.order == Order::Paid);
         paid.into_iter().all(|(i, a)| {
-            let (next, effect) = step(a.state, Happening::Callback(Sum::Full), self.ground(i));
-            is_booked(a.state) || is_booked(next) || matches!(effect, Effect::Hold(_))
+            let told = if strange_payers || a.is_asked_about() {
+                step(a.state, Happening::QueryPaid(Sum::Full), self.ground(i))
+            } else {
+                (a.state, Effect::Ignore)
+            };
+            a.state.is_booked() || told.0.is_booked() || matches!(told.1, Effect::Hold(_))
         })
     }
 
@@ -237,10 +249,24 @@ impl Attempt {
         }
     }
 
-    fn reads(&self, not_found: Reading) -> Reading {
+    /// Whether a worker asks its provider about it, or counts its sender for lost one day and asks then.
+    fn is_asked_about(&self) -> bool {
+        use AttemptState as S;
+        matches!(self.state, S::Sending | S::Open | S::Unknown | S::Abandoned | S::Lapsed)
+    }
+
+    /// A worker reads what its provider says. Of what is watched only money and an end matter.
+    fn read(&mut self, open: Reading, not_found: Reading) {
+        let reading = self.reads(open, not_found);
+        let matters = !self.state.is_watched() || matches!(reading, Reading::Paid | Reading::Closed);
+        self.reading = matters.then_some(reading);
+    }
+
+    /// What its provider says, with how an unpaid order and none at all read.
+    fn reads(&self, open: Reading, not_found: Reading) -> Reading {
         match self.order {
             Order::None => not_found,
-            Order::Open => Reading::Open,
+            Order::Open => open,
             Order::Paid => Reading::Paid,
             Order::Closed => Reading::Closed,
         }
@@ -280,18 +306,17 @@ impl Protocol {
     }
 
     fn of_the_order(self, i: usize, a: &Attempt) -> impl Iterator<Item = Action> {
-        use AttemptState as S;
-        let is_asked_about = matches!(a.state, S::Open | S::Unknown | S::Abandoned | S::Lapsed);
         let payer_may = match a.order {
             Order::Open => a.shown || self.strange_payers,
             Order::Closed => self.strange_payers,
             Order::None | Order::Paid => false,
         };
-        let is_idle = is_asked_about && a.reading.is_none();
+        let is_idle = a.is_asked_about() && a.state != AttemptState::Sending && a.reading.is_none();
         let may_close =
             is_idle && a.close == Close::None && (self.money == Money::PayerActs || self.close_reverses);
         [
             (is_idle, Action::Query(i)),
+            (is_idle && self.wrong_clocks, Action::QueryByWrongClock(i)),
             (is_idle && may_close, Action::Close(i)),
             (a.close == Close::Sent, Action::CloseArrives(i)),
             (a.close == Close::Sent, Action::CloseLost(i)),
@@ -299,7 +324,7 @@ impl Protocol {
             (a.reading.is_some(), Action::Learn(i)),
             (payer_may, Action::Pay(i)),
             (a.callback, Action::Callback(i)),
-            (matches!(a.state, S::Open), Action::Lapse(i)),
+            (a.state == AttemptState::Open, Action::Lapse(i)),
         ]
         .into_iter()
         .filter_map(|(may, action)| may.then_some(action))
@@ -334,8 +359,9 @@ impl Protocol {
             }
             Action::Query(i) => {
                 let not_found = self.not_found(&world.attempts[i]);
-                world.attempts[i].reading = Some(world.attempts[i].reads(not_found));
+                world.attempts[i].read(Reading::Open, not_found);
             }
+            Action::QueryByWrongClock(i) => world.attempts[i].read(Reading::Over, Reading::Absent),
             // Its mark is stored by compare-and-set: what it was decided on has not changed.
             Action::Close(i) if self.close_reverses => world.attempts[i].close = Close::Sent,
             // Where it takes nothing back, only what it finds matters.
@@ -361,7 +387,8 @@ impl Protocol {
             Money::PayerActs => (a.order, a.answer) = (Order::Open, Some(Answer::Open)),
             Money::CreateMoves => {
                 (a.order, a.answer, a.callback) = (Order::Paid, Some(Answer::Paid), true);
-                a.surprised = matches!(a.state, S::Closed | S::NotSent | S::Refused);
+                let is_over = matches!(a.state, S::Closed | S::NotSent | S::Refused | S::Lapsed);
+                a.surprised = is_over && !self.wrong_clocks;
             }
         }
     }
@@ -419,6 +446,7 @@ impl Protocol {
             // Open, but its code never reached anyone.
             Reading::Open if is_hidden && self.money == Money::PayerActs => Happening::GiveUp,
             Reading::Open => Happening::QueryOpen,
+            Reading::Over => Happening::TimerOver,
             Reading::Closed => Happening::QueryClosed,
             Reading::NotFound => Happening::QueryNotFound,
             Reading::Absent => Happening::QueryAbsent,
@@ -437,7 +465,7 @@ impl Protocol {
             a.order = Order::Closed;
         }
         if a.reading.is_none() {
-            a.reading = Some(a.reads(Reading::CloseUnknown));
+            a.reading = Some(a.reads(Reading::Open, Reading::CloseUnknown));
         }
     }
 
@@ -454,7 +482,11 @@ impl Protocol {
     /// One transaction: what happened, and what the payment does about it. Only whoever serves the request can
     /// begin the next attempt: the payer's data is not stored.
     fn happen(self, world: &mut World, i: usize, happening: Happening, serves_request: bool) {
-        let (state, effect) = step(world.attempts[i].state, happening, world.ground(i));
+        let (mut state, effect) = step(world.attempts[i].state, happening, world.ground(i));
+        let by_a_clock = matches!(happening, Happening::QueryAbsent | Happening::TimerOver);
+        if by_a_clock && state == AttemptState::Lapsed && self.breach == Some(Breach::ClocksEnd) {
+            state = AttemptState::Closed;
+        }
         let a = &mut world.attempts[i];
         let is_new = state.is_booked() && !a.state.is_booked();
         a.looks |= is_new && a.close != Close::None && self.breach != Some(Breach::ForgetsClose);

@@ -180,7 +180,7 @@ async fn a_provider_timer_counts_only_with_its_margin_and_an_unpaid_query() {
     world.pass(Duration::from_secs(1190)).await;
     assert_eq!(face(&world.stored(&payment).await), (Status::Pending, S::Open));
     world.pass(Duration::from_secs(20)).await;
-    assert_eq!(face(&world.stored(&payment).await), (Status::Expired, S::Closed));
+    assert_eq!(face(&world.stored(&payment).await), (Status::Expired, S::Lapsed));
     assert_eq!(world.a.canceled(), 0);
 }
 

@@ -25,4 +25,6 @@ mod routing;
 #[cfg(test)]
 mod transfers;
 #[cfg(test)]
+mod watches;
+#[cfg(test)]
 mod world;

@@ -203,13 +203,6 @@ impl Bank {
         })
     }
 
-    /// The number of the order of which that answer says, signed, that it holds money.
-    pub(super) fn paid_by(&self, answer: &str) -> Option<String> {
-        let mut fields = form::read(answer).filter(|fields| form::is_signed(fields, &self.secret))?;
-        let is_paid = fields.get("result").is_some_and(|result| result == "paid");
-        fields.remove("number").filter(|_| is_paid)
-    }
-
     /// A payer has that order's code now. True the first time.
     pub(super) fn invite(&self, number: &str) -> bool {
         let mut books = self.books();

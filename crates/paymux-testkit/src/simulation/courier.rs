@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::accounts::{End, Form, Sign};
+use super::accounts::{Form, Sign};
 use super::bank::{Bank, OutgoKind, Take, signed_callback};
 use super::faults::Fault;
 use super::world::World;
@@ -14,8 +14,6 @@ const TRIES_MS: [i64; 8] = [1_500, 15_000, 60_000, 300_000, 1_800_000, 7_200_000
 const DAY_MS: i64 = 86_400_000;
 /// How many tries there are at the most.
 const TRIES_MAX: usize = 14;
-/// After how long whoever has heard an answer, and lives, has written it down.
-const WRITTEN_MS: i64 = 3_600_000;
 
 /// A thing to tell.
 #[derive(Debug, Clone)]
@@ -33,8 +31,6 @@ struct Message {
 enum Other {
     /// A query, whenever it is made.
     Query,
-    /// The answer to the create that took the money, if somebody has it and lives.
-    Answer,
     /// Nobody: the bank goes on telling.
     Nobody,
 }
@@ -64,15 +60,7 @@ fn who_else_tells(world: &World, bank: &Bank, take: &Take) -> Other {
     if !bank.account.query || take.late || may_come_twice {
         return Other::Nobody;
     }
-    // A node whose clock is ahead takes the bank's timer for over, or absence for final, while the order
-    // still takes money.
-    let wrong_clocks =
-        [Fault::Skew, Fault::Jump, Fault::Freeze].iter().any(|fault| world.faults.is_on(*fault));
-    match (bank.account.form, bank.account.end, bank.account.absent_after_ms) {
-        (Form::Qr, End::Timer { .. }, _) if wrong_clocks => Other::Nobody,
-        (Form::Barcode, _, Some(_)) if wrong_clocks => Other::Answer,
-        _ => Other::Query,
-    }
+    Other::Query
 }
 
 /// Money on its way out has ended.
@@ -100,9 +88,8 @@ fn tell(world: &Arc<World>, bank: &Arc<Bank>, message: &Message) {
     let is_forgotten = message.other != Other::Nobody && world.faults.strikes(Fault::CallbackForgotten);
     match (is_forgotten, message.other) {
         (false, Other::Query) => begin(world, bank, text, Until::TriesEnd),
-        (false, Other::Answer | Other::Nobody) => begin(world, bank, text, Until::Acknowledged),
-        (true, Other::Answer) => begin_unless_written(world, bank, text, &message.number),
-        (true, Other::Query | Other::Nobody) => {}
+        (false, Other::Nobody) => begin(world, bank, text, Until::Acknowledged),
+        (true, _) => {}
     }
 }
 
@@ -113,19 +100,6 @@ enum Until {
     Acknowledged,
     /// As that, but not longer than its tries last.
     TriesEnd,
-}
-
-/// Forgets to tell, if somebody has written down what the answer said; that takes a while to be sure of.
-fn begin_unless_written(world: &Arc<World>, bank: &Arc<Bank>, text: String, number: &str) {
-    let (world, bank, number) = (world.clone(), bank.clone(), number.to_owned());
-    world.clone().spawn(async move {
-        world.nap(WRITTEN_MS, WRITTEN_MS).await;
-        if world.is_written(&number) {
-            world.count("state: only an answer told of money");
-        } else {
-            begin(&world, &bank, text, Until::Acknowledged);
-        }
-    });
 }
 
 fn begin(world: &Arc<World>, bank: &Arc<Bank>, text: String, until: Until) {

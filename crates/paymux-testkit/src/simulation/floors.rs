@@ -141,7 +141,6 @@ pub const FLOORS: &[(&str, u64)] = &[
     ("state: close sent money back", 110),
     ("state: failover", 3_000),
     ("state: merchant asks for what it missed", 480),
-    ("state: only an answer told of money", 45),
     ("state: operator's word refused", 600),
     ("state: outflow succeeded after it was failed", 90),
     ("state: operator's word taken", 6_700),

@@ -81,25 +81,7 @@ impl Transport for NodeTransport {
         };
         self.life.pass().await;
         self.life.may_crash(&self.world, "after an answer came", &call.request.path).await;
-        if let Ok(answer) = &answer {
-            self.note_paid(&call, answer);
-        }
         answer
-    }
-}
-
-impl NodeTransport {
-    /// This life has read that its own create took money.
-    fn note_paid(&self, call: &Outgoing, answer: &WireResponse) {
-        let is_create = call.request.verb == Verb::Post && call.request.path == "/orders";
-        let bank = self.world.bank_at(call.endpoint.host()).filter(|_| is_create);
-        let Some(bank) = bank else { return };
-        let (sent, came) = (read(&call.request).text, String::from_utf8_lossy(&answer.body).into_owned());
-        let number =
-            bank.paid_by(&came).filter(|number| answer.status == 200 && sent.contains(number.as_str()));
-        if let Some(number) = number {
-            self.world.note_heard(number, self.life.clone());
-        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! One run's world: banks, nodes, merchants, the store and the judge, on one thread with paused time.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,7 +15,7 @@ use super::front::{Answer, Ask, ask, hand_callback};
 use super::judge::Judge;
 use super::merchant::Merchant;
 use super::network::span;
-use super::node::{Life, Node, Stop};
+use super::node::{Node, Stop};
 use super::payer;
 use super::setup;
 use super::stats::Stats;
@@ -46,8 +45,6 @@ pub(super) struct World {
     stats: Mutex<Stats>,
     pending: AtomicUsize,
     a_clock_was_wrong: AtomicBool,
-    /// By the number of an order, who has read the answer that it holds money.
-    heard: Mutex<BTreeMap<String, Arc<Life>>>,
 }
 
 /// What a run is to keep.
@@ -84,7 +81,6 @@ impl World {
             stats: Mutex::default(),
             pending: AtomicUsize::new(0),
             a_clock_was_wrong: AtomicBool::new(false),
-            heard: Mutex::default(),
         })
     }
 
@@ -122,17 +118,6 @@ impl World {
 
     fn stats(&self) -> std::sync::MutexGuard<'_, Stats> {
         self.stats.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// That life has read the answer that the order of that number holds money.
-    pub(super) fn note_heard(&self, number: String, life: Arc<Life>) {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner).insert(number, life);
-    }
-
-    /// Whether whoever has read that answer long ago is alive, and so has written it down.
-    pub(super) fn is_written(&self, number: &str) -> bool {
-        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.get(number).is_some_and(|life| !life.is_dead())
     }
 
     /// Lets something go on beside everything else. It belongs to no node, and no crash ends it.

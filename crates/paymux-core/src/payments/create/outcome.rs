@@ -2,16 +2,15 @@
 //! as the attempt is its sender's. A provider's own word that money is there is kept whosever it is.
 
 use crate::catalog::{Catalog, Route};
-use crate::channel::Can;
 use crate::clock::Mono;
 use crate::error::PaymentError;
 use crate::ids::{AttemptId, ChannelId};
 use crate::payment::{Attempt, AttemptState, Payment};
 use crate::payments::outflows::{MOVED_KEPT, OUTCOME_PAUSE};
 use crate::payments::place::Placed;
-use crate::payments::{Draft, Payments, site};
+use crate::payments::{Draft, Payments, can_ask, site};
 use crate::router::{Ask, Picked, Router};
-use crate::state::{Effect, Happening};
+use crate::state::{Effect, Happening, Sum};
 
 use super::{Dispatch, may_be_given_up};
 
@@ -79,18 +78,35 @@ impl Payments {
         self.clock().sleep(OUTCOME_PAUSE).await;
     }
 
-    /// The attempt is not its sender's any more, and its answer counts no more, save where it says that
-    /// money is there: that is looked into at once, whatever the ledger says meanwhile. Where nobody can
-    /// be asked, the answer is the provider's last word.
+    /// The attempt is not its sender's any more, and its answer counts no more, save where it says that money
+    /// is there, or may come although the attempt has ended.
     async fn keep_money(&self, catalog: &Catalog, payment: Payment, ended: &Ended) -> Option<Payment> {
+        match ended.placed.happening {
+            Happening::AnswerPaid(sum) => self.keep_paid(catalog, payment, ended, sum).await,
+            Happening::AnswerOpen | Happening::AnswerUnknown
+                if may_still_be_paid(catalog, &payment, ended.attempt) =>
+            {
+                self.learn_surely(payment, ended, ended.placed.happening).await
+            }
+            _ => Some(payment),
+        }
+    }
+
+    /// That money is there is looked into at once, whatever the ledger says meanwhile. Where nobody can be
+    /// asked, the answer is the provider's last word.
+    async fn keep_paid(
+        &self,
+        catalog: &Catalog,
+        payment: Payment,
+        ended: &Ended,
+        sum: Sum,
+    ) -> Option<Payment> {
         let attempt = payment.attempt(ended.attempt)?;
-        let Happening::AnswerPaid(sum) = ended.placed.happening else { return Some(payment) };
         if attempt.received.is_some() {
             return Some(payment);
         }
         tracing::error!(attempt = %attempt.id, state = %attempt.state, "an answer says paid, after its sender's time");
-        let can_ask = site(catalog, &payment, attempt)
-            .is_some_and(|(entry, _)| entry.channel.descriptor().can.has(Can::QUERY));
+        let can_ask = can_ask(catalog, &payment, attempt);
         let happening = if can_ask { ended.placed.happening } else { Happening::QueryPaid(sum) };
         let stored = self.learn_surely(payment, ended, happening).await?;
         let is_open = stored.attempt(ended.attempt).is_some_and(|attempt| attempt.received.is_none());
@@ -113,7 +129,7 @@ impl Payments {
                 Ok(stored) => return Some(stored),
                 Err(error) if self.clock().mono() < until => self.wait_for_store(&payment, &error).await,
                 Err(error) => {
-                    tracing::error!(payment = %payment.id, %error, "an answer that says paid could not be stored");
+                    tracing::error!(payment = %payment.id, %error, "an answer about money could not be stored");
                     return None;
                 }
             }
@@ -175,6 +191,15 @@ impl Payments {
         let is_same_money = picked.channel.channel.descriptor().livemode == payment.livemode;
         is_same_money.then_some(picked)
     }
+}
+
+/// Whether an attempt counts as ended although its create call may have begun to move money: an order that
+/// comes to be after that end, or a payer who types a password meanwhile.
+fn may_still_be_paid(catalog: &Catalog, payment: &Payment, id: AttemptId) -> bool {
+    use AttemptState as S;
+    let Some(attempt) = payment.attempt(id) else { return false };
+    let has_ended = matches!(attempt.state, S::Closed | S::Refused | S::NotSent);
+    has_ended && site(catalog, payment, attempt).is_some_and(|(_, spec)| !spec.payer_must_act)
 }
 
 /// Whether the attempt that just ended can surely take no money that a payer might pay: a

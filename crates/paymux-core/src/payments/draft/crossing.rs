@@ -11,7 +11,8 @@ use crate::clock::Timestamp;
 use crate::ids::AttemptId;
 use crate::outflow::OutflowState;
 use crate::payment::{Attempt, AttemptState, Failure, Held};
-use crate::payments::{schedule, site};
+use crate::payments::schedule::{self, Heard};
+use crate::payments::site;
 use crate::posting::{Account, Cause, PostingKind};
 use crate::refund::RefundOrigin;
 use crate::state::Happening;
@@ -49,7 +50,7 @@ impl Draft<'_> {
         let Some(place) = self.after.attempts.iter().position(|a| a.id == id) else { return };
         self.touch(place);
         let Some(until) = self.after.attempts[place].crossing() else {
-            self.plan_next_look(place);
+            self.plan_next_look(place, Heard::Nothing);
             return;
         };
         match sight {
@@ -91,7 +92,7 @@ impl Draft<'_> {
             return;
         }
         self.after.attempts[place].checks += 1;
-        self.plan_next_look(place);
+        self.plan_next_look(place, Heard::Nothing);
     }
 
     /// A close may have sent back what is left of booked money: a person must look. A duplicate waits for
