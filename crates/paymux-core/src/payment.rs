@@ -59,7 +59,8 @@ words! {
         Unknown = "unknown",
         /// Given up unseen by anyone who could pay it; watched for late money.
         Abandoned = "abandoned",
-        /// Over by our clock alone, or by a word that its own create call contradicts; watched for late money.
+        /// Over by our clock alone, by absence, or by a word that its own create call contradicts; watched for
+        /// late money.
         Lapsed = "lapsed",
         /// Ended without money, by the provider's word.
         Closed = "closed",
@@ -326,6 +327,13 @@ impl Attempt {
         use AttemptState as S;
         let may_take_money = matches!(self.state, S::Open | S::Unknown | S::Abandoned | S::Lapsed);
         self.said_paid_at.is_some() && self.received.is_none() && may_take_money
+    }
+
+    /// Whether it is open although its order was to end before that moment, and nothing came in: whatever was
+    /// to end it did not.
+    pub fn is_overdue(&self, ended_before: Timestamp) -> bool {
+        let is_plain = self.received.is_none() && self.said_paid_at.is_none();
+        self.state == AttemptState::Open && is_plain && self.ends_at < ended_before
     }
 
     /// What of its money is neither set aside for refunds nor gone back.

@@ -22,8 +22,8 @@ use crate::wire::WireRequest;
 use crate::words::words;
 
 pub use desk::{
-    AuditRow, CallbackFilter, Desk, OrderLine, QueueCounts, QueueFilter, QueueItem, QueueKind, RefundLine,
-    Window,
+    AuditRow, CallbackFilter, Desk, OrderLine, Patience, QueueCounts, QueueFilter, QueueItem, QueueKind,
+    RefundLine, Window,
 };
 pub use outbox::{
     DeliveryOutcome, DeliveryReport, DeliveryState, DueDelivery, EventFilter, ListedEvent, Outbox, Redelivery,

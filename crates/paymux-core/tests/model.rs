@@ -112,7 +112,7 @@ fn money_is_booked_whatever_payers_pay() {
 
 #[test]
 fn money_is_found_whatever_clocks_say() {
-    holds(Protocol { wrong_clocks: true, channels: 2, ..SOUND }, 10_000);
+    holds(Protocol { wrong_clocks: true, channels: 2, ..SOUND }, 8_000);
     holds(Protocol { wrong_clocks: true, money: Money::CreateMoves, ..SOUND }, 2_000);
 }
 

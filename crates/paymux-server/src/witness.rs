@@ -10,9 +10,9 @@ use paymux_core::ids::{AuditId, CallbackId, RefundNo, TransferNo};
 use paymux_core::payment::Payment;
 use paymux_core::store::{
     Applied, AuditRow, CallbackFilter, CallbackRow, Change, Claim, Claimed, DayLimit, DeliveryReport, Desk,
-    DueAttempt, DueDelivery, EventFilter, ListedEvent, Opened, Opening, OrderLine, Outbox, PaymentFilter,
-    PaymentLedger, QueueCounts, QueueFilter, QueueItem, Redelivery, RefundLedger, RefundLine, RefundOpened,
-    Ring, StoreError, TransferChange, TransferLedger, TransferOpened, Window,
+    DueAttempt, DueDelivery, EventFilter, ListedEvent, Opened, Opening, OrderLine, Outbox, Patience,
+    PaymentFilter, PaymentLedger, QueueCounts, QueueFilter, QueueItem, Redelivery, RefundLedger, RefundLine,
+    RefundOpened, Ring, StoreError, TransferChange, TransferLedger, TransferOpened, Window,
 };
 use paymux_core::{
     AppId, AttemptId, ChannelId, OrderNo, PaymentId, Refund, RefundId, Secret, Store, Transfer, TransferId,
@@ -273,8 +273,8 @@ impl Desk for Witnessed {
         self.store.queue(filter).await
     }
 
-    async fn queue_counts(&self, unknown_before: Timestamp) -> Result<QueueCounts, StoreError> {
-        self.store.queue_counts(unknown_before).await
+    async fn queue_counts(&self, patience: Patience) -> Result<QueueCounts, StoreError> {
+        self.store.queue_counts(patience).await
     }
 
     async fn callbacks(&self, filter: &CallbackFilter) -> Result<Vec<CallbackRow>, StoreError> {

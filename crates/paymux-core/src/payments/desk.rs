@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::catalog::Catalog;
-use crate::channel::Receipt;
+use crate::channel::{OrderEnd, Receipt};
 use crate::clock::Timestamp;
 use crate::error::PaymentError;
 use crate::ids::{AttemptId, AuditId, CallbackId, ChannelId, PaymentId, RefundId, TransferId};
@@ -15,12 +15,18 @@ use crate::payment::request::InvalidField;
 use crate::payment::{Attempt, AttemptState, Held, Payment, Status};
 use crate::refund::{Refund, RefundOrigin};
 use crate::state::{Effect, Happening, Sum};
-use crate::store::{AuditRow, CallbackFilter, CallbackRow, QueueCounts, QueueFilter, QueueItem, QueueKind};
+use crate::store::{
+    AuditRow, CallbackFilter, CallbackRow, Patience, QueueCounts, QueueFilter, QueueItem, QueueKind,
+};
 use crate::transfer::Transfer;
 use crate::words::words;
 
 use super::outflows::OperatorWord;
 use super::{Draft, Facts, Payments, Queued, TradeNo, schedule, site};
+
+/// How long a provider may have money under way on its way out before that waits for a person: banks take
+/// days over a weekend.
+const UNDER_WAY_MAX: Duration = Duration::from_hours(3 * 24);
 
 /// How often a word is given again when somebody was faster.
 const TRIES: u32 = 8;
@@ -243,7 +249,7 @@ impl Payments {
         after: Option<(Timestamp, String)>,
         limit: u32,
     ) -> Result<Vec<QueueItem>, PaymentError> {
-        let filter = QueueFilter { kind, unknown_before: self.unknown_before(), after, limit };
+        let filter = QueueFilter { kind, patience: self.patience(), after, limit };
         Ok(self.store().queue(&filter).await?)
     }
 
@@ -254,14 +260,16 @@ impl Payments {
         after: Option<(Timestamp, String)>,
         limit: u32,
     ) -> Result<Vec<QueueItem>, PaymentError> {
+        let never = Timestamp::from_ms(i64::MIN);
         let unknown_before = self.now().plus(Duration::from_millis(1));
-        let filter = QueueFilter { kind: Some(QueueKind::AttemptUnknown), unknown_before, after, limit };
+        let patience = Patience { unknown_before, ended_before: never, sent_before: never };
+        let filter = QueueFilter { kind: Some(QueueKind::AttemptUnknown), patience, after, limit };
         Ok(self.store().queue(&filter).await?)
     }
 
     /// How much waits for a person, by kind.
     pub async fn queue_counts(&self) -> Result<QueueCounts, PaymentError> {
-        Ok(self.store().queue_counts(self.unknown_before()).await?)
+        Ok(self.store().queue_counts(self.patience()).await?)
     }
 
     /// What providers sent, newest first.
@@ -286,9 +294,22 @@ impl Payments {
         Ok(self.store().audit(before, limit).await?)
     }
 
-    fn unknown_before(&self) -> Timestamp {
-        self.now().minus(self.catalog().timing.patience)
+    fn patience(&self) -> Patience {
+        let (catalog, now) = (self.catalog(), self.now());
+        let unknown_before = now.minus(catalog.timing.patience);
+        let ended_before = unknown_before.minus(margin_max(&catalog));
+        Patience { unknown_before, ended_before, sent_before: now.minus(UNDER_WAY_MAX) }
     }
+}
+
+/// How long after its end an order goes on at the most before it is ended: the longest margin of a timer.
+fn margin_max(catalog: &Catalog) -> Duration {
+    let specs = catalog.channels().iter().flat_map(|entry| &entry.channel.descriptor().methods);
+    let margins = specs.map(|spec| match spec.end {
+        OrderEnd::ProviderTimer { margin, .. } => margin,
+        OrderEnd::Call { .. } | OrderEnd::None => Duration::ZERO,
+    });
+    margins.max().unwrap_or_default()
 }
 
 /// The one attempt that can have taken the money.

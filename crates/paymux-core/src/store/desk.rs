@@ -17,18 +17,20 @@ use crate::words::words;
 words! {
     /// Why something waits for a person.
     QueueKind {
-        /// Nobody knows what became of an attempt, for longer than usual. If it holds money too, it
-        /// waits as this alone.
+        /// Nobody knows what became of an attempt, for longer than usual, or its order is long over and
+        /// nobody could end it. What is unknown and holds money waits as this alone.
         AttemptUnknown = "attempt_unknown",
         /// Money came in that is not its payment's success, or a close may have sent it back although it
         /// is, and nothing is being done about it
         /// ([`crate::payment::Attempt::holds_money`]).
         MoneyHeld = "money_held",
-        /// Nobody knows what became of a refund, for longer than usual.
+        /// Nobody knows what became of a refund, or its provider has had it under way, for longer than
+        /// usual.
         RefundUnknown = "refund_unknown",
         /// A refund waits for a person.
         RefundNeedsAction = "refund_needs_action",
-        /// Nobody knows what became of a transfer, for longer than usual.
+        /// Nobody knows what became of a transfer, or its provider has had it under way, for longer than
+        /// usual.
         TransferUnknown = "transfer_unknown",
         /// A transfer waits for a person.
         TransferNeedsAction = "transfer_needs_action",
@@ -62,13 +64,25 @@ pub struct QueueItem {
     pub detail: Option<String>,
 }
 
+/// From when on what may still end by itself waits for a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// What is unknown waits if it was made before this moment.
+    pub unknown_before: Timestamp,
+    /// An attempt that is open waits if its order was to end before this moment
+    /// ([`crate::payment::Attempt::is_overdue`]).
+    pub ended_before: Timestamp,
+    /// What a provider has under way on its way out waits if it was sent before this moment.
+    pub sent_before: Timestamp,
+}
+
 /// Which items to list, oldest first, and by id, byte by byte, where two are as old.
 #[derive(Debug, Clone)]
 pub struct QueueFilter {
     /// Only of this kind.
     pub kind: Option<QueueKind>,
-    /// What is unknown counts only if it was made before this moment.
-    pub unknown_before: Timestamp,
+    /// From when on what may still end by itself counts.
+    pub patience: Patience,
     /// Only those that come after this moment and id.
     pub after: Option<(Timestamp, String)>,
     /// At most so many.
@@ -174,7 +188,7 @@ pub trait Desk: Send + Sync + 'static {
     async fn queue(&self, filter: &QueueFilter) -> Result<Vec<QueueItem>, StoreError>;
 
     /// How much waits for a person.
-    async fn queue_counts(&self, unknown_before: Timestamp) -> Result<QueueCounts, StoreError>;
+    async fn queue_counts(&self, patience: Patience) -> Result<QueueCounts, StoreError>;
 
     /// What providers sent, newest first.
     async fn callbacks(&self, filter: &CallbackFilter) -> Result<Vec<CallbackRow>, StoreError>;

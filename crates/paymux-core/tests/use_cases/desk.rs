@@ -398,3 +398,45 @@ async fn what_is_unknown_for_long_waits_for_a_person() {
     assert_eq!((item.kind, item.id.clone()), (QueueKind::AttemptUnknown, payment.attempts[0].id.to_string()));
     assert_eq!(world.payments.queue_counts().await.unwrap()[&QueueKind::AttemptUnknown], 1);
 }
+
+/// Its provider does not find an order, or will not close it, for ever: somebody is told.
+#[tokio::test(start_paused = true)]
+async fn an_order_that_nothing_ends_waits_for_a_person() {
+    check("alipay.web", Duration::from_mins(10 + 10)).await;
+    check("wechat.native", Duration::from_mins(10)).await;
+
+    async fn check(method: &str, ended_after: Duration) {
+        let world = World::new();
+        let payment = world.created(json!({"method": method, "expires_in": 600})).await;
+        world.a.finds(QueryAnswer::NotFound);
+        for _ in 0..5_000 {
+            world.a.on_cancel(Ok(CancelAnswer::Refused("unknown order".to_owned())));
+        }
+        world.pass(ended_after + Duration::from_secs(299)).await;
+        assert_eq!(world.waiting().await, [], "{method}: it may end by itself");
+        world.pass(Duration::from_mins(11)).await;
+        let waits = (QueueKind::AttemptUnknown, payment.attempts[0].id.to_string());
+        assert_eq!(world.waiting().await, [waits], "{method}");
+        assert_eq!(world.payments.unknown_attempts(None, 9).await.unwrap(), [], "it is open");
+        let resolved = resolve(&world, &payment, says(Outcome::NotPaid)).await.unwrap();
+        assert_eq!((resolved.status, resolved.attempts[0].state), (Status::Expired, S::Closed), "{method}");
+        assert_eq!(world.waiting().await, []);
+    }
+}
+
+/// Its provider takes a refund in, and nobody says what became of it.
+#[tokio::test(start_paused = true)]
+async fn a_refund_that_is_under_way_for_days_waits_for_a_person() {
+    let world = with_refunds();
+    let payment = received(&world, 1999).await;
+    world.a.on_outgo(Outgo::Pending);
+    let request = NewRefund { refund_no: RefundNo::new("R1").unwrap(), amount: 5, reason: String::new() };
+    let refund = world.payments.refund(app(), payment.id, request).await.unwrap().refund;
+    assert_eq!(refund.state, OutflowState::Pending);
+    world.clock.advance(Duration::from_hours(72)).await;
+    assert_eq!(world.waiting().await, []);
+    world.clock.advance(Duration::from_secs(1)).await;
+    assert_eq!(world.waiting().await, [(QueueKind::RefundUnknown, refund.id.to_string())]);
+    world.payments.resolve_refund(root(), refund.id, says(Outcome::Paid)).await.unwrap();
+    assert_eq!(world.waiting().await, []);
+}

@@ -14,9 +14,8 @@ use crate::world::{Setting, World, app, request};
 
 const HOUR: Duration = Duration::from_hours(1);
 const HOUR_MS: i64 = 3_600_000;
-/// How long a [`paymux_testkit::ScriptedChannel`]'s orders can surprise us with money, and what clocks may be
-/// apart.
-const WATCH: Duration = Duration::from_hours(24 + 2);
+/// Somewhat less than a [`paymux_testkit::ScriptedChannel`]'s watch and what clocks may be apart.
+const MOST_OF_A_WATCH: Duration = Duration::from_hours(25);
 
 fn face(payment: &Payment) -> (Status, S) {
     (payment.status, payment.attempts[0].state)
@@ -100,7 +99,7 @@ async fn a_watch_ends_with_an_answer_and_not_before() {
     let world = World::new();
     let payment = over(&world).await;
     let check_at = async || world.stored(&payment).await.attempts[0].check_at;
-    world.pass(WATCH - HOUR).await;
+    world.pass(MOST_OF_A_WATCH).await;
     assert!(check_at().await.is_some());
     world.a.on_query(Err(ChannelError::unknown("cut")));
     world.a.on_query(Err(ChannelError::unknown("cut")));

@@ -1,11 +1,10 @@
 //! What operators see.
 
 use async_trait::async_trait;
-use paymux_core::clock::Timestamp;
 use paymux_core::ids::{AuditId, CallbackId};
 use paymux_core::store::{
-    AuditRow, CallbackFilter, CallbackRow, Desk, OrderLine, QueueCounts, QueueFilter, QueueItem, RefundLine,
-    StoreError, Window,
+    AuditRow, CallbackFilter, CallbackRow, Desk, OrderLine, Patience, QueueCounts, QueueFilter, QueueItem,
+    RefundLine, StoreError, Window,
 };
 
 use super::Ledger;
@@ -18,8 +17,8 @@ impl Desk for Ledger {
         self.read("queue", async |db| queue::list(db, filter).await).await
     }
 
-    async fn queue_counts(&self, unknown_before: Timestamp) -> Result<QueueCounts, StoreError> {
-        self.read("queue_counts", async |db| queue::counts(db, unknown_before).await).await
+    async fn queue_counts(&self, patience: Patience) -> Result<QueueCounts, StoreError> {
+        self.read("queue_counts", async |db| queue::counts(db, patience).await).await
     }
 
     async fn callbacks(&self, filter: &CallbackFilter) -> Result<Vec<CallbackRow>, StoreError> {

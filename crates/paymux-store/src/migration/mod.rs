@@ -10,6 +10,7 @@ mod m0003_crossing;
 mod m0004_fair;
 mod m0005_sending;
 mod m0006_said_paid;
+mod m0007_overdue;
 
 use sea_orm::{ConnectionTrait, SqliteTransactionMode, TransactionOptions};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, TransactionTrait};
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_fair::FairShares),
             Box::new(m0005_sending::Sending),
             Box::new(m0006_said_paid::SaidPaid),
+            Box::new(m0007_overdue::Overdue),
         ]
     }
 }

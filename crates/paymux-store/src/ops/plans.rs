@@ -11,8 +11,8 @@ use paymux_core::posting::Cause;
 use paymux_core::refund::Refund;
 use paymux_core::store::{
     Applied, CallbackFilter, CallbackVerdict, Claim, Claimed, DayLimit, DeliveryOutcome, DeliveryReport,
-    DueDelivery, EventFilter, EventKind, PaymentFilter, QueueFilter, QueueKind, Redelivery, RefundOpened,
-    RefundWrite, Ring, Subject, TransferOpened, Window,
+    DueDelivery, EventFilter, EventKind, Patience, PaymentFilter, QueueFilter, QueueKind, Redelivery,
+    RefundOpened, RefundWrite, Ring, Subject, TransferOpened, Window,
 };
 use paymux_core::transfer::Transfer;
 use paymux_testkit::Fixtures;
@@ -96,8 +96,9 @@ const SEED: [&str; 12] = [
      cancel_requested FROM payments CROSS JOIN {numbers}",
     "INSERT INTO attempts SELECT 'att_' || {id}, 'pay_' || {id}, 0, channel, provider, {id}, \
      CASE n % 1000 WHEN 1 THEN 'unknown' WHEN 2 THEN 'duplicate_paid' WHEN 3 THEN 'lapsed' \
-     ELSE state END, fence, memo, reference, trade_no, CASE WHEN n % 1000 NOT IN (1, 3) THEN received END, \
-     CASE WHEN n % 1000 NOT IN (1, 3) THEN received_currency END, failure, created_at - 200001 + n, ends_at, \
+     WHEN 4 THEN 'open' ELSE state END, fence, memo, reference, trade_no, \
+     CASE WHEN n % 1000 NOT IN (1, 3, 4) THEN received END, \
+     CASE WHEN n % 1000 NOT IN (1, 3, 4) THEN received_currency END, failure, created_at - 200001 + n, ends_at, \
      CASE WHEN n % 100 = 0 THEN n END, checks, more, 0, 0, NULL, 0, CASE WHEN n % 1000 = 3 THEN n END \
      FROM attempts CROSS JOIN {numbers}",
     "INSERT INTO decisions SELECT 'att_' || {id}, decision FROM decisions CROSS JOIN {numbers}",
@@ -112,11 +113,13 @@ const SEED: [&str; 12] = [
      FROM deliveries CROSS JOIN {numbers}",
     "INSERT INTO refunds SELECT 'rfd_' || {id}, app, 'pay_' || {id}, 'att_' || {id}, 'seed-' || n, origin, channel, \
      {id}, amount, currency, reason, CASE n % 1000 WHEN 1 THEN 'unknown' WHEN 2 THEN 'needs_action' \
-     ELSE 'succeeded' END, fence, action_url, failure, reference, fingerprint, created_at - 200001 + n, ended_at, \
+     WHEN 3 THEN 'pending' ELSE 'succeeded' END, fence, action_url, failure, reference, fingerprint, \
+     created_at - 200001 + n, ended_at, \
      CASE WHEN n % 100 = 0 THEN n END, checks, sent_at FROM refunds CROSS JOIN {numbers}",
     "INSERT INTO transfers SELECT 'trf_' || {id}, 'app' || (n % 50), 'seed-' || n, channel, provider, {id}, amount, \
      currency, product, payee_masked, reason, livemode, CASE n % 1000 WHEN 1 THEN 'unknown' \
-     WHEN 2 THEN 'needs_action' ELSE 'succeeded' END, fence, action_url, failure, reference, fingerprint, events, \
+     WHEN 2 THEN 'needs_action' WHEN 3 THEN 'pending' ELSE 'succeeded' END, fence, action_url, failure, \
+     reference, fingerprint, events, \
      created_at - 200001 + n, ended_at, CASE WHEN n % 100 = 0 THEN n END, checks \
      FROM transfers CROSS JOIN {numbers}",
     "INSERT INTO postings SELECT 'pst_' || {id}, at, kind, debit, credit, amount, currency, 'pay_' || {id}, \
@@ -264,8 +267,14 @@ async fn outflows(db: &Explained<'_>, fixtures: &Fixtures, first: &Payment) {
     assert_eq!(events::list(db, &of_transfer).await.unwrap().len(), 1);
 }
 
+/// All that can wait does.
+fn patience(fixtures: &Fixtures) -> Patience {
+    let now = fixtures.now();
+    Patience { unknown_before: now, ended_before: now.plus(Duration::from_hours(1)), sent_before: now }
+}
+
 async fn desk(db: &Explained<'_>, fixtures: &Fixtures, first: &Payment) {
-    let filter = QueueFilter { kind: None, unknown_before: fixtures.now(), after: None, limit: 20 };
+    let filter = QueueFilter { kind: None, patience: patience(fixtures), after: None, limit: 20 };
     let items = queue::list(db, &filter).await.unwrap();
     assert_eq!(items.len(), 20);
     for kind in QueueKind::ALL {
@@ -273,7 +282,7 @@ async fn desk(db: &Explained<'_>, fixtures: &Fixtures, first: &Payment) {
         let filter = QueueFilter { kind: Some(*kind), after, ..filter.clone() };
         assert_eq!(queue::list(db, &filter).await.unwrap().len(), 20, "{kind}");
     }
-    let counts = queue::counts(db, fixtures.now()).await.unwrap();
+    let counts = queue::counts(db, patience(fixtures)).await.unwrap();
     assert!(counts.len() == 8 && counts.values().all(|count| *count >= 199), "{counts:?}");
 
     let all = CallbackFilter { payment: None, channel: None, verdict: None, after: None, limit: 20 };

@@ -3,7 +3,7 @@
 use paymux_core::clock::Timestamp;
 use paymux_core::ids::{AppId, PaymentId};
 use paymux_core::payment::Failure;
-use paymux_core::store::{QueueCounts, QueueFilter, QueueItem, QueueKind, Subject};
+use paymux_core::store::{Patience, QueueCounts, QueueFilter, QueueItem, QueueKind, Subject};
 use sea_orm::ConnectionTrait;
 
 use crate::entity::{attempts, callbacks, events, refunds, transfers};
@@ -21,6 +21,8 @@ struct Source {
     id: &'static str,
     /// Which of them wait, as the index on them says it.
     waits: &'static str,
+    /// Since when: what may still end by itself waits only from then on.
+    age: Option<Age>,
     /// The rows that are read beside.
     join: &'static str,
     /// What is read.
@@ -28,33 +30,77 @@ struct Source {
     read: fn(QueueKind, &mut Cells<'_>) -> Result<QueueItem, Fault>,
 }
 
+/// How old something must be to wait.
+#[derive(Clone, Copy)]
+struct Age {
+    /// Its moments, each of which must lie back.
+    moments: &'static [&'static str],
+    before: fn(&Patience) -> Timestamp,
+}
+
+/// Of what is unknown.
+const MADE: Age = Age { moments: &["x.created_at"], before: |patience| patience.unknown_before };
+/// Of what is open.
+const ENDED: Age = Age { moments: &["x.ends_at"], before: |patience| patience.ended_before };
+/// Of a refund that is under way. The first moment is that of the index.
+const SENT: Age = Age {
+    moments: &["x.created_at", "coalesce(x.sent_at, x.created_at)"],
+    before: |patience| patience.sent_before,
+};
+/// Of a transfer that is: it is sent as soon as it is stored.
+const SENT_AT_ONCE: Age = Age { moments: &["x.created_at"], before: |patience| patience.sent_before };
+
 impl Source {
-    fn of(kind: QueueKind) -> Self {
+    /// Where the items of a kind are found, each of them in one of these alone.
+    fn all_of(kind: QueueKind) -> Vec<Self> {
         match kind {
-            QueueKind::AttemptUnknown => Self::of_attempts(UNKNOWN),
-            QueueKind::MoneyHeld => Self::of_attempts(HELD),
-            QueueKind::RefundUnknown => Self::of_refunds("x.state = 'unknown'"),
-            QueueKind::RefundNeedsAction => Self::of_refunds("x.state = 'needs_action'"),
-            QueueKind::TransferUnknown => Self::of_transfers("x.state = 'unknown'"),
-            QueueKind::TransferNeedsAction => Self::of_transfers("x.state = 'needs_action'"),
-            QueueKind::CallbackUnmatched => Self {
+            QueueKind::AttemptUnknown => {
+                vec![Self::of_attempts(UNKNOWN).of_age(MADE), Self::of_attempts(OVERDUE).of_age(ENDED)]
+            }
+            QueueKind::RefundUnknown => vec![
+                Self::of_refunds("x.state = 'unknown'").of_age(MADE),
+                Self::of_refunds("x.state = 'pending'").of_age(SENT),
+            ],
+            QueueKind::TransferUnknown => vec![
+                Self::of_transfers("x.state = 'unknown'").of_age(MADE),
+                Self::of_transfers("x.state = 'pending'").of_age(SENT_AT_ONCE),
+            ],
+            QueueKind::MoneyHeld => vec![Self::of_attempts(HELD)],
+            QueueKind::RefundNeedsAction => vec![Self::of_refunds("x.state = 'needs_action'")],
+            QueueKind::TransferNeedsAction => vec![Self::of_transfers("x.state = 'needs_action'")],
+            QueueKind::CallbackUnmatched => vec![Self {
                 table: "callbacks x",
                 since: "x.received_at",
                 id: "x.id",
                 waits: "x.verdict IN ('orphan', 'quarantined') AND x.settled_at IS NULL",
+                age: None,
                 join: "LEFT JOIN payments p ON p.id = x.payment",
                 columns: format!("p.app, {}", rows::columns::<callbacks::Column>("x.")),
                 read: callback,
-            },
-            QueueKind::NoticeDead => Self {
+            }],
+            QueueKind::NoticeDead => vec![Self {
                 table: "deliveries x",
                 since: "x.created_at",
                 id: "x.event",
                 waits: "x.state = 'dead'",
+                age: None,
                 join: "JOIN events e ON e.id = x.event",
                 columns: format!("x.detail, {}", rows::columns::<events::Column>("e.")),
                 read: notice,
-            },
+            }],
+        }
+    }
+
+    fn of_age(self, age: Age) -> Self {
+        Self { age: Some(age), ..self }
+    }
+
+    /// Adds which rows these are.
+    fn push_condition(&self, sql: &mut Sql, patience: &Patience) {
+        sql.push(self.waits);
+        let Some(age) = self.age else { return };
+        for moment in age.moments {
+            sql.push(" AND ").push(moment).push(" < ").bind((age.before)(patience).ms());
         }
     }
 
@@ -64,6 +110,7 @@ impl Source {
             since: "x.created_at",
             id: "x.id",
             waits,
+            age: None,
             join: "JOIN payments p ON p.id = x.payment",
             columns: format!(
                 "p.id, p.app, p.amount, p.currency, {}",
@@ -75,7 +122,16 @@ impl Source {
 
     fn of_refunds(waits: &'static str) -> Self {
         let columns = rows::columns::<refunds::Column>("x.");
-        Self { table: "refunds x", since: "x.created_at", id: "x.id", waits, join: "", columns, read: refund }
+        Self {
+            table: "refunds x",
+            since: "x.created_at",
+            id: "x.id",
+            waits,
+            age: None,
+            join: "",
+            columns,
+            read: refund,
+        }
     }
 
     fn of_transfers(waits: &'static str) -> Self {
@@ -85,6 +141,7 @@ impl Source {
             since: "x.created_at",
             id: "x.id",
             waits,
+            age: None,
             join: "",
             columns,
             read: transfer,
@@ -96,6 +153,9 @@ impl Source {
 const UNKNOWN: &str = "(x.state = 'unknown' OR (x.said_paid_at IS NOT NULL AND x.received IS NULL \
     AND x.state IN ('open', 'abandoned', 'lapsed')))";
 
+/// As the index `attempts_overdue`, and as [`paymux_core::payment::Attempt::is_overdue`].
+const OVERDUE: &str = "x.state = 'open' AND x.received IS NULL AND x.said_paid_at IS NULL";
+
 /// As the index `attempts_held`, and as [`paymux_core::payment::Attempt::holds_money`].
 const HELD: &str = r#"((x.state <> 'paid' AND x.received > x.refunding + x.refunded) OR x.contested > 0 OR x.more LIKE '%"settled":false%')"#;
 
@@ -103,22 +163,24 @@ const HELD: &str = r#"((x.state <> 'paid' AND x.received > x.refunding + x.refun
 pub(crate) async fn list<C: ConnectionTrait>(db: &C, filter: &QueueFilter) -> Result<Vec<QueueItem>, Fault> {
     let mut items = Vec::new();
     for kind in QueueKind::ALL.iter().filter(|kind| filter.kind.is_none_or(|only| only == **kind)) {
-        items.extend(of_kind(db, *kind, filter).await?);
+        for source in Source::all_of(*kind) {
+            items.extend(of_source(db, *kind, &source, filter).await?);
+        }
     }
     items.sort_by(|one, other| (one.since, &one.id).cmp(&(other.since, &other.id)));
     items.truncate(usize::try_from(filter.limit).unwrap_or(usize::MAX));
     Ok(items)
 }
 
-async fn of_kind<C: ConnectionTrait>(
+async fn of_source<C: ConnectionTrait>(
     db: &C,
     kind: QueueKind,
+    source: &Source,
     filter: &QueueFilter,
 ) -> Result<Vec<QueueItem>, Fault> {
-    let source = Source::of(kind);
     let mut sql = Sql::new(db.get_database_backend());
     sql.push("SELECT ").push(&source.columns).push(" FROM ").push(source.table).push(" ").push(source.join);
-    waiting(&mut sql, kind, &source, filter.unknown_before);
+    waiting(&mut sql, kind, source, &filter.patience);
     if let Some((since, id)) = &filter.after {
         sql.push(" AND (").push(source.since).push(", ").push(source.id).push(") > (");
         sql.bind(since.ms()).push(", ").bind(rows::text(id)).push(")");
@@ -128,35 +190,28 @@ async fn of_kind<C: ConnectionTrait>(
     sql.rows(db).await?.iter().map(|row| (source.read)(kind, &mut Cells::new(row))).collect()
 }
 
-/// Adds which rows wait under that kind. What is unknown for long enough waits as that alone.
-fn waiting(sql: &mut Sql, kind: QueueKind, source: &Source, unknown_before: Timestamp) {
-    sql.push(" WHERE ").push(source.waits);
-    match kind {
-        QueueKind::AttemptUnknown | QueueKind::RefundUnknown | QueueKind::TransferUnknown => {
-            sql.push(" AND x.created_at < ").bind(unknown_before.ms());
+/// Adds which rows of that source wait under that kind. What nobody knows enough of waits as that alone.
+fn waiting(sql: &mut Sql, kind: QueueKind, source: &Source, patience: &Patience) {
+    sql.push(" WHERE ");
+    source.push_condition(sql, patience);
+    if kind == QueueKind::MoneyHeld {
+        for other in Source::all_of(QueueKind::AttemptUnknown) {
+            sql.push(" AND NOT (");
+            other.push_condition(sql, patience);
+            sql.push(")");
         }
-        QueueKind::MoneyHeld => {
-            sql.push(" AND (NOT ").push(UNKNOWN).push(" OR x.created_at >= ");
-            sql.bind(unknown_before.ms()).push(")");
-        }
-        QueueKind::RefundNeedsAction
-        | QueueKind::TransferNeedsAction
-        | QueueKind::CallbackUnmatched
-        | QueueKind::NoticeDead => {}
     }
 }
 
 /// How much waits for a person.
-pub(crate) async fn counts<C: ConnectionTrait>(
-    db: &C,
-    unknown_before: Timestamp,
-) -> Result<QueueCounts, Fault> {
+pub(crate) async fn counts<C: ConnectionTrait>(db: &C, patience: Patience) -> Result<QueueCounts, Fault> {
     let mut sql = Sql::new(db.get_database_backend());
-    for (place, kind) in QueueKind::ALL.iter().enumerate() {
-        let source = Source::of(*kind);
+    let sources =
+        QueueKind::ALL.iter().flat_map(|kind| Source::all_of(*kind).into_iter().map(|of| (*kind, of)));
+    for (place, (kind, source)) in sources.enumerate() {
         sql.push(if place == 0 { "SELECT '" } else { " UNION ALL SELECT '" }).push(kind.word());
         sql.push("', count(*) FROM ").push(source.table);
-        waiting(&mut sql, *kind, &source, unknown_before);
+        waiting(&mut sql, kind, &source, &patience);
     }
     let mut counts = QueueCounts::new();
     for row in &sql.rows(db).await? {
@@ -164,7 +219,7 @@ pub(crate) async fn counts<C: ConnectionTrait>(
         let kind = cells.word(QueueKind::from_word)?;
         let count = u64::try_from(cells.next::<i64>()?).map_err(|_| Fault::Corrupt("a count below zero"))?;
         if count > 0 {
-            counts.insert(kind, count);
+            *counts.entry(kind).or_default() += count;
         }
     }
     Ok(counts)

@@ -7,8 +7,8 @@ use paymux_core::outflow::OutflowState;
 use paymux_core::payment::{Attempt, AttemptState, Payment};
 use paymux_core::refund::{Refund, RefundOrigin};
 use paymux_core::store::{
-    AuditRow, CallbackFilter, CallbackRow, Desk, Event, OrderLine, QueueCounts, QueueFilter, QueueItem,
-    QueueKind, RefundLine, StoreError, Subject, Window,
+    AuditRow, CallbackFilter, CallbackRow, Desk, Event, OrderLine, Patience, QueueCounts, QueueFilter,
+    QueueItem, QueueKind, RefundLine, StoreError, Subject, Window,
 };
 use paymux_core::transfer::Transfer;
 
@@ -19,7 +19,7 @@ use super::{Books, MemoryStore, places};
 #[async_trait]
 impl Desk for MemoryStore {
     async fn queue(&self, filter: &QueueFilter) -> Result<Vec<QueueItem>, StoreError> {
-        let mut items = self.books()?.queue(filter.unknown_before);
+        let mut items = self.books()?.queue(filter.patience);
         items.retain(|item| {
             filter.kind.is_none_or(|kind| item.kind == kind)
                 && filter.after.as_ref().is_none_or(|(since, id)| (item.since, &item.id) > (*since, id))
@@ -28,9 +28,9 @@ impl Desk for MemoryStore {
         Ok(items)
     }
 
-    async fn queue_counts(&self, unknown_before: Timestamp) -> Result<QueueCounts, StoreError> {
+    async fn queue_counts(&self, patience: Patience) -> Result<QueueCounts, StoreError> {
         let mut counts = QueueCounts::new();
-        for item in self.books()?.queue(unknown_before) {
+        for item in self.books()?.queue(patience) {
             *counts.entry(item.kind).or_default() += 1;
         }
         Ok(counts)
@@ -98,12 +98,12 @@ impl Books {
     }
 
     /// All that waits for a person, oldest first.
-    fn queue(&self, unknown_before: Timestamp) -> Vec<QueueItem> {
+    fn queue(&self, patience: Patience) -> Vec<QueueItem> {
         let attempts = self.payments.values().flat_map(|payment| {
-            payment.attempts.iter().filter_map(move |attempt| attempt_item(payment, attempt, unknown_before))
+            payment.attempts.iter().filter_map(move |attempt| attempt_item(payment, attempt, patience))
         });
-        let refunds = self.refunds.all().filter_map(|refund| refund_item(refund, unknown_before));
-        let transfers = self.transfers.all().filter_map(|transfer| transfer_item(transfer, unknown_before));
+        let refunds = self.refunds.all().filter_map(|refund| refund_item(refund, patience));
+        let transfers = self.transfers.all().filter_map(|transfer| transfer_item(transfer, patience));
         let waiting = self.callbacks.all().filter(|row| self.callbacks.waits(row));
         let callbacks = waiting.map(|row| self.callback_item(row));
         let dead = self.deliveries.values().filter(|delivery| delivery.state == DeliveryState::Dead);
@@ -168,9 +168,10 @@ fn listed(row: &CallbackRow, filter: &CallbackFilter) -> bool {
 }
 
 /// An attempt that is unknown and holds money waits as unknown alone.
-fn attempt_item(payment: &Payment, attempt: &Attempt, unknown_before: Timestamp) -> Option<QueueItem> {
+fn attempt_item(payment: &Payment, attempt: &Attempt, patience: Patience) -> Option<QueueItem> {
     let is_unknown = attempt.state == AttemptState::Unknown || attempt.is_said_paid();
-    let kind = if is_unknown && attempt.created_at < unknown_before {
+    let waits = is_unknown && attempt.created_at < patience.unknown_before;
+    let kind = if waits || attempt.is_overdue(patience.ended_before) {
         QueueKind::AttemptUnknown
     } else if attempt.holds_money() {
         QueueKind::MoneyHeld
@@ -189,25 +190,28 @@ fn attempt_item(payment: &Payment, attempt: &Attempt, unknown_before: Timestamp)
     })
 }
 
-/// Why a refund or a transfer of that state waits, if it was made long enough ago.
-fn outflow_kind(state: OutflowState, is_old: bool, kinds: [QueueKind; 2]) -> Option<QueueKind> {
+/// Why a refund or a transfer waits that was made, and sent, at those moments.
+fn outflow_kind(
+    state: OutflowState,
+    (created_at, sent_at): (Timestamp, Timestamp),
+    patience: Patience,
+    kinds: [QueueKind; 2],
+) -> Option<QueueKind> {
     let [unknown, needs_action] = kinds;
     match state {
         OutflowState::NeedsAction => Some(needs_action),
-        OutflowState::Unknown => is_old.then_some(unknown),
-        OutflowState::Queued
-        | OutflowState::Sending
-        | OutflowState::Pending
-        | OutflowState::Succeeded
-        | OutflowState::Failed => None,
+        OutflowState::Unknown => (created_at < patience.unknown_before).then_some(unknown),
+        OutflowState::Pending => (sent_at < patience.sent_before).then_some(unknown),
+        OutflowState::Queued | OutflowState::Sending | OutflowState::Succeeded | OutflowState::Failed => None,
     }
 }
 
-fn refund_item(refund: &Refund, unknown_before: Timestamp) -> Option<QueueItem> {
-    let is_old = refund.created_at < unknown_before;
+fn refund_item(refund: &Refund, patience: Patience) -> Option<QueueItem> {
+    let created_at = refund.created_at;
+    let moments = (created_at, refund.sent_at.map_or(created_at, |sent_at| sent_at.max(created_at)));
     let kinds = [QueueKind::RefundUnknown, QueueKind::RefundNeedsAction];
     Some(QueueItem {
-        kind: outflow_kind(refund.state, is_old, kinds)?,
+        kind: outflow_kind(refund.state, moments, patience, kinds)?,
         id: refund.id.to_string(),
         app: Some(refund.app.clone()),
         payment: Some(refund.payment),
@@ -218,11 +222,12 @@ fn refund_item(refund: &Refund, unknown_before: Timestamp) -> Option<QueueItem> 
     })
 }
 
-fn transfer_item(transfer: &Transfer, unknown_before: Timestamp) -> Option<QueueItem> {
-    let is_old = transfer.created_at < unknown_before;
+fn transfer_item(transfer: &Transfer, patience: Patience) -> Option<QueueItem> {
+    // It is sent as soon as it is stored.
+    let moments = (transfer.created_at, transfer.created_at);
     let kinds = [QueueKind::TransferUnknown, QueueKind::TransferNeedsAction];
     Some(QueueItem {
-        kind: outflow_kind(transfer.state, is_old, kinds)?,
+        kind: outflow_kind(transfer.state, moments, patience, kinds)?,
         id: transfer.id.to_string(),
         app: Some(transfer.app.clone()),
         payment: None,

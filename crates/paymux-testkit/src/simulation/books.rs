@@ -1,9 +1,11 @@
 //! paymux's own books as plain rows of numbers and texts, for a judge that shares no type with it.
 
+use std::time::Duration;
+
 use paymux_core::clock::Timestamp;
 use paymux_core::payment::{Attempt, Payment};
 use paymux_core::posting::{Account, Cause};
-use paymux_core::store::{CallbackVerdict, Desk, QueueFilter, Subject};
+use paymux_core::store::{CallbackVerdict, Desk, Patience, QueueFilter, Subject};
 
 use crate::MemoryStore;
 use crate::memory_store::DeliveryState;
@@ -116,8 +118,18 @@ pub(super) struct QueueRow {
     pub(super) since_ms: i64,
 }
 
-/// Reads all of it; what is unknown counts as waiting if it is older than that moment.
+/// How long a bank's timer may go on after an order's end.
+const MARGIN: Duration = Duration::from_mins(2);
+/// How long a bank may have money under way.
+const UNDER_WAY: Duration = Duration::from_hours(3 * 24);
+
+/// Reads all of it; what is unknown counts as waiting if it is older than that moment, and the rest by that.
 pub(super) async fn read(store: &MemoryStore, unknown_before: Timestamp) -> Ledger {
+    let patience = Patience {
+        unknown_before,
+        ended_before: unknown_before.minus(MARGIN),
+        sent_before: unknown_before.minus(UNDER_WAY),
+    };
     Ledger {
         payments: store.payments().iter().map(payment).collect(),
         refunds: store.refunds().iter().map(refund).collect(),
@@ -125,8 +137,8 @@ pub(super) async fn read(store: &MemoryStore, unknown_before: Timestamp) -> Ledg
         postings: postings(store),
         events: events(store),
         callbacks: callbacks(store),
-        queue: queue(store, unknown_before).await,
-        waiting: waiting(store, unknown_before).await,
+        queue: queue(store, patience).await,
+        waiting: waiting(store, patience).await,
     }
 }
 
@@ -244,13 +256,13 @@ fn verdict(verdict: CallbackVerdict) -> &'static str {
     verdict.word()
 }
 
-async fn waiting(store: &MemoryStore, unknown_before: Timestamp) -> Vec<(&'static str, u64)> {
-    let counts = store.queue_counts(unknown_before).await.unwrap_or_default();
+async fn waiting(store: &MemoryStore, patience: Patience) -> Vec<(&'static str, u64)> {
+    let counts = store.queue_counts(patience).await.unwrap_or_default();
     counts.into_iter().filter(|(_, count)| *count > 0).map(|(kind, count)| (kind.word(), count)).collect()
 }
 
-async fn queue(store: &MemoryStore, unknown_before: Timestamp) -> Vec<QueueRow> {
-    let filter = QueueFilter { kind: None, unknown_before, after: None, limit: u32::MAX };
+async fn queue(store: &MemoryStore, patience: Patience) -> Vec<QueueRow> {
+    let filter = QueueFilter { kind: None, patience, after: None, limit: u32::MAX };
     // The store in memory always answers while nobody sends it away.
     let items = store.queue(&filter).await.unwrap_or_default();
     let text = |value: Option<String>| value.unwrap_or_default();

@@ -13,7 +13,7 @@ use paymux_core::payment::Payment;
 use paymux_core::refund::Refund;
 use paymux_core::store::{
     Applied, AuditRow, CallbackFilter, CallbackRow, Change, Claim, Claimed, DayLimit, DeliveryReport,
-    DueAttempt, DueDelivery, EventFilter, ListedEvent, Opened, Opening, OrderLine, PaymentFilter,
+    DueAttempt, DueDelivery, EventFilter, ListedEvent, Opened, Opening, OrderLine, Patience, PaymentFilter,
     QueueCounts, QueueFilter, QueueItem, Redelivery, RefundLine, RefundOpened, Ring, StoreError,
     TransferChange, TransferOpened, Window,
 };
@@ -52,7 +52,7 @@ pub enum StoreCall {
     Events(EventFilter),
     Redeliver(AppId, Redelivery, Timestamp),
     Queue(QueueFilter),
-    QueueCounts(Timestamp),
+    QueueCounts(Patience),
     Callbacks(CallbackFilter),
     SettleCallback(CallbackId, AuditRow),
     Audit(Option<AuditId>, u32),
@@ -220,7 +220,7 @@ impl StoreCall {
                 A::Transfers(store.take_due_transfers(now, lease, limit).await?)
             }
             Self::Queue(filter) => A::Queue(store.queue(&filter).await?),
-            Self::QueueCounts(before) => A::QueueCounts(store.queue_counts(before).await?),
+            Self::QueueCounts(patience) => A::QueueCounts(store.queue_counts(patience).await?),
             Self::Callbacks(filter) => A::Callbacks(store.callbacks(&filter).await?),
             Self::SettleCallback(id, audit) => A::Settled(store.settle_callback(id, audit).await?),
             Self::Audit(before, limit) => A::Audit(store.audit(before, limit).await?),

@@ -8,9 +8,9 @@ pub const FLOORS_SEEDS: u64 = 10_000;
 /// leaves it far above. One that is not hit at all any more fails the run.
 pub const FLOORS: &[(&str, u64)] = &[
     ("attempt: abandoned", 2_000),
-    ("attempt: closed", 10_000),
+    ("attempt: closed", 8_000),
     ("attempt: duplicate_paid", 120),
-    ("attempt: lapsed", 1_400),
+    ("attempt: lapsed", 3_500),
     ("attempt: not_sent", 1_800),
     ("attempt: open", 140),
     ("attempt: paid", 11_000),
@@ -35,7 +35,7 @@ pub const FLOORS: &[(&str, u64)] = &[
     ("event: payment.succeeded", 10_000),
     ("event: payment.succeeded (late)", 1_500),
     ("event: payment.underpaid", 180),
-    ("event: payment.underpaid (late)", 11),
+    ("event: payment.underpaid (late)", 4),
     ("event: refund.failed", 1_100),
     ("event: refund.needs_action", 430),
     ("event: refund.succeeded", 1_300),

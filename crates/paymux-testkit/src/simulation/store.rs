@@ -15,9 +15,9 @@ use paymux_core::refund::Refund;
 use paymux_core::secret::Secret;
 use paymux_core::store::{
     Applied, AuditRow, CallbackFilter, CallbackRow, Change, Claim, Claimed, DayLimit, DeliveryReport, Desk,
-    DueAttempt, DueDelivery, EventFilter, ListedEvent, Opened, Opening, OrderLine, Outbox, PaymentFilter,
-    PaymentLedger, QueueCounts, QueueFilter, QueueItem, Redelivery, RefundLedger, RefundLine, RefundOpened,
-    Ring, StoreError, TransferChange, TransferLedger, TransferOpened, Window,
+    DueAttempt, DueDelivery, EventFilter, ListedEvent, Opened, Opening, OrderLine, Outbox, Patience,
+    PaymentFilter, PaymentLedger, QueueCounts, QueueFilter, QueueItem, Redelivery, RefundLedger, RefundLine,
+    RefundOpened, Ring, StoreError, TransferChange, TransferLedger, TransferOpened, Window,
 };
 use paymux_core::transfer::Transfer;
 use tokio::sync::oneshot;
@@ -394,8 +394,8 @@ impl Desk for NodeStore {
         want!(self.ask(C::Queue(filter.clone())).await, A::Queue)
     }
 
-    async fn queue_counts(&self, unknown_before: Timestamp) -> Result<QueueCounts, StoreError> {
-        want!(self.ask(C::QueueCounts(unknown_before)).await, A::QueueCounts)
+    async fn queue_counts(&self, patience: Patience) -> Result<QueueCounts, StoreError> {
+        want!(self.ask(C::QueueCounts(patience)).await, A::QueueCounts)
     }
 
     async fn callbacks(&self, filter: &CallbackFilter) -> Result<Vec<CallbackRow>, StoreError> {

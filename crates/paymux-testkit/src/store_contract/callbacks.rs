@@ -67,7 +67,7 @@ pub async fn counts_a_verified_one_that_comes_again(subject: &Subject) {
         want.push(CallbackRow { times: 100, ..first });
     }
     assert_eq!(subject.look.callbacks().await, want);
-    let counts = subject.store.queue_counts(fixtures.now()).await.unwrap();
+    let counts = subject.store.queue_counts(super::AT_ONCE).await.unwrap();
     assert_eq!(counts.get(&QueueKind::CallbackUnmatched), Some(&2));
 }
 

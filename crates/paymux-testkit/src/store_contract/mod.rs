@@ -37,7 +37,8 @@ use paymux_core::payment::Payment;
 use paymux_core::posting::Posting;
 use paymux_core::refund::Refund;
 use paymux_core::store::{
-    Applied, AuditRow, CallbackRow, Change, Event, Opened, Opening, QueueFilter, QueueItem, Store, StoreError,
+    Applied, AuditRow, CallbackRow, Change, Event, Opened, Opening, Patience, QueueFilter, QueueItem, Store,
+    StoreError,
 };
 use paymux_core::transfer::Transfer;
 
@@ -207,9 +208,15 @@ impl Subject {
     }
 }
 
+/// Whatever can wait does so at once.
+pub(crate) const AT_ONCE: Patience = {
+    let now = Timestamp::from_ms(i64::MAX);
+    Patience { unknown_before: now, ended_before: now, sent_before: now }
+};
+
 /// What waits for a person, even if it began to do so just now.
 fn all_that_waits() -> QueueFilter {
-    QueueFilter { kind: None, unknown_before: Timestamp::from_ms(i64::MAX), after: None, limit: 100_000 }
+    QueueFilter { kind: None, patience: AT_ONCE, after: None, limit: 100_000 }
 }
 
 /// Which error it is, without its words.
@@ -298,7 +305,8 @@ macro_rules! store_contract {
                 asking_opens_only_that_endpoint, asks_for_nothing_that_is_not_its_own;
             events: shows_the_oldest_first, filters, pages_without_gaps_or_repeats,
                 tells_how_deliveries_stand;
-            queue: is_empty_at_first, an_attempt_that_is_unknown_for_long, an_attempt_that_is_said_to_be_paid_for_long, money_that_is_no_success,
+            queue: is_empty_at_first, an_attempt_that_is_unknown_for_long, an_attempt_that_is_said_to_be_paid_for_long,
+                an_attempt_that_is_open_long_after_its_end, money_that_is_no_success,
                 money_that_may_have_gone_back,
                 money_that_came_beside, nothing_waits_under_two_kinds, money_that_goes_back,
                 a_refund_that_is_unknown_or_needs_action, a_transfer_that_is_unknown_or_needs_action,

@@ -7,7 +7,7 @@ use paymux_core::outflow::OutflowState;
 use paymux_core::payment::{Attempt, AttemptState, Failure, Payment, SecondSum};
 use paymux_core::refund::Refund;
 use paymux_core::store::{
-    CallbackRow, CallbackVerdict, DeliveryOutcome, DeliveryReport, Event, EventKind, QueueCounts,
+    CallbackRow, CallbackVerdict, DeliveryOutcome, DeliveryReport, Event, EventKind, Patience, QueueCounts,
     QueueFilter, QueueItem, QueueKind, RefundWrite, Ring,
 };
 use paymux_core::transfer::Transfer;
@@ -18,12 +18,16 @@ use crate::fixtures::{
     refund_change, step_to, transfer_to,
 };
 
-/// What is unknown waits if it was made before this moment.
-const BEFORE: Timestamp = Timestamp::from_ms(1000);
+/// From when on what may still end by itself waits.
+const PATIENCE: Patience = Patience {
+    unknown_before: Timestamp::from_ms(1000),
+    ended_before: Timestamp::from_ms(2000),
+    sent_before: Timestamp::from_ms(500),
+};
 const WIDE: Ring = Ring { rows: 1000, bytes: 1 << 20 };
 
 fn all() -> QueueFilter {
-    QueueFilter { kind: None, unknown_before: BEFORE, after: None, limit: 1000 }
+    QueueFilter { kind: None, patience: PATIENCE, after: None, limit: 1000 }
 }
 
 /// Checks the queue, its counts, and that a kind can be asked for alone.
@@ -33,7 +37,7 @@ async fn check(subject: &Subject, want: &[QueueItem]) {
     for item in want {
         *counts.entry(item.kind).or_default() += 1;
     }
-    assert_eq!(subject.store.queue_counts(BEFORE).await, Ok(counts));
+    assert_eq!(subject.store.queue_counts(PATIENCE).await, Ok(counts));
     for kind in QueueKind::ALL {
         let of_kind: Vec<_> = want.iter().filter(|item| item.kind == *kind).cloned().collect();
         let filter = QueueFilter { kind: Some(*kind), ..all() };
@@ -116,6 +120,37 @@ pub async fn an_attempt_that_is_said_to_be_paid_for_long(subject: &Subject) {
             .await;
             let is_said_paid = matches!(state, Open | Unknown | Abandoned | Lapsed) && received.is_none();
             if ms == 999 && (is_said_paid || *state == Unknown) {
+                want.push(item_of(&payment, QueueKind::AttemptUnknown, received.unwrap_or(1999)));
+            } else if received.is_some() && *state != AttemptState::Paid {
+                want.push(item_of(&payment, QueueKind::MoneyHeld, 7));
+            }
+        }
+    }
+    check(subject, &want).await;
+}
+
+/// An order that should have ended, and of which nobody knows more, waits; one with money waits for that.
+pub async fn an_attempt_that_is_open_long_after_its_end(subject: &Subject) {
+    let fixtures = Fixtures::new(1);
+    let mut want = Vec::new();
+    for state in AttemptState::ALL {
+        for (ends_at, received, said_paid) in
+            [(1999, None, false), (1999, Some(7), false), (1999, None, true), (2000, None, false)]
+        {
+            let mut payment = fixtures.payment("shop", &fixtures.now().ms().to_string());
+            payment.attempts[0].created_at = Timestamp::from_ms(999);
+            payment.attempts[0].ends_at = Timestamp::from_ms(ends_at);
+            let seen = subject.opened(opening_of(payment)).await;
+            let mut change = change_of(&seen);
+            edit_attempt(&mut change, 0, |attempt| {
+                attempt.state = *state;
+                attempt.received = received.map(Money::fen);
+                attempt.said_paid_at = said_paid.then_some(Timestamp::from_ms(1));
+            });
+            let payment = subject.done(change).await;
+            let attempt = &payment.attempts[0];
+            let is_overdue = *state == AttemptState::Open && ends_at == 1999 && received.is_none();
+            if is_overdue || *state == AttemptState::Unknown || attempt.is_said_paid() {
                 want.push(item_of(&payment, QueueKind::AttemptUnknown, received.unwrap_or(1999)));
             } else if received.is_some() && *state != AttemptState::Paid {
                 want.push(item_of(&payment, QueueKind::MoneyHeld, 7));
@@ -243,16 +278,18 @@ pub async fn a_refund_that_is_unknown_or_needs_action(subject: &Subject) {
     let mut seen = super::refunds::paid_one(subject, &fixtures, "A1").await;
     let mut want = Vec::new();
     for state in OutflowState::ALL {
-        for ms in [999, 1000] {
+        for (ms, sent_ms) in [(499, None), (499, Some(499)), (499, Some(500)), (500, None), (1000, None)] {
             let refund = Refund {
                 state: *state,
                 created_at: Timestamp::from_ms(ms),
+                sent_at: sent_ms.map(Timestamp::from_ms),
                 failure: Some(failure("why")),
-                ..fixtures.refund(&seen, &format!("R-{state}-{ms}"), 3)
+                ..fixtures.refund(&seen, &format!("R-{state}-{ms}-{sent_ms:?}").replace(['(', ')'], ""), 3)
             };
             seen = subject.done(refund_change(&seen, RefundWrite::Begin(refund.clone()))).await;
             let kind = match state {
-                OutflowState::Unknown if ms == 999 => QueueKind::RefundUnknown,
+                OutflowState::Unknown if ms < 1000 => QueueKind::RefundUnknown,
+                OutflowState::Pending if ms == 499 && sent_ms != Some(500) => QueueKind::RefundUnknown,
                 OutflowState::NeedsAction => QueueKind::RefundNeedsAction,
                 _ => continue,
             };
@@ -276,7 +313,7 @@ pub async fn a_transfer_that_is_unknown_or_needs_action(subject: &Subject) {
     let fixtures = Fixtures::new(1);
     let mut want = Vec::new();
     for state in OutflowState::ALL {
-        for ms in [999, 1000] {
+        for ms in [499, 500, 999, 1000] {
             let transfer = Transfer {
                 state: *state,
                 created_at: Timestamp::from_ms(ms),
@@ -284,7 +321,8 @@ pub async fn a_transfer_that_is_unknown_or_needs_action(subject: &Subject) {
             };
             let transfer = transfers::begun(subject, transfer).await;
             let kind = match state {
-                OutflowState::Unknown if ms == 999 => QueueKind::TransferUnknown,
+                OutflowState::Unknown if ms < 1000 => QueueKind::TransferUnknown,
+                OutflowState::Pending if ms == 499 => QueueKind::TransferUnknown,
                 OutflowState::NeedsAction => QueueKind::TransferNeedsAction,
                 _ => continue,
             };
@@ -459,11 +497,12 @@ pub async fn counts_what_it_lists(subject: &Subject) {
     let fixtures = Fixtures::new(3);
     mixed(subject, &fixtures).await;
     for ms in [i64::MIN, 100, 101, 102, 103, i64::MAX] {
-        let unknown_before = Timestamp::from_ms(ms);
+        let before = Timestamp::from_ms(ms);
+        let patience = Patience { unknown_before: before, ended_before: before, sent_before: before };
         let mut want = QueueCounts::new();
-        for item in subject.store.queue(&QueueFilter { unknown_before, ..all() }).await.unwrap() {
+        for item in subject.store.queue(&QueueFilter { patience, ..all() }).await.unwrap() {
             *want.entry(item.kind).or_default() += 1;
         }
-        assert_eq!(subject.store.queue_counts(unknown_before).await, Ok(want), "before {ms}");
+        assert_eq!(subject.store.queue_counts(patience).await, Ok(want), "before {ms}");
     }
 }

@@ -1,8 +1,10 @@
 //! What operators and lists see, asked at random.
 
+use std::time::Duration;
+
 use paymux_core::clock::Timestamp;
 use paymux_core::store::{
-    CallbackFilter, CallbackVerdict, EventFilter, QueueFilter, QueueKind, Store, Subject, Window,
+    CallbackFilter, CallbackVerdict, EventFilter, Patience, QueueFilter, QueueKind, Store, Subject, Window,
 };
 
 use super::{APPS, CHANNELS, Run, same};
@@ -35,16 +37,21 @@ impl Run {
     }
 
     async fn see_the_queue(&mut self, model: &dyn Store, store: &dyn Store) -> Result<(), String> {
-        let unknown_before = Timestamp::from_ms(self.fixtures.now().ms() - self.rng.i64(0..500));
+        let mut moment = || Timestamp::from_ms(self.fixtures.now().ms() - self.rng.i64(0..500));
+        let patience = Patience {
+            unknown_before: moment(),
+            ended_before: moment().plus(Duration::from_mins(30)),
+            sent_before: moment(),
+        };
         let kind = self.rng.choice(QueueKind::ALL).copied().filter(|_| self.rng.bool());
-        let mut filter = QueueFilter { kind, unknown_before, after: None, limit: self.rng.u32(..9) };
+        let mut filter = QueueFilter { kind, patience, after: None, limit: self.rng.u32(..9) };
         for _ in 0..3 {
             let page = same("queue", model.queue(&filter).await, store.queue(&filter).await)?;
             let Some(last) = page.into_iter().flatten().last() else { break };
             filter.after = Some((last.since, last.id));
         }
-        let want = model.queue_counts(unknown_before).await;
-        same("queue counts", want, store.queue_counts(unknown_before).await)?;
+        let want = model.queue_counts(patience).await;
+        same("queue counts", want, store.queue_counts(patience).await)?;
         let audit = same("audit", model.audit(None, 3).await, store.audit(None, 3).await)?;
         let before = audit.into_iter().flatten().last().map(|line| line.id);
         same("audit", model.audit(before, 3).await, store.audit(before, 3).await).map(drop)
