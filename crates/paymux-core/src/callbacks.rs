@@ -280,8 +280,8 @@ fn told_of(claim: &Claim, attempt: &Attempt, happening: Happening, facts: Facts)
 fn is_booked(attempt: &Attempt, sum: Money) -> bool {
     let Some(received) = attempt.received else { return false };
     let beside = attempt.more.iter().filter_map(SecondSum::money);
-    let all = beside.filter(|money| money.currency() == received.currency());
-    let all = all.fold(Some(received), |all, money| all?.checked_add(money).ok());
+    let mut beside = beside.filter(|money| money.currency() == received.currency());
+    let all = beside.try_fold(received, |all, money| all.checked_add(money).ok());
     received == sum || all == Some(sum)
 }
 
