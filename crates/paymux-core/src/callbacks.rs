@@ -144,7 +144,7 @@ impl Payments {
         Err(PaymentError::InFlight)
     }
 
-    /// One try to apply a claim of money; `None` when somebody was faster.
+    /// One try to apply a claim of money; `None` when the payment has changed and it is to be read anew.
     async fn apply_paid(
         &self,
         entry: &ChannelEntry,
@@ -159,6 +159,7 @@ impl Payments {
         let (happening, facts) = match self.evidence(entry, claim, &payment, attempt).await? {
             Proof::Of(happening, facts) => (happening, *facts),
             Proof::Nothing(verdict, detail) => return Ok(Some(Outcome::kept(verdict, id, detail))),
+            Proof::Anew => return Ok(None),
         };
         let catalog = self.catalog();
         let mut draft = self.draft(&catalog, &payment);
@@ -204,7 +205,8 @@ impl Payments {
             return self.confirmed(payment, attempt, Claimed::Unsigned).await;
         }
         if may_be_reversed(&self.catalog(), payment, attempt) {
-            return self.confirmed(payment, attempt, Claimed::Signed).await;
+            let proof = self.confirmed(payment, attempt, Claimed::Signed).await?;
+            return self.beside_confirmed(claim, payment, attempt, proof).await;
         }
         if names_other_money(claim, attempt) && !claim.trade_no_is_signed {
             return Ok(self.second_sum(entry, claim, payment, attempt).await);
@@ -231,6 +233,28 @@ impl Payments {
             }
             Some(_) => Ok(Proof::Nothing(CallbackVerdict::Quarantined, claimed.unconfirmed())),
         }
+    }
+
+    /// Where the provider shows money of the order under another number than the signed one, the claim's is
+    /// more money: what is shown is booked first, and the claim then is a second sum.
+    async fn beside_confirmed(
+        &self,
+        claim: &Claim,
+        payment: &Payment,
+        attempt: &Attempt,
+        proof: Proof,
+    ) -> Result<Proof, PaymentError> {
+        let Proof::Of(happening, facts) = proof else { return Ok(proof) };
+        let shown = trade_no(&facts);
+        let signed = claim.trade_no.as_deref().filter(|_| claim.trade_no_is_signed);
+        if shown.is_none() || signed.is_none() || shown == signed {
+            return Ok(Proof::Of(happening, facts));
+        }
+        if attempt.trade_no.as_deref() == shown || attempt.knows_beside(shown, claim.received) {
+            return Ok(settled_by(claim, payment));
+        }
+        self.learn(payment.clone(), attempt.id, happening, &facts).await?;
+        Ok(Proof::Anew)
     }
 
     /// A trade number that the sign does not cover differs from the booked one: whoever saw a genuine
@@ -324,6 +348,8 @@ enum Proof {
     Of(Happening, Box<Facts>),
     /// Nothing happened, with the reason.
     Nothing(CallbackVerdict, &'static str),
+    /// Other money was booked meanwhile, beside which it is to be judged.
+    Anew,
 }
 
 fn settled_by(claim: &Claim, payment: &Payment) -> Proof {

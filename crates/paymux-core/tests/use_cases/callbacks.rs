@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use crate::world::{Setting, World, app, channel};
+use paymux_core::catalog::Late;
 use paymux_core::channel::{ChannelError, OrderEnd, QueryAnswer, Receipt};
 use paymux_core::payment::{AttemptState as S, Held, Payment, Status};
 use paymux_core::store::CallbackVerdict as V;
-use paymux_core::{Money, WireRequest};
+use paymux_core::{App, Money, WireRequest};
 use paymux_testkit::Script;
 use paymux_testkit::channel::{BARCODE, UNSIGNED, UNSIGNED_NUMBER, callback};
 use serde_json::json;
@@ -474,6 +475,31 @@ async fn money_older_than_a_close_is_believed_only_as_the_provider_confirms_it()
         assert_eq!(take(&world, self::paid(&payment, 1999, "T1")).await, want);
         assert_eq!(world.stored(&payment).await.status, status);
         assert_eq!(verdicts(&world), kept);
+    }
+}
+
+/// An ended order was paid twice, and the provider shows the other sum than the one that it tells of.
+#[tokio::test(start_paused = true)]
+async fn a_signed_number_beside_the_one_that_the_provider_shows_is_more_money() {
+    for (late, status) in [(Late::Accept, Status::Succeeded), (Late::Hold, Status::Expired)] {
+        let app: fn(&mut App) = match late {
+            Late::Accept => |_| {},
+            Late::Hold => |app| app.late_success.expired = Late::Hold,
+        };
+        let world = World::with(&Setting { app, ..Setting::default() });
+        let payment = world.created(json!({"expires_in": 60})).await;
+        world.pass(Duration::from_secs(90)).await;
+        let shown = Receipt { trade_no: Some("T1".to_owned()), ..Receipt::of(Money::fen(1999)) };
+        world.a.finds(QueryAnswer::Paid(shown));
+        for trade_no in ["T2", "T1", "T2"] {
+            assert_eq!(take(&world, paid(&payment, 1999, trade_no)).await, accepted());
+        }
+        let stored = world.stored(&payment).await;
+        assert_eq!((stored.status, stored.held), (status, Some(Held::SecondPayment)));
+        let attempt = &stored.attempts[0];
+        assert_eq!((attempt.trade_no.as_deref(), attempt.received), (Some("T1"), Some(Money::fen(1999))));
+        let more: Vec<_> = attempt.more.iter().map(|sum| (sum.trade_no.as_str(), sum.amount)).collect();
+        assert_eq!(more, [("T2", 1999)]);
     }
 }
 
