@@ -45,11 +45,14 @@ pub(crate) struct Options {
     migrations: u64,
 }
 
+/// Runs a harness on the workspace at that place.
+type Run = Box<dyn Fn(&Path) -> Result<()>>;
+
 /// One harness.
 struct Proof {
     name: &'static str,
     title: String,
-    run: Box<dyn Fn(&Path) -> Result<()>>,
+    run: Run,
 }
 
 /// Runs all of it; prints what each harness says, and in the end which passed and how long it took.

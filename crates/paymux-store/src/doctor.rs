@@ -167,9 +167,9 @@ mod tests {
     /// Whoever changes what a state means must say it here too.
     #[test]
     fn the_rules_and_the_code_mean_the_same_states() {
-        check(LIVE, AttemptState::ALL, |state| state.is_live(), AttemptState::word);
-        check(RESERVING, OutflowState::ALL, |state| state.reserves(), OutflowState::word);
-        check(OVER, OutflowState::ALL, |state| state.is_over(), OutflowState::word);
+        check(LIVE, AttemptState::ALL, AttemptState::is_live, AttemptState::word);
+        check(RESERVING, OutflowState::ALL, OutflowState::reserves, OutflowState::word);
+        check(OVER, OutflowState::ALL, OutflowState::is_over, OutflowState::word);
 
         #[track_caller]
         fn check<S: Copy>(rule: &str, all: &[S], holds: fn(S) -> bool, word: fn(S) -> &'static str) {
