@@ -21,7 +21,7 @@ use crate::ids::{ChannelId, PaymentId};
 use crate::money::Money;
 use crate::payment::{Attempt, Payment};
 use crate::payments::Payments;
-use crate::refund::RefundOrigin;
+use crate::refund::{Refund, RefundOrigin};
 use crate::store::{StoreError, Window};
 use crate::words::words;
 
@@ -294,22 +294,20 @@ impl Payments {
 
     /// Whether a person has found that a close had sent the attempt's money back.
     async fn was_reversed(&self, payment: &Payment, attempt: &Attempt) -> Result<bool, StoreError> {
-        let is_all_back = attempt.received.is_some_and(|received| received.minor() == attempt.refunded);
+        if attempt.received.is_none_or(|received| received.minor() != attempt.refunded) {
+            return Ok(false);
+        }
+        let is_of_it =
+            |refund: &Refund| refund.attempt == attempt.id && refund.origin == RefundOrigin::Reversal;
         let mut after = None;
-        while is_all_back {
+        loop {
             let page = self.store().refunds_of(payment.id, after, PAGE).await?;
-            if page
-                .iter()
-                .any(|refund| refund.attempt == attempt.id && refund.origin == RefundOrigin::Reversal)
-            {
+            let Some(last) = page.last() else { return Ok(false) };
+            if page.iter().any(is_of_it) {
                 return Ok(true);
             }
-            match page.last() {
-                Some(last) => after = Some(last.id),
-                None => return Ok(false),
-            }
+            after = Some(last.id);
         }
-        Ok(false)
     }
 }
 

@@ -22,7 +22,14 @@ pub(super) struct Account {
     pub(super) sign: Sign,
     /// After how long "no such order" is final.
     pub(super) absent_after_ms: Option<i64>,
+    /// Whether payers may pay in another currency than was asked.
+    pub(super) takes_foreign: bool,
 }
+
+/// The currency that every merchant asks for.
+pub(super) const ASKED: &str = "CNY";
+/// The one in which some payers pay all the same.
+pub(super) const FOREIGN: &str = "USD";
 
 /// What an order is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,11 +121,12 @@ const PLAIN: Account = Account {
     payout: None,
     sign: Sign::All,
     absent_after_ms: None,
+    takes_foreign: false,
 };
 
 /// All of them, in the order of their numbers.
 pub(super) static ACCOUNTS: [Account; 6] = [
-    PLAIN,
+    Account { takes_foreign: true, ..PLAIN },
     // Amounts are not signed in its callbacks, and an order cannot be closed at once.
     Account {
         id: "qr-b",
@@ -170,6 +178,7 @@ mod tests {
         assert!(any(|a| a.form == Form::Barcode) >= 2 && any(|a| a.form == Form::Qr) >= 3);
         assert!(any(|a| !a.query && a.close == Close::Never) > 0, "one that says nothing");
         assert!(any(|a| matches!(a.end, End::Timer { .. })) > 0);
+        assert!(any(|a| a.takes_foreign) > 0);
         for pace in [Pace::AtOnce, Pace::Later, Pace::ByPerson] {
             assert!(ACCOUNTS.iter().any(|a| a.refund.is_some_and(|r| r.pace == pace)), "{pace:?}");
         }

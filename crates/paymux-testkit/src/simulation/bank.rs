@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::accounts::{Account, End, Form, Sign};
+use super::accounts::{ASKED, Account, End, Form, Sign};
 use super::dice::Dice;
 
 pub(super) use desk::{Followup, Request};
@@ -75,8 +75,10 @@ pub(super) struct Order {
 pub(super) struct Take {
     /// The bank's number of it.
     pub(super) trade_no: String,
-    /// How much.
+    /// How much, in units of its currency.
     pub(super) amount: i64,
+    /// Which currency.
+    pub(super) currency: &'static str,
     /// How much the bank paid for the payer beside it.
     pub(super) discount: i64,
     /// Whether the order had ended before: the bank broke its word.
@@ -90,8 +92,10 @@ pub(super) struct Take {
 pub(super) struct Outgo {
     /// The order that it comes from; empty for a payout.
     pub(super) order: String,
-    /// How much.
+    /// How much, in units of its currency.
     pub(super) amount: i64,
+    /// Which currency.
+    pub(super) currency: &'static str,
     /// Where it stands: `pending`, `person`, `done` or `failed`.
     pub(super) state: &'static str,
     /// When it left, each time that it did.
@@ -163,6 +167,13 @@ impl Order {
     }
 }
 
+impl Take {
+    /// Whether it is what was asked, or more.
+    pub(super) fn covers(&self, asked: i64) -> bool {
+        self.currency == ASKED && self.amount + self.discount >= asked
+    }
+}
+
 impl Outgo {
     /// All that left.
     pub(super) fn left(&self) -> i64 {
@@ -212,13 +223,18 @@ impl Bank {
 
     /// A payer pays so much.
     pub(super) fn pay(&self, number: &str, amount: i64, now: i64) -> Paid {
+        self.pay_in(ASKED, number, amount, now)
+    }
+
+    /// A payer pays so much in that currency.
+    pub(super) fn pay_in(&self, currency: &'static str, number: &str, amount: i64, now: i64) -> Paid {
         let mut books = self.books();
         let Some(order) = books.orders.get(number) else { return Paid::Refused };
         if !order.is_payable(self.account, now) {
             return Paid::Refused;
         }
         let discount = self.discount(order.amount, amount);
-        books.take(self.account, number, amount - discount, discount, now);
+        books.take(self.account, number, (amount - discount, currency), discount, now);
         Paid::Taken
     }
 
@@ -232,7 +248,7 @@ impl Bank {
         if is_reversed || (order.is_paid() && !allows) {
             return Paid::Refused;
         }
-        books.take(self.account, number, amount, 0, now);
+        books.take(self.account, number, (amount, ASKED), 0, now);
         Paid::Taken
     }
 
@@ -316,12 +332,19 @@ impl Books {
         }
     }
 
-    fn take(&mut self, account: &Account, number: &str, amount: i64, discount: i64, now: i64) {
+    fn take(
+        &mut self,
+        account: &Account,
+        number: &str,
+        (amount, currency): (i64, &'static str),
+        discount: i64,
+        now: i64,
+    ) {
         self.trades += 1;
         let trade_no = format!("t{}-{}", self.trades, number.get(26..).unwrap_or_default());
         if let Some(order) = self.orders.get_mut(number) {
             let late = order.has_ended(account, now);
-            order.takes.push(Take { trade_no, amount, discount, late, reversed_at: None });
+            order.takes.push(Take { trade_no, amount, currency, discount, late, reversed_at: None });
         }
     }
 }

@@ -24,6 +24,36 @@ pub(super) struct Ledger {
     pub(super) waiting: Vec<(&'static str, u64)>,
 }
 
+impl Ledger {
+    /// Whether that very thing waits for a person.
+    pub(super) fn is_queued(&self, id: &str) -> bool {
+        self.queue.iter().any(|row| row.id == id)
+    }
+
+    /// Whether a person has to say what becomes of that payment: of an attempt of it, or of money that goes
+    /// back from one. A callback or a notice that waits holds up no payment.
+    pub(super) fn waits(&self, payment: &PaymentRow) -> bool {
+        let is_its = |id: &str| {
+            let mut attempts = payment.attempts.iter();
+            attempts.any(|attempt| {
+                let is_refund = |refund: &OutflowRow| refund.id == id && refund.attempt == attempt.id;
+                attempt.id == id || self.refunds.iter().any(is_refund)
+            })
+        };
+        self.queue.iter().any(|row| row.payment == payment.id && is_its(&row.id))
+    }
+
+    /// Whether that attempt may be live for as long as somebody waits for a person: nobody knows what became
+    /// of it and it is said so of itself, or its payment's money waits.
+    pub(super) fn may_stay(&self, payment: &PaymentRow, attempt: &AttemptRow) -> bool {
+        match attempt.state {
+            "unknown" => self.is_queued(&attempt.id),
+            "open" => self.waits(payment),
+            _ => false,
+        }
+    }
+}
+
 /// A payment.
 #[derive(Debug, Clone)]
 pub(super) struct PaymentRow {
@@ -47,6 +77,8 @@ pub(super) struct AttemptRow {
     pub(super) number: String,
     pub(super) state: &'static str,
     pub(super) received: i64,
+    /// The currency of that; empty where nothing came in.
+    pub(super) currency: &'static str,
     /// Sums beside that one, and whether somebody has dealt with each.
     pub(super) more: Vec<(i64, bool)>,
     pub(super) refunding: i64,
@@ -55,6 +87,20 @@ pub(super) struct AttemptRow {
     pub(super) contested: i64,
     /// Whether somebody still looks whether a close has sent it back.
     pub(super) is_crossed: bool,
+    /// Whether a worker will look at it again.
+    pub(super) is_looked_at: bool,
+}
+
+impl AttemptRow {
+    /// Whether it is not at its end.
+    pub(super) fn is_live(&self) -> bool {
+        is_live(self.state)
+    }
+}
+
+/// Whether an attempt in that state is not at its end.
+pub(super) fn is_live(state: &str) -> bool {
+    matches!(state, "sending" | "open" | "unknown")
 }
 
 /// A refund or a transfer.
@@ -164,11 +210,13 @@ fn attempt(attempt: &Attempt) -> AttemptRow {
         number: attempt.number.to_string(),
         state: attempt.state.word(),
         received: attempt.received.map_or(0, paymux_core::Money::minor),
+        currency: attempt.received.map_or("", |received| received.currency().code()),
         more: attempt.more.iter().map(|sum| (sum.amount, sum.settled)).collect(),
         refunding: attempt.refunding,
         refunded: attempt.refunded,
         contested: attempt.contested,
         is_crossed: attempt.crossing().is_some(),
+        is_looked_at: attempt.check_at.is_some(),
     }
 }
 

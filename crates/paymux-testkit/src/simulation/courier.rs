@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::accounts::{Form, Sign};
+use super::accounts::{ASKED, Form, Sign};
 use super::bank::{Bank, OutgoKind, Take, signed_callback};
 use super::faults::Fault;
 use super::world::World;
@@ -21,6 +21,7 @@ struct Message {
     kind: &'static str,
     number: String,
     amount: i64,
+    currency: &'static str,
     trade_no: String,
     /// Who else tells of it.
     other: Other,
@@ -44,6 +45,7 @@ pub(super) fn tell_paid(world: &Arc<World>, bank: &Arc<Bank>, number: &str) {
         kind: "paid",
         number: number.to_owned(),
         amount: take.amount,
+        currency: take.currency,
         trade_no: take.trade_no.clone(),
         other: who_else_tells(world, bank, take),
     };
@@ -79,7 +81,8 @@ pub(super) fn tell_outgo(world: &Arc<World>, bank: &Arc<Bank>, of: OutgoKind, nu
     };
     let trade_no = format!("o-{}", &number[number.len().saturating_sub(8)..]);
     let other = if habit.query { Other::Query } else { Other::Nobody };
-    tell(world, bank, &Message { kind, number: number.to_owned(), amount: outgo.amount, trade_no, other });
+    let (number, amount, currency) = (number.to_owned(), outgo.amount, outgo.currency);
+    tell(world, bank, &Message { kind, number, amount, currency, trade_no, other });
 }
 
 fn tell(world: &Arc<World>, bank: &Arc<Bank>, message: &Message) {
@@ -143,6 +146,7 @@ fn written(bank: &Bank, message: &Message) -> String {
         ("kind", message.kind.to_owned()),
         ("number", message.number.clone()),
         ("amount", message.amount.to_string()),
+        ("currency", message.currency.to_owned()),
         ("trade_no", message.trade_no.clone()),
     ];
     signed_callback(&pairs, bank.account.sign, &bank.secret)
@@ -160,6 +164,19 @@ fn forge_beside(world: &Arc<World>, bank: &Arc<Bank>, message: &Message) {
     }
     if bank.account.sign != Sign::NotTrade {
         forge_trade(world, bank, &text);
+    }
+    if world.faults.strikes(Fault::CallbackCut) {
+        send_later(world, bank, text[..world.dice.place(text.len())].to_owned());
+    }
+    tell_of_another(world, bank, message);
+}
+
+/// The account has another user: the bank tells of an order that no paymux has made.
+fn tell_of_another(world: &Arc<World>, bank: &Arc<Bank>, message: &Message) {
+    if world.faults.strikes(Fault::CallbackUnknown) {
+        let number = format!("other-{}", world.dice.between(1, 99_999));
+        let message = Message { trade_no: format!("t-{number}"), number, ..message.clone() };
+        send_later(world, bank, written(bank, &message));
     }
 }
 
@@ -182,6 +199,7 @@ pub(super) fn forge_paid(world: &Arc<World>, bank: &Arc<Bank>, number: &str) {
         ("kind", "paid".to_owned()),
         ("number", number.to_owned()),
         ("amount", amount.to_string()),
+        ("currency", ASKED.to_owned()),
         ("trade_no", "x1".to_owned()),
     ];
     send_later(world, bank, signed_callback(&pairs, bank.account.sign, "0000000000000000"));

@@ -15,6 +15,8 @@ enum Pace {
     Rare,
     /// Once in a purchase or a payout, if at all: what leads to states that are seldom seen.
     Story,
+    /// As that, where what it needs is seldom there.
+    RareStory,
 }
 
 impl Pace {
@@ -22,7 +24,7 @@ impl Pace {
     const fn share(self, of_all: u32) -> u32 {
         match self {
             Self::Common | Self::Rare => of_all,
-            Self::Story => of_all * 2,
+            Self::Story | Self::RareStory => of_all * 2,
         }
     }
 
@@ -32,6 +34,7 @@ impl Pace {
             Self::Common => [20_000, 60_000, 150_000, 400_000],
             Self::Rare => [1_000, 3_000, 8_000, 20_000],
             Self::Story => [150_000, 300_000, 600_000, 900_000],
+            Self::RareStory => [600_000, 800_000, 900_000, 1_000_000],
         }
     }
 }
@@ -110,7 +113,7 @@ faults! {
     /// The payer finds an order in the wallet's own list, although nobody showed it.
     PaysUnseen = "payer pays an order that nobody showed", Common;
     /// The payer pays another order of a purchase that is paid, where the bank allows it.
-    PaysBeside = "payer pays a superseded order", Story;
+    PaysBeside = "payer pays a superseded order", RareStory;
     /// The payer pays one order twice.
     PaysTwice = "payer pays an order twice", Common;
     /// The payer pays less than was asked.
@@ -163,6 +166,12 @@ faults! {
     StoreUnconfirmed = "store unconfirmed", Rare;
     /// A commit takes seconds.
     StoreSlow = "store slow", Rare;
+    /// Half a callback arrives.
+    CallbackCut = "callback cut", Common;
+    /// The bank tells of an order that is not ours.
+    CallbackUnknown = "callback for an unknown number", Common;
+    /// The payer pays in another currency, where the bank allows it.
+    PaysForeign = "payer pays in another currency", Common;
 }
 
 /// The faults of one run.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use paymux_core::error::PaymentError;
 use paymux_core::payment::{NewPayment, PaymentRequest};
 use paymux_core::payments::desk::Operator;
+use paymux_core::payments::{IdempotencyKey, RequestDigest};
 use paymux_core::refund::{NewRefund, RefundRequest};
 use paymux_core::store::Redelivery;
 use paymux_core::transfer::{NewTransfer, TransferRequest};
@@ -22,6 +23,8 @@ use super::world::World;
 pub(super) enum Ask {
     /// A new payment, as JSON.
     Create(String),
+    /// As that, under that `Idempotency-Key`.
+    CreateUnder(String, String),
     /// A payment by id.
     Find(String),
     /// Cancel that payment.
@@ -32,10 +35,14 @@ pub(super) enum Ask {
     Refund(String, String),
     /// A refund by id.
     FindRefund(String),
+    /// Ask the provider about that refund.
+    SyncRefund(String),
     /// A payout, as JSON.
     Transfer(String),
     /// A payout by id.
     FindTransfer(String),
+    /// Ask the provider about that payout.
+    SyncTransfer(String),
     /// Tell again what was not taken.
     Redeliver,
     /// An operator's word.
@@ -64,8 +71,14 @@ impl Answer {
         let status = match error.code() {
             "invalid_request" => 400,
             "not_found" => 404,
-            "order_mismatch" | "refund_mismatch" | "transfer_mismatch" | "refund_too_large"
-            | "transfer_too_large" | "no_channel" | "unsupported" => 422,
+            "order_mismatch"
+            | "refund_mismatch"
+            | "transfer_mismatch"
+            | "refund_too_large"
+            | "transfer_too_large"
+            | "no_channel"
+            | "unsupported"
+            | "idempotency_mismatch" => 422,
             "overloaded" => 503,
             "internal" => 500,
             _ => 409,
@@ -89,10 +102,13 @@ pub(super) async fn ask(node: &Node, app: &AppId, ask: Ask) -> Option<Answer> {
 
 async fn serve(payments: &Payments, app: AppId, ask: Ask) -> Result<Answer, PaymentError> {
     Ok(match ask {
-        Ask::Create(body) => {
-            let request: PaymentRequest = read(&body)?;
-            let made = payments.create(app, NewPayment::check(&request)?).await?;
-            Answer::made(made.is_new, &PaymentView::of(&made.payment))
+        Ask::Create(body) => create(payments, app, &body).await?,
+        Ask::CreateUnder(key, body) => {
+            let (key, of) = (IdempotencyKey::new(&key)?, app.clone());
+            let digest = RequestDigest::of("POST", "/v1/payments", body.as_bytes());
+            let this = payments.clone();
+            let work = Box::pin(async move { create(&this, of, &body).await });
+            payments.under_key(app, key, digest, work).await?
         }
         Ask::Find(id) => Answer::json(200, &PaymentView::of(&payments.find(&app, id_of(&id)?).await?)),
         Ask::Cancel(id) => Answer::json(200, &PaymentView::of(&payments.cancel(app, id_of(&id)?).await?)),
@@ -104,6 +120,12 @@ async fn serve(payments: &Payments, app: AppId, ask: Ask) -> Result<Answer, Paym
         }
         Ask::FindRefund(id) => {
             Answer::json(200, &RefundView::of(&payments.find_refund(&app, id_of(&id)?).await?))
+        }
+        Ask::SyncRefund(id) => {
+            Answer::json(200, &RefundView::of(&payments.sync_refund(app, id_of(&id)?).await?))
+        }
+        Ask::SyncTransfer(id) => {
+            Answer::json(200, &TransferView::of(&payments.sync_transfer(app, id_of(&id)?).await?))
         }
         Ask::Transfer(body) => {
             let request: TransferRequest = read(&body)?;
@@ -124,6 +146,12 @@ async fn serve(payments: &Payments, app: AppId, ask: Ask) -> Result<Answer, Paym
             Answer::json(200, &())
         }
     })
+}
+
+async fn create(payments: &Payments, app: AppId, body: &str) -> Result<Answer, PaymentError> {
+    let request: PaymentRequest = read(body)?;
+    let made = payments.create(app, NewPayment::check(&request)?).await?;
+    Ok(Answer::made(made.is_new, &PaymentView::of(&made.payment)))
 }
 
 fn read<T: serde::de::DeserializeOwned>(body: &str) -> Result<T, PaymentError> {

@@ -3,6 +3,7 @@
 
 mod end;
 mod entries;
+mod looks;
 mod seal;
 mod sums;
 #[cfg(test)]
@@ -40,6 +41,7 @@ struct Notes {
     exposed_twice: BTreeSet<String>,
     /// Payments whose short money a person accepted.
     accepted: BTreeSet<String>,
+    looks: looks::Looks,
 }
 
 /// What merchants ask for under a number of their own.
@@ -112,7 +114,7 @@ impl Judge {
     ) {
         let view: Value = serde_json::from_str(text).unwrap_or_default();
         let asked = match ask {
-            Ask::Create(body) => Some((Kind::Payment, body)),
+            Ask::Create(body) | Ask::CreateUnder(_, body) => Some((Kind::Payment, body)),
             Ask::Refund(_, body) => Some((Kind::Refund, body)),
             Ask::Transfer(body) => Some((Kind::Transfer, body)),
             _ => None,
@@ -122,6 +124,7 @@ impl Judge {
             self.weigh(world, merchant, kind, &body, status, &view);
         }
         Self::count_refusal(world, &view);
+        Self::count_effect(world, ask, status);
         if status == 500 {
             self.object(world, format!("J2: a broken invariant was answered: {text}"));
         }
@@ -132,11 +135,27 @@ impl Judge {
 
     /// Counts the refusals that matter to money.
     fn count_refusal(world: &World, view: &Value) {
-        if let Some(code @ ("refund_too_large" | "not_refundable" | "transfer_too_large" | "already_paid")) =
-            view["code"].as_str()
+        if let Some(
+            code @ ("refund_too_large"
+            | "not_refundable"
+            | "transfer_too_large"
+            | "already_paid"
+            | "idempotency_mismatch"),
+        ) = view["code"].as_str()
         {
             world.count(&format!("refused: {code}"));
         }
+    }
+
+    /// Counts what was done in ways that are seldom asked for.
+    fn count_effect(world: &World, ask: &Ask, status: u16) {
+        let what = match (ask, status) {
+            (Ask::CreateUnder(..), 200 | 201) => "state: create under a key",
+            (Ask::SyncRefund(_), 200) => "state: provider asked about a refund",
+            (Ask::SyncTransfer(_), 200) => "state: provider asked about a payout",
+            _ => return,
+        };
+        world.count(what);
     }
 
     /// J7: one number is one thing; a repeat sees the same, and another body is refused.

@@ -33,7 +33,7 @@ mod wire;
 mod world;
 
 pub use calls::{RecordedCall, StoreAnswer, StoreCall, StoreOutcome, told};
-pub use floors::{FLOORS, FLOORS_SEEDS};
+pub use floors::{FLOORS, floor_of};
 pub use many::{Summary, run_many};
 pub use run::{Run, run};
 pub use stats::Stats;

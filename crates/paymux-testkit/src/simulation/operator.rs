@@ -14,8 +14,11 @@ use super::front::Ask;
 use super::world::World;
 use crate::clock::START;
 
-/// How old something must be before an operator touches it while nodes still work on it.
-const AGE_MS_MIN: i64 = 1_500_000;
+/// How old something must be before an operator touches it while nodes still work on it: what nobody knows
+/// may be under way for ten minutes, and for so long no word on it is taken.
+const UNKNOWN_AGE_MS_MIN: i64 = 720_000;
+/// As that, where it is known what happened.
+const KNOWN_AGE_MS_MIN: i64 = 60_000;
 
 /// How long an operator waits before he looks again what became of his word, in milliseconds.
 const MINUTE_MS: i64 = 60_000;
@@ -80,8 +83,8 @@ pub(super) async fn round(world: &Arc<World>) -> usize {
     err(world, &ledger).await;
     let mut count = 0;
     for row in &ledger.queue {
-        let is_young = now.ms() - row.since_ms < AGE_MS_MIN;
-        if is_young && !world.faults.is_calm() {
+        let least = if row.kind.ends_with("_unknown") { UNKNOWN_AGE_MS_MIN } else { KNOWN_AGE_MS_MIN };
+        if now.ms() - row.since_ms < least && !world.faults.is_calm() {
             continue;
         }
         count += 1;
@@ -124,8 +127,11 @@ async fn say(world: &Arc<World>, word: Word) -> bool {
     let told = word.told();
     let answer = world.ask(&clerk, Ask::Resolve(word)).await;
     let is_taken = answer.is_some_and(|answer| answer.status == 200);
-    world.count(&format!("operator: {told}"));
-    world.count(if is_taken { "state: operator's word taken" } else { "state: operator's word refused" });
+    // What is said while everything else goes on is what can cross it.
+    let hour = if world.faults.is_calm() { "" } else { " under way" };
+    world.count(&format!("operator{hour}: {told}"));
+    let end = if is_taken { "taken" } else { "refused" };
+    world.count(&format!("state: operator's word {end}{hour}"));
     is_taken
 }
 
@@ -137,14 +143,12 @@ async fn unknown_attempt(world: &Arc<World>, bank: &Arc<Bank>, payment: &Payment
     let take = order.as_ref().and_then(|order| order.takes.iter().find(|take| take.reversed_at.is_none()));
     let holds = attempt.received > 0 || attempt.more.iter().any(|(_, settled)| !settled);
     let word = match take {
-        Some(take) if take.amount + take.discount >= payment.amount && attempt.received == 0 => {
-            Word::Attempt(
-                attempt.id.clone(),
-                Outcome::Paid,
-                Some(payment.amount),
-                Some(take.trade_no.clone()),
-            )
-        }
+        Some(take) if take.covers(payment.amount) && attempt.received == 0 => Word::Attempt(
+            attempt.id.clone(),
+            Outcome::Paid,
+            Some(payment.amount),
+            Some(take.trade_no.clone()),
+        ),
         Some(_) => return held_money(world, bank, payment, attempt).await,
         None if holds => return held_money(world, bank, payment, attempt).await,
         None => Word::Attempt(attempt.id.clone(), Outcome::NotPaid, None, None),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::accounts::{End, Form};
+use super::accounts::{ASKED, End, FOREIGN, Form};
 use super::bank::{Bank, Followup, Paid};
 use super::faults::Fault;
 use super::world::World;
@@ -50,16 +50,22 @@ async fn pay(world: &Arc<World>, bank: &Arc<Bank>, number: &str, asked: i64, lat
     } else {
         asked
     };
-    let mut paid = bank.pay(number, amount, world.ms());
-    if paid == Paid::Refused && late {
+    let is_foreign = bank.account.takes_foreign && world.faults.strikes(Fault::PaysForeign);
+    let currency = if is_foreign { FOREIGN } else { ASKED };
+    let mut paid = bank.pay_in(currency, number, amount, world.ms());
+    let has_ended = paid == Paid::Refused && late;
+    if has_ended {
         paid = bank.pay_anyway(number, amount, world.ms());
+    }
+    let what = format!("{amount} {currency} on {} {number}", bank.account.id);
+    world.trace.line(world.ms(), || format!("payer: {what}: {paid:?}"));
+    if paid == Paid::Refused {
+        return;
+    }
+    if has_ended {
         world.count("state: bank takes money on an ended order");
     } else if late && bank.account.end == End::Never {
         world.count("state: payer pays a lapsed order");
-    }
-    world.trace.line(world.ms(), || format!("payer: {amount} on {} {number}: {paid:?}", bank.account.id));
-    if paid == Paid::Refused {
-        return;
     }
     world.follow_up(bank, Followup::Took(number.to_owned()));
     if world.faults.strikes(Fault::PaysTwice) {

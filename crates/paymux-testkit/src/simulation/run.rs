@@ -118,18 +118,27 @@ async fn settle(world: &Arc<World>, most_ms: i64, operators: bool) -> Ledger {
         {
             return ledger;
         }
+        world.judge.watch(world, &ledger);
         pause = (pause * 3 / 2).min(12 * HOUR_MS);
     }
 }
 
 /// Whether nothing moves by itself any more, as far as the ledger tells.
 fn is_still(ledger: &Ledger) -> bool {
-    let waits = |id: &str| ledger.queue.iter().any(|row| row.id == id || row.payment == id);
     let is_over = |status: &str| matches!(status, "succeeded" | "failed" | "canceled" | "expired");
     let is_crossed = |payment: &PaymentRow| payment.attempts.iter().any(|attempt| attempt.is_crossed);
-    ledger.payments.iter().all(|payment| is_over(payment.status) || waits(&payment.id))
+    let is_still = |payment: &PaymentRow| {
+        let mut live = payment.attempts.iter().filter(|attempt| attempt.is_live());
+        (is_over(payment.status) || ledger.waits(payment))
+            && live.all(|attempt| ledger.may_stay(payment, attempt))
+    };
+    ledger.payments.iter().all(is_still)
         && !ledger.payments.iter().any(is_crossed)
-        && ledger.refunds.iter().chain(&ledger.transfers).all(|row| is_over(row.state) || waits(&row.id))
+        && ledger
+            .refunds
+            .iter()
+            .chain(&ledger.transfers)
+            .all(|row| is_over(row.state) || ledger.is_queued(&row.id))
         && ledger.events.iter().all(|event| event.delivery != "pending")
 }
 

@@ -52,7 +52,7 @@ fn app(dice: &Dice, merchant: &Merchant) -> App {
     app.notify_url = Some(Endpoint::parse(&url, PlainHttp::LoopbackOnly).expect("an address"));
     app.notify_secrets = vec![WebhookSecret::parse(&merchant.secret_text()).expect("a secret")];
     app.scopes = vec![Scope::Payments, Scope::Refunds, Scope::Transfers];
-    app.duplicate_paid = dice.one_of(&[DuplicatePaid::Hold, DuplicatePaid::Refund]);
+    app.duplicate_paid = dice.one_of(&[DuplicatePaid::Hold, DuplicatePaid::Refund, DuplicatePaid::Refund]);
     app.late_success = LateSuccess {
         expired: dice.one_of(&[Late::Accept, Late::Hold]),
         canceled: dice.one_of(&[Late::Accept, Late::Hold]),

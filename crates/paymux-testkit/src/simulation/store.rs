@@ -109,6 +109,9 @@ impl NodeStore {
         if let Ok(A::Applied(Applied::Stale)) = &outcome {
             self.world.count("state: change stale");
         }
+        if let Ok(A::DueAttempts(due)) = &outcome {
+            self.note_looks(due);
+        }
         if let Some((word, gist, is_look)) = told {
             let brief = brief(&outcome);
             if !is_look || brief != "0 " {
@@ -117,6 +120,14 @@ impl NodeStore {
             }
         }
         outcome
+    }
+
+    /// A worker of this node looks at those.
+    fn note_looks(&self, due: &[DueAttempt]) {
+        for DueAttempt { payment, attempt } in due {
+            let state = payment.attempt(*attempt).map_or("", |attempt| attempt.state.word());
+            self.world.judge.looked(&self.world, &attempt.to_string(), state);
+        }
     }
 
     async fn read(&self, call: C) -> StoreOutcome {

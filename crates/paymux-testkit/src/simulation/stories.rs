@@ -24,6 +24,7 @@ struct Purchase {
     form: Form,
     expires_in_s: i64,
     pin: Option<&'static str>,
+    key: Option<String>,
 }
 
 /// Lets all merchants begin.
@@ -59,6 +60,7 @@ fn purchase(world: &World, number: i64) -> Purchase {
         form,
         expires_in_s: world.dice.one_of(&[65, 180, 600, 1_800]),
         pin: world.dice.chance(100_000).then(|| world.dice.one_of(&of_form)),
+        key: world.dice.chance(300_000).then(|| format!("key of A{number}")),
     }
 }
 
@@ -83,8 +85,14 @@ impl Purchase {
 }
 
 async fn buy(world: &Arc<World>, merchant: &Arc<Merchant>, purchase: &Purchase) {
-    let ask = Ask::Create(purchase.body(merchant, purchase.amount));
-    let other = Ask::Create(purchase.body(merchant, purchase.amount + 1));
+    let create = |amount: i64| {
+        let body = purchase.body(merchant, amount);
+        match &purchase.key {
+            Some(key) => Ask::CreateUnder(key.clone(), body),
+            None => Ask::Create(body),
+        }
+    };
+    let (ask, other) = (create(purchase.amount), create(purchase.amount + 1));
     if world.faults.strikes(Fault::ClientsAtOnce) {
         for _ in 0..world.dice.between(1, 3) {
             let (world, merchant, ask) = (world.clone(), merchant.clone(), ask.clone());
@@ -169,6 +177,9 @@ async fn refund(world: Arc<World>, merchant: Arc<Merchant>, id: String, number: 
     let Some(view) = insist(&world, &merchant, &ask, Some(&other)).await else { return };
     let refund = view["id"].as_str().unwrap_or_default().to_owned();
     world.nap(1_000, 600_000).await;
+    if world.faults.strikes(Fault::Syncs) {
+        ask_once(&world, &merchant, Ask::SyncRefund(refund.clone())).await;
+    }
     ask_once(&world, &merchant, Ask::FindRefund(refund)).await;
 }
 
@@ -199,6 +210,9 @@ fn pay_out(world: &Arc<World>, merchant: &Arc<Merchant>, number: i64, spread: i6
         let Some(view) = insist(&world, &merchant, &ask, Some(&other)).await else { return };
         let id = view["id"].as_str().unwrap_or_default().to_owned();
         world.nap(1_000, 900_000).await;
+        if world.faults.strikes(Fault::Syncs) {
+            ask_once(&world, &merchant, Ask::SyncTransfer(id.clone())).await;
+        }
         ask_once(&world, &merchant, Ask::FindTransfer(id)).await;
     });
 }

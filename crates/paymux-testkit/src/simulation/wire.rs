@@ -116,9 +116,11 @@ impl Answer {
         self.0.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str())
     }
 
+    /// An amount in the currency that the answer names.
     fn amount(&self, name: &str) -> Result<Money, ChannelError> {
         let minor = self.field(name).parse().map_err(|_| ChannelError::unknown("no amount"))?;
-        Ok(Money::fen(minor))
+        let currency = Currency::from_code(self.field("currency"));
+        Ok(Money::new(minor, currency.ok_or_else(|| ChannelError::unknown("no currency"))?))
     }
 
     fn receipt(&self) -> Result<Receipt, ChannelError> {
@@ -236,6 +238,7 @@ impl Channel for PretendChannel {
             ("number", refund.number.clone()),
             ("order", refund.order.number.to_string()),
             ("amount", refund.amount.minor().to_string()),
+            ("currency", refund.amount.currency().code().to_owned()),
         ];
         self.call(cx, Verb::Post, "/backs", &fields).await?.outflow()
     }
@@ -278,6 +281,8 @@ impl Channel for PretendChannel {
         let kind = given("kind").and_then(claim_kind).ok_or_else(|| unreadable("no kind"))?;
         let minor =
             given("amount").and_then(|text| text.parse().ok()).ok_or_else(|| unreadable("no amount"))?;
+        let currency =
+            given("currency").and_then(Currency::from_code).ok_or_else(|| unreadable("no currency"))?;
         let trade_no = given("trade_no").filter(|no| !no.is_empty());
         let trade_no_is_signed = self.account.sign == Sign::All;
         let evidence =
@@ -287,7 +292,7 @@ impl Channel for PretendChannel {
             kind,
             event_key: event_key(kind, number, trade_no.filter(|_| trade_no_is_signed)),
             order_amount: None,
-            received: Money::fen(minor),
+            received: Money::new(minor, currency),
             method: None,
             trade_no: trade_no.map(str::to_owned),
             trade_no_is_signed,

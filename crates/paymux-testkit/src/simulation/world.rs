@@ -197,6 +197,7 @@ impl World {
     /// From now on nothing goes wrong any more: nodes run, clocks are right.
     pub(super) fn calm(&self) {
         self.faults.calm();
+        self.judge.expect_looks(self.ms());
         for node in &self.nodes {
             node.go_on();
             node.clock.set_right();

@@ -2,7 +2,7 @@
 
 use super::form::{Fields, is_signed, read, written};
 use super::{Bank, Books, Order, Outgo, OutgoKind, Take};
-use crate::simulation::accounts::{Close, End, Form, Outflow, PROMISE_MS_MAX, Pace};
+use crate::simulation::accounts::{ASKED, Close, End, FOREIGN, Form, Outflow, PROMISE_MS_MAX, Pace};
 use crate::simulation::faults::{Fault, Faults};
 
 /// A request as it arrived.
@@ -153,7 +153,7 @@ impl Bank {
     ) -> Pairs {
         match self.dice.between(0, 99) {
             0..60 => {
-                books.take(self.account, number, amount, 0, now);
+                books.take(self.account, number, (amount, ASKED), 0, now);
                 next.push(Followup::Took(number.to_owned()));
                 receipt(&books.orders[number])
             }
@@ -257,7 +257,9 @@ impl Bank {
             books.buried.insert(number.clone());
             return refused("limit");
         }
-        let outgo = begin(habit, order, amount, now);
+        let is_foreign = fields.get("currency").is_some_and(|currency| currency == FOREIGN);
+        let currency = if is_foreign { FOREIGN } else { ASKED };
+        let outgo = Outgo { currency, ..begin(habit, order, amount, now) };
         next.push(followup(habit, of, number));
         let pairs = outgo_state(&outgo);
         books.outgoes(of).insert(number.clone(), outgo);
@@ -273,6 +275,7 @@ fn receipt(order: &Order) -> Pairs {
     vec![
         ("result", text("paid")),
         ("received", take.amount.to_string()),
+        ("currency", text(take.currency)),
         ("discount", take.discount.to_string()),
         ("trade_no", take.trade_no.clone()),
     ]
@@ -290,7 +293,7 @@ fn begin(habit: Outflow, order: String, amount: i64, now: i64) -> Outgo {
         Pace::Later => ("pending", Vec::new()),
         Pace::ByPerson => ("person", Vec::new()),
     };
-    Outgo { order, amount, state, left_at }
+    Outgo { order, amount, currency: ASKED, state, left_at }
 }
 
 fn followup(habit: Outflow, of: OutgoKind, number: &str) -> Followup {

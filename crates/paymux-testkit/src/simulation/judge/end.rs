@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Kind, Notes};
-use super::{entries, sums};
+use super::{entries, looks, sums};
 use crate::simulation::books::{EventRow, Ledger, OutflowRow, PaymentRow};
 use crate::simulation::world::World;
 
@@ -24,6 +24,7 @@ pub(in crate::simulation) fn check_end(world: &World, ledger: &Ledger, hour: Hou
         let notes = world.judge.notes();
         promises(&notes, ledger, &mut found);
         notices(&notes, ledger, hour, &mut found);
+        looks::check(&notes.looks, world, ledger, &mut found);
     }
     endings(ledger, hour, &mut found);
     one_of_each(ledger, &mut found);
@@ -63,19 +64,16 @@ fn promises(notes: &Notes, ledger: &Ledger, found: &mut Vec<String>) {
     }
 }
 
-/// J2, J6: everything has ended, or waits for a person.
+/// J2, J6: everything has ended, or itself waits for a person.
 fn endings(ledger: &Ledger, hour: Hour, found: &mut Vec<String>) {
-    let waits: BTreeSet<&str> =
-        ledger.queue.iter().flat_map(|row| [row.id.as_str(), row.payment.as_str()]).collect();
-    let parked = |id: &str| hour == Hour::Resolved || !waits.contains(id);
+    let parked = |waits: bool| hour == Hour::Resolved || !waits;
     for payment in &ledger.payments {
         let is_over = matches!(payment.status, "succeeded" | "failed" | "canceled" | "expired");
-        if !is_over && parked(&payment.id) {
+        if !is_over && parked(ledger.waits(payment)) {
             found.push(format!("J6: {} {} is {} for ever", payment.app, payment.order_no, payment.status));
         }
         for attempt in &payment.attempts {
-            let is_over = !matches!(attempt.state, "sending" | "open" | "unknown");
-            if !is_over && parked(&attempt.id) && parked(&payment.id) {
+            if attempt.is_live() && parked(ledger.may_stay(payment, attempt)) {
                 found.push(format!("J6: attempt {} is {} for ever", attempt.id, attempt.state));
             }
             if attempt.is_crossed {
@@ -87,7 +85,7 @@ fn endings(ledger: &Ledger, hour: Hour, found: &mut Vec<String>) {
         }
     }
     for outflow in ledger.refunds.iter().chain(&ledger.transfers) {
-        if !matches!(outflow.state, "succeeded" | "failed") && parked(&outflow.id) {
+        if !matches!(outflow.state, "succeeded" | "failed") && parked(ledger.is_queued(&outflow.id)) {
             found.push(format!("J6: {} of {} is {} for ever", outflow.id, outflow.channel, outflow.state));
         }
     }

@@ -1,8 +1,11 @@
-//! Sums: what the banks took and gave, beside what paymux has booked.
+//! Sums: what the banks took and gave, beside what paymux has booked. Units of every currency are added up as
+//! if they were one: no sum that is missing or there twice hides behind another, and which currency each is
+//! of is compared by itself.
 
 use std::collections::BTreeSet;
 
 use super::end::Hour;
+use crate::simulation::accounts::ASKED;
 use crate::simulation::bank::{Bank, Books, Order, OutgoKind};
 use crate::simulation::books::{AttemptRow, CallbackRow, Ledger, OutflowRow, PaymentRow};
 use crate::simulation::world::World;
@@ -22,8 +25,9 @@ pub(super) fn check(world: &World, ledger: &Ledger, hour: Hour, found: &mut Vec<
     }
 }
 
-/// Every sum that an order took is booked once. Returns what is not booked, but waits as a callback that a
-/// person must look at, or did.
+/// Every sum that an order took is booked once. Returns what is not booked beside a sum that is, but waits as
+/// a callback that a person must look at, or did: an order's only money is booked, whatever was made of its
+/// callback.
 fn orders(bank: &Bank, books: &Books, ledger: &Ledger, hour: Hour, found: &mut Vec<String>) -> i64 {
     let mut unbooked = 0;
     for (number, order) in &books.orders {
@@ -45,12 +49,18 @@ fn orders(bank: &Bank, books: &Books, ledger: &Ledger, hour: Hour, found: &mut V
         // What a close sent back after it was booked is looked at by itself.
         let gone = order.reversed().min(booked - order.taken()).max(0);
         let waiting = order.taken() + gone - booked;
-        if waiting > 0 && waits(bank, order, waiting, ledger, hour) {
+        if waiting > 0 && booked > 0 && waits(bank, order, waiting, ledger, hour) {
             unbooked += waiting;
         } else if waiting != 0 {
             let (id, taken, state) = (&payment.id, order.taken(), attempt.state);
             let what = format!("{} {number} took {taken}, booked are {booked}", bank.account.id);
             found.push(format!("J3: {what}; {id} is {}, its attempt {state}", payment.status));
+        }
+        if attempt.received > 0 && !order.takes.iter().any(|take| take.currency == attempt.currency) {
+            found.push(format!("J3: {} has {}, and the bank took none", attempt.id, attempt.currency));
+        }
+        if attempt.state == "paid" && attempt.currency != ASKED {
+            found.push(format!("J9: {} succeeded with {}", payment.id, attempt.currency));
         }
         if payment.status == "succeeded" && attempt.state == "paid" && attempt.received != payment.received {
             found.push(format!(
@@ -208,8 +218,7 @@ fn held_money(payment: &PaymentRow, ledger: &Ledger, found: &mut Vec<String>) {
             "paid" => attempt.contested,
             _ => attempt.received - attempt.refunded,
         };
-        let is_queued = ledger.queue.iter().any(|row| row.id == attempt.id || row.payment == payment.id);
-        if beside + own - attempt.refunding > 0 && !is_queued {
+        if beside + own - attempt.refunding > 0 && !ledger.is_queued(&attempt.id) {
             found.push(format!(
                 "J3: attempt {} ({}) holds {} and nobody is told to look",
                 attempt.id,

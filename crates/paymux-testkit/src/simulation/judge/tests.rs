@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::simulation::bank::{Outgo, OutgoKind};
-use crate::simulation::books::{AttemptRow, EventRow, Ledger, OutflowRow, PaymentRow, QueueRow};
+use crate::simulation::bank::{Outgo, OutgoKind, Take};
+use crate::simulation::books::{AttemptRow, CallbackRow, EventRow, Ledger, OutflowRow, PaymentRow, QueueRow};
 use crate::simulation::run::play;
 use crate::simulation::world::Keep;
 
@@ -20,14 +20,14 @@ fn on_paused_time<T>(work: impl Future<Output = T>) -> T {
     builder.enable_time().start_paused(true).build().unwrap().block_on(work)
 }
 
-/// What the judge finds at the end of that seed's run with that planted; `None` where it could not be.
-async fn found(seed: u64, plant: Plant) -> Option<Vec<String>> {
+/// What the judge finds at that hour of that seed's end with that planted; `None` where it could not be.
+async fn found(seed: u64, hour: Hour, plant: Plant) -> Option<Vec<String>> {
     let world = World::new(seed, Keep::default());
     let mut ledger = play(&world).await;
     assert_eq!(world.judge.violations(), Vec::<String>::new(), "seed {seed} is not clean");
     let is_planted = plant(&world, &mut ledger);
     if is_planted {
-        check_end(&world, &ledger, Hour::Resolved);
+        check_end(&world, &ledger, hour);
     }
     world.close();
     is_planted.then(|| world.judge.violations())
@@ -35,8 +35,13 @@ async fn found(seed: u64, plant: Plant) -> Option<Vec<String>> {
 
 #[track_caller]
 fn check(promise: &str, plant: Plant) {
+    check_at(Hour::Resolved, promise, plant);
+}
+
+#[track_caller]
+fn check_at(hour: Hour, promise: &str, plant: Plant) {
     for seed in 1..=SEEDS_MAX {
-        if let Some(found) = on_paused_time(found(seed, plant)) {
+        if let Some(found) = on_paused_time(found(seed, hour, plant)) {
             let names = found.iter().any(|what| what.starts_with(promise));
             assert!(names, "seed {seed}: {promise} is broken, and the judge found {found:#?}");
             return;
@@ -99,6 +104,35 @@ fn counts_what_came_in() {
     });
     check("J3", |_, ledger| edit(attempt(ledger, |a| a.state == "paid"), |attempt| attempt.received += 1));
     check("J3", |_, ledger| edit(attempt(ledger, |a| a.state == "closed"), |a| a.received = 5));
+    check("J3: att", |_, ledger| edit(attempt(ledger, |a| a.received > 0), |a| a.currency = "JPY"));
+    check("J3", |world, ledger| {
+        let expired = ledger.payments.iter().filter(|p| p.status == "expired" && p.received == 0);
+        let attempts: Vec<AttemptRow> = expired.flat_map(|payment| payment.attempts.clone()).collect();
+        attempts.iter().any(|attempt| pay_past(world, ledger, attempt))
+    });
+}
+
+/// The bank has all the money of that attempt's order, and its only callback is quarantined and seen to.
+/// False where the order never came to the bank, or took money before.
+fn pay_past(world: &World, ledger: &mut Ledger, attempt: &AttemptRow) -> bool {
+    let bank = world.bank(&attempt.channel).unwrap();
+    let mut books = bank.books();
+    let unpaid = books.orders.get_mut(&attempt.number).filter(|order| order.takes.is_empty());
+    edit(unpaid, |order| {
+        let body = format!("kind=paid&number={}&amount={}&trade_no=t-past", attempt.number, order.amount);
+        let trade_no = "t-past".to_owned();
+        let take = Take {
+            trade_no: String::new(),
+            amount: 0,
+            currency: "CNY",
+            discount: 0,
+            late: false,
+            reversed_at: None,
+        };
+        order.takes.push(Take { trade_no, amount: order.amount, ..take });
+        let (id, channel) = ("cb_past".to_owned(), attempt.channel.clone());
+        ledger.callbacks.push(CallbackRow { id, channel, verdict: "quarantined", body });
+    })
 }
 
 #[test]
@@ -172,14 +206,73 @@ fn knows_what_is_parked() {
 }
 
 fn waiting(kind: &'static str, channel: &str) -> QueueRow {
-    QueueRow {
-        kind,
-        id: "att_1".to_owned(),
-        app: "shop".to_owned(),
-        channel: channel.to_owned(),
-        payment: String::new(),
-        since_ms: 0,
-    }
+    waiting_of(kind, "att_1", channel, "")
+}
+
+fn waiting_of(kind: &'static str, id: &str, channel: &str, payment: &str) -> QueueRow {
+    let [id, app, channel, payment] = [id, "shop", channel, payment].map(str::to_owned);
+    QueueRow { kind, id, app, channel, payment, since_ms: 0 }
+}
+
+/// Has a callback of that payment wait, which says nothing of what else is parked there.
+fn quarantine(ledger: &mut Ledger, payment: &str) {
+    ledger.queue.push(waiting_of("callback_unmatched", "cb_1", "qr-a", payment));
+}
+
+#[test]
+fn knows_whose_word_is_waited_for() {
+    check_at(Hour::Calm, "J6: attempt", |_, ledger| {
+        let payment = ledger.payments.first().map(|payment| payment.id.clone());
+        edit(payment, |payment| {
+            quarantine(ledger, &payment);
+            edit(ledger.payments[0].attempts.first_mut(), |attempt| attempt.state = "unknown");
+        })
+    });
+    check_at(Hour::Calm, "J6: shop", |_, ledger| {
+        let pending = ledger.payments.iter_mut().find(|payment| payment.app == "shop");
+        let payment = pending.map(|payment| {
+            payment.status = "pending";
+            payment.id.clone()
+        });
+        edit(payment, |payment| quarantine(ledger, &payment))
+    });
+    check_at(Hour::Calm, "J3: attempt", |_, ledger| {
+        let mut payments = ledger.payments.iter_mut();
+        let payment = payments.find(|payment| payment.attempts.iter().any(|a| a.state == "closed"));
+        let payment = payment.map(|payment| {
+            edit(payment.attempts.iter_mut().find(|a| a.state == "closed"), |a| a.received = 5);
+            payment.id.clone()
+        });
+        edit(payment, |payment| quarantine(ledger, &payment))
+    });
+}
+
+#[test]
+fn knows_what_nobody_looks_at() {
+    check_at(Hour::Calm, "J11: attempt", |_, ledger| {
+        edit(attempt(ledger, |a| a.state == "closed" && !a.is_looked_at), |attempt| attempt.state = "open")
+    });
+    check_at(Hour::Calm, "J11: nobody", |world, ledger| {
+        world.judge.expect_looks(world.ms() - 86_400_001);
+        edit(attempt(ledger, |a| a.state == "not_sent"), |attempt| {
+            (attempt.state, attempt.is_looked_at) = ("unknown", true);
+        })
+    });
+    check_at(Hour::Calm, "J11: ", |_, ledger| {
+        let ended = |row: &&mut OutflowRow| is_done(row) && !row.is_looked_at && row.channel == "qr-b";
+        edit(ledger.transfers.iter_mut().find(ended), |row| row.state = "pending")
+    });
+    const DAY_MS: i64 = 86_400_000;
+    let looked = |since: i64, state: &'static str| {
+        watched(move |world| {
+            world.judge.expect_looks(world.ms() - since);
+            world.judge.looked(world, "att_1", state);
+            world.judge.looked(world, "att_1", state);
+        })
+    };
+    assert_eq!(looked(DAY_MS, "unknown"), Vec::<String>::new());
+    assert_eq!(looked(DAY_MS + 1, "paid"), Vec::<String>::new(), "it had ended");
+    assert_eq!(looked(DAY_MS + 1, "unknown").len(), 1, "and the second look is in time");
 }
 
 #[test]
@@ -202,6 +295,7 @@ fn knows_one_number_for_two_things() {
 #[test]
 fn knows_success_without_money() {
     check("J9", |_, ledger| edit(attempt(ledger, |a| a.state == "paid"), |attempt| attempt.state = "closed"));
+    check("J9", |_, ledger| edit(attempt(ledger, |a| a.state == "paid"), |a| a.currency = "USD"));
     let body = |channel: &str, number: &str, received: i64| {
         let data = serde_json::json!({
             "object": "payment", "id": "pay_1", "status": "succeeded", "amount": 100,
