@@ -73,9 +73,10 @@ impl Apply {
             let attempt = self.attempt(seen)?;
             script.must_see(|sql| {
                 look_at_attempt(sql, seen, &id);
-                shift::holds(sql, attempt);
-                if let Some(shift) = shift.filter(|shift| shift.attempt() == seen.id) {
-                    shift.fits_into(sql, attempt);
+                shift::keeps_currency(sql, attempt);
+                match shift.filter(|shift| shift.attempt() == seen.id) {
+                    Some(shift) => shift.fits_into(sql, attempt),
+                    None => shift::holds(sql, attempt),
                 }
             });
         }

@@ -117,9 +117,13 @@ pub(crate) fn check(refund: &Refund) -> Result<(), Fault> {
 /// Adds the condition that what an attempt shall have received is enough for what shall be contested of it,
 /// and for what is set aside and has gone back, of which its writer need not know.
 pub(crate) fn holds(sql: &mut Sql, attempt: &Attempt) {
-    let received = attempt.received;
-    let code = received.map(|money| money.currency().code().to_owned());
-    let most = received.map_or(0, Money::minor).saturating_sub(attempt.contested);
+    let most = attempt.received.map_or(0, Money::minor).saturating_sub(attempt.contested);
     sql.push(" AND refunding + refunded <= ").bind(most);
+}
+
+/// Adds the condition that what is set aside and has gone back was in the currency that the attempt shall have
+/// received.
+pub(crate) fn keeps_currency(sql: &mut Sql, attempt: &Attempt) {
+    let code = attempt.received.map(|money| money.currency().code().to_owned());
     sql.push(" AND (refunding + refunded = 0 OR received_currency = ").bind(code).push(")");
 }

@@ -218,18 +218,26 @@ impl Run {
         Timestamp::from_ms(START_MS + self.rng.i64(0..1500))
     }
 
+    /// Those of them that have enough to do already: mostly none.
+    fn busy(&mut self, all: [&'static str; 2]) -> impl Iterator<Item = &'static str> {
+        let drawn = all.map(|name| (name, self.rng.u32(..4) == 0));
+        drawn.into_iter().filter(|(_, is_busy)| *is_busy).map(|(name, _)| name)
+    }
+
     async fn take_attempts(&mut self, model: &dyn Store, store: &dyn Store) -> Result<(), String> {
-        let (now, limit) = (self.now(), self.rng.u32(..5));
-        let want = model.take_due_attempts(now, LEASE, limit, &[]).await;
-        let taken = same("take attempts", want, store.take_due_attempts(now, LEASE, limit, &[]).await)?;
+        let (now, limit, busy) = (self.now(), self.rng.u32(..5), self.busy(CHANNELS).map(channel));
+        let busy: Vec<_> = busy.collect();
+        let want = model.take_due_attempts(now, LEASE, limit, &busy).await;
+        let taken = same("take attempts", want, store.take_due_attempts(now, LEASE, limit, &busy).await)?;
         self.known.extend(taken.into_iter().flatten().map(|due| due.payment));
         Ok(())
     }
 
     async fn take_deliveries(&mut self, model: &dyn Store, store: &dyn Store) -> Result<(), String> {
         let (now, limit, per_app) = (self.now(), self.rng.u32(..6), self.rng.u32(..4));
-        let want = model.take_due_deliveries(now, LEASE, limit, per_app, &[]).await;
-        let got = store.take_due_deliveries(now, LEASE, limit, per_app, &[]).await;
+        let busy: Vec<_> = self.busy(APPS).map(app_id).collect();
+        let want = model.take_due_deliveries(now, LEASE, limit, per_app, &busy).await;
+        let got = store.take_due_deliveries(now, LEASE, limit, per_app, &busy).await;
         self.held.extend(same("take deliveries", want, got)?.into_iter().flatten());
         Ok(())
     }
