@@ -282,7 +282,7 @@ macro_rules! store_contract {
                 is_stale_where_its_amount_does_not_fit, a_late_success_that_does_not_fit_is_stale,
                 a_step_that_moves_no_money_needs_none, refuses_what_no_refund_can_be,
                 refuses_what_is_in_use, keeps_every_field_of_a_beginning,
-                begins_with_what_is_contested_no_more,
+                begins_with_what_is_contested_no_more, a_change_fits_by_what_it_leaves,
                 a_change_leaves_what_is_set_aside, a_change_takes_no_money_from_refunds;
             transfers: keeps_every_field, keeps_extreme_values, keeps_no_nul, keeps_every_word,
                 finds_the_stored_one_by_its_number, finds_by_each_number,

@@ -281,6 +281,21 @@ pub async fn begins_with_what_is_contested_no_more(subject: &Subject) {
     assert_eq!(counters(subject, &seen).await, (0, 1999));
 }
 
+/// What a change releases is free for what it says is contested.
+pub async fn a_change_fits_by_what_it_leaves(subject: &Subject) {
+    let fixtures = Fixtures::new(1);
+    let seen = paid_one(subject, &fixtures, "A1").await;
+    let begun = begun(subject, fixtures.refund(&seen, "R1", 1999)).await;
+    let contest = |state| {
+        let mut change = refund_change(&seen, step_to(&begun, state));
+        edit_attempt(&mut change, 0, |attempt| attempt.contested = 1999);
+        change
+    };
+    subject.writes_nothing(contest(OutflowState::Succeeded), Ok(Applied::Stale)).await;
+    subject.done(contest(OutflowState::Failed)).await;
+    assert_eq!(counters(subject, &seen).await, (0, 0));
+}
+
 /// It was said to have failed, its amount went back by another refund, and now it is said to be done.
 pub async fn a_late_success_that_does_not_fit_is_stale(subject: &Subject) {
     let fixtures = Fixtures::new(1);
