@@ -172,6 +172,11 @@ impl Take {
     pub(super) fn covers(&self, asked: i64) -> bool {
         self.currency == ASKED && self.amount + self.discount >= asked
     }
+
+    /// Whether it is what was asked, to the last unit and without a discount.
+    pub(super) fn is_just(&self, asked: i64) -> bool {
+        self.currency == ASKED && self.amount == asked
+    }
 }
 
 impl Outgo {

@@ -143,12 +143,14 @@ async fn unknown_attempt(world: &Arc<World>, bank: &Arc<Bank>, payment: &Payment
     let take = order.as_ref().and_then(|order| order.takes.iter().find(|take| take.reversed_at.is_none()));
     let holds = attempt.received > 0 || attempt.more.iter().any(|(_, settled)| !settled);
     let word = match take {
-        Some(take) if take.covers(payment.amount) && attempt.received == 0 => Word::Attempt(
+        Some(take) if take.is_just(payment.amount) && attempt.received == 0 => Word::Attempt(
             attempt.id.clone(),
             Outcome::Paid,
             Some(payment.amount),
             Some(take.trade_no.clone()),
         ),
+        // Only what was asked can be confirmed; the bank's own word tells of more, or of a discount.
+        Some(take) if take.covers(payment.amount) && attempt.received == 0 => return,
         Some(_) => return held_money(world, bank, payment, attempt).await,
         None if holds => return held_money(world, bank, payment, attempt).await,
         None => Word::Attempt(attempt.id.clone(), Outcome::NotPaid, None, None),
