@@ -91,7 +91,7 @@ const SOUND: Protocol = Protocol {
 
 #[test]
 fn nothing_goes_wrong_where_the_payer_must_act() {
-    holds(SOUND, 400_000);
+    holds(SOUND, 180_000);
 }
 
 #[test]

@@ -121,18 +121,31 @@ async fn work_on(world: &Arc<World>, ledger: &Ledger, row: &QueueRow) {
     }
 }
 
-/// Says it to some node; whether that was taken.
-async fn say(world: &Arc<World>, word: Word) -> bool {
+/// What became of a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    Taken,
+    Refused,
+    /// The answer was lost, or it was none: the ledger shows what became of it.
+    Unsure,
+}
+
+/// Says it to some node.
+async fn say(world: &Arc<World>, word: Word) -> Heard {
     let clerk = world.merchants[0].clone();
     let told = word.told();
     let answer = world.ask(&clerk, Ask::Resolve(word)).await;
-    let is_taken = answer.is_some_and(|answer| answer.status == 200);
+    let heard = match answer.map(|answer| answer.status) {
+        Some(200) => Heard::Taken,
+        Some(400..500) => Heard::Refused,
+        Some(_) | None => Heard::Unsure,
+    };
     // What is said while everything else goes on is what can cross it.
     let hour = if world.faults.is_calm() { "" } else { " under way" };
     world.count(&format!("operator{hour}: {told}"));
-    let end = if is_taken { "taken" } else { "refused" };
+    let end = if heard == Heard::Taken { "taken" } else { "refused" };
     world.count(&format!("state: operator's word {end}{hour}"));
-    is_taken
+    heard
 }
 
 /// What the console shows of an order is so; what it shows as unpaid is closed there first, so that it
@@ -189,7 +202,12 @@ async fn return_outside(world: &Arc<World>, bank: &Arc<Bank>, attempt: &AttemptR
     // What a close has sent back is gone already; the rest is paid back by hand.
     let gone = gone(bank, attempt).min(beside + own);
     let word = Word::Attempt(attempt.id.clone(), Outcome::ReturnedOutside, None, None);
-    if say(world, word).await || is_booked_out(world, attempt).await {
+    let is_taken = match say(world, word).await {
+        Heard::Taken => true,
+        Heard::Refused => false,
+        Heard::Unsure => is_booked_out(world, attempt, own > 0).await,
+    };
+    if is_taken {
         let mut books = bank.books();
         books.outside += beside + own - gone;
         if let Some(order) = books.orders.get_mut(&attempt.number) {
@@ -199,13 +217,15 @@ async fn return_outside(world: &Arc<World>, bank: &Arc<Bank>, attempt: &AttemptR
     }
 }
 
-/// Whether the word was taken although its answer was lost: the ledger shows it after a while.
-async fn is_booked_out(world: &Arc<World>, before: &AttemptRow) -> bool {
+/// Whether the word was taken although its answer was lost: the ledger shows it after a while. Where only what
+/// came in beside was to go back, a refund of the rest is no sign of it.
+async fn is_booked_out(world: &Arc<World>, before: &AttemptRow, is_own_too: bool) -> bool {
     world.nap(MINUTE_MS, MINUTE_MS).await;
     let ledger = books::read(&world.disk.store, Timestamp::from_ms(START.ms() + world.ms())).await;
     let mut attempts = ledger.payments.iter().flat_map(|payment| &payment.attempts);
     let settled = |a: &AttemptRow| {
-        a.refunded + a.more.iter().filter(|(_, settled)| *settled).map(|(sum, _)| sum).sum::<i64>()
+        let beside: i64 = a.more.iter().filter(|(_, settled)| *settled).map(|(sum, _)| sum).sum();
+        beside + if is_own_too { a.refunded } else { 0 }
     };
     attempts.any(|now| now.id == before.id && now.refunding == 0 && settled(now) > settled(before))
 }
@@ -254,7 +274,7 @@ async fn outflow(world: &Arc<World>, rows: &[OutflowRow], of: OutgoKind, id: &st
 
 /// A callback that fits nothing: where it tells of a second sum, that goes back past paymux.
 async fn second_payment(world: &Arc<World>, ledger: &Ledger, row: &QueueRow) {
-    if !say(world, Word::Callback(row.id.clone())).await {
+    if say(world, Word::Callback(row.id.clone())).await != Heard::Taken {
         return;
     }
     let Some(bank) = world.bank(&row.channel) else { return };
