@@ -125,7 +125,7 @@ const PLAIN: Account = Account {
 };
 
 /// All of them, in the order of their numbers.
-pub(super) static ACCOUNTS: [Account; 6] = [
+pub(super) static ACCOUNTS: [Account; 7] = [
     Account { takes_foreign: true, ..PLAIN },
     // Amounts are not signed in its callbacks, and an order cannot be closed at once.
     Account {
@@ -166,6 +166,8 @@ pub(super) static ACCOUNTS: [Account; 6] = [
         close: Close::EndsOrReverses,
         ..PLAIN
     },
+    // A code whose close can reverse, although the payer acts first.
+    Account { id: "qr-c", close: Close::EndsOrReverses, ..PLAIN },
 ];
 
 #[cfg(test)]
@@ -179,6 +181,10 @@ mod tests {
         assert!(any(|a| !a.query && a.close == Close::Never) > 0, "one that says nothing");
         assert!(any(|a| matches!(a.end, End::Timer { .. })) > 0);
         assert!(any(|a| a.takes_foreign) > 0);
+        for form in [Form::Qr, Form::Barcode] {
+            let reverses = |a: &&Account| a.form == form && a.close == Close::EndsOrReverses;
+            assert!(ACCOUNTS.iter().any(|a| reverses(&a)), "{form:?}");
+        }
         for pace in [Pace::AtOnce, Pace::Later, Pace::ByPerson] {
             assert!(ACCOUNTS.iter().any(|a| a.refund.is_some_and(|r| r.pace == pace)), "{pace:?}");
         }

@@ -169,6 +169,14 @@ const MARGIN: Duration = Duration::from_mins(2);
 /// How long a bank may have money under way.
 const UNDER_WAY: Duration = Duration::from_hours(3 * 24);
 
+/// Where the attempt with that number stands in what is durable, and its payment.
+pub(super) fn state_of(store: &MemoryStore, number: &str) -> Option<(&'static str, &'static str)> {
+    store.payments().iter().find_map(|payment| {
+        let attempt = payment.attempts.iter().find(|attempt| attempt.number.as_str() == number)?;
+        Some((attempt.state.word(), payment.status.word()))
+    })
+}
+
 /// Reads all of it; what is unknown counts as waiting if it is older than that moment, and the rest by that.
 pub(super) async fn read(store: &MemoryStore, unknown_before: Timestamp) -> Ledger {
     let patience = Patience {

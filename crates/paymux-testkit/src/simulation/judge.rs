@@ -98,6 +98,15 @@ impl Judge {
         self.notes().violations.clone()
     }
 
+    /// A create leaves its node, of an attempt in the first state and a payment in the second: nobody has given
+    /// its sender up, unless by a clock that is wrong. Money that a sibling took meanwhile stops no sender.
+    pub(super) fn create_leaves(&self, world: &World, number: &str, state: Option<(&str, &str)>) {
+        let may_leave = matches!(state, Some(("sending", _) | ("lapsed", "succeeded")));
+        if !may_leave && !world.a_clock_was_wrong() {
+            self.object(world, format!("J12: the create of {number} leaves, and its attempt is {state:?}"));
+        }
+    }
+
     /// A person took less for enough.
     pub(super) fn note_accepted(&self, payment: &str) {
         self.notes().accepted.insert(payment.to_owned());

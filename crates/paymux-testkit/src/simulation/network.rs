@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::accounts::PROMISE_MS_MAX;
 use super::bank::{Bank, Request};
+use super::books;
 use super::faults::Fault;
 use super::node::Life;
 use super::time::NodeClock;
@@ -54,6 +55,15 @@ impl NodeTransport {
         }
         Ok(())
     }
+
+    fn tell_judge(&self, request: &WireRequest) {
+        let body = String::from_utf8_lossy(&request.body);
+        let number = body.split('&').find_map(|pair| pair.strip_prefix("number="));
+        if let (Verb::Post, "/orders", Some(number)) = (request.verb, request.path.as_str(), number) {
+            let state = books::state_of(&self.world.disk.store, number);
+            self.world.judge.create_leaves(&self.world, number, state);
+        }
+    }
 }
 
 #[async_trait]
@@ -64,6 +74,7 @@ impl Transport for NodeTransport {
 
     async fn send(&self, call: Outgoing) -> Outcome {
         self.connect(&call).await?;
+        self.tell_judge(&call.request);
         let (sender, receiver) = oneshot::channel();
         let (world, request, host) =
             (self.world.clone(), call.request.clone(), call.endpoint.host().to_owned());

@@ -184,6 +184,21 @@ fn knows_who_was_not_told() {
 }
 
 #[test]
+fn knows_a_sender_that_was_given_up() {
+    check("J12", |world, _| {
+        world.judge.create_leaves(world, "n1", Some(("sending", "processing")));
+        world.judge.create_leaves(world, "n1", Some(("lapsed", "succeeded")));
+        assert_eq!(world.judge.violations(), Vec::<String>::new());
+        world.judge.create_leaves(world, "n1", Some(("lapsed", "expired")));
+        !world.a_clock_was_wrong()
+    });
+    check("J12", |world, _| {
+        world.judge.create_leaves(world, "n1", None);
+        !world.a_clock_was_wrong()
+    });
+}
+
+#[test]
 fn knows_what_is_parked() {
     check("J6", |_, ledger| edit(ledger.payments.first_mut(), |payment| payment.status = "pending"));
     check("J6", |_, ledger| edit(attempt(ledger, |_| true), |attempt| attempt.state = "unknown"));
