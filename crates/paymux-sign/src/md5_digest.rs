@@ -74,7 +74,7 @@ impl Md5Digest {
         for (i, (byte, [high, low])) in bytes.iter_mut().zip(pairs).enumerate() {
             let high = nibble(*high, case).ok_or(MalformedMd5::Digit { at: 2 * i, case })?;
             let low = nibble(*low, case).ok_or(MalformedMd5::Digit { at: 2 * i + 1, case })?;
-            *byte = high << 4 | low;
+            *byte = (high << 4) + low;
         }
         Ok(Self(bytes))
     }
