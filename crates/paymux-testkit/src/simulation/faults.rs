@@ -90,6 +90,8 @@ faults! {
     OrderHidden = "query says not found for a while", Common;
     /// The bank refuses to close.
     CloseRefused = "bank refuses to close", Common;
+    /// The bank calls an order closed that it has taken money on, and says nothing of that.
+    CloseBlind = "close says nothing of money", Common;
     /// The bank refuses to give back or pay out.
     OutflowRefused = "bank refuses an outflow", Story;
     /// An outflow that was taken in fails later.

@@ -218,7 +218,9 @@ impl Bank {
         if order.is_paid() && may_reverse && now < order.opened_at + 600_000 {
             reverse(&mut order.takes, now);
         }
-        if order.is_paid() {
+        let is_paid = order.is_paid();
+        let is_blind = is_paid && now >= order.visible_at && faults.strikes(Fault::CloseBlind);
+        if is_paid && !is_blind {
             let order = order.clone();
             return receipt(&order);
         }
