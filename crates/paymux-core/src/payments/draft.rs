@@ -255,8 +255,12 @@ impl<'a> Draft<'a> {
     }
 
     fn show(&mut self, place: usize, action: Option<NextAction>) {
-        self.after.attempts[place].checks = 0;
-        self.after.attempts[place].failure = None;
+        let attempt = &mut self.after.attempts[place];
+        attempt.checks = 0;
+        // What its provider said of money is what a person has to find that money by.
+        if !attempt.is_said_paid() {
+            attempt.failure = None;
+        }
         if !self.after.status.is_over() {
             self.after.status = Status::Pending;
             // Nobody pays into what waits for a person.

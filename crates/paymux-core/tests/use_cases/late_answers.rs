@@ -107,8 +107,13 @@ async fn what_was_said_to_be_paid_is_asked_about_until_its_provider_shows_it() {
     assert_eq!((face(&asked), world.a.canceled()), ((Status::Processing, vec![S::Unknown]), 0));
     let waits = world.payments.queue(None, None, 9).await.unwrap();
     assert_eq!(waits.iter().map(|item| item.payment).collect::<Vec<_>>(), [Some(id)]);
-    let detail = waits[0].detail.as_deref().unwrap();
+    let detail = waits[0].detail.clone().unwrap();
+    let detail = detail.as_str();
     assert!(detail.contains("19.99 CNY was taken"), "{detail}");
+    world.a.finds(QueryAnswer::Open);
+    world.pass(Duration::from_hours(2)).await;
+    let waits = world.payments.queue(None, None, 9).await.unwrap();
+    assert_eq!(waits[0].detail.as_deref(), Some(detail), "also where a query finds it open");
     world.a.finds(paid());
     world.pass(Duration::from_hours(2)).await;
     assert_eq!(face(&world.stored(&answer).await), (Status::Succeeded, vec![S::Paid]));
