@@ -159,6 +159,13 @@ impl Order {
         self.takes.iter().filter(|take| take.reversed_at.is_some()).map(|take| take.amount).sum()
     }
 
+    /// Whether a payer could pay it at this very moment for the first time, and a query would show it: the payer
+    /// has its code, or stands at the till.
+    pub(super) fn may_be_paid_now(&self, account: &Account, now: i64) -> bool {
+        let is_with_payer = account.form == Form::Barcode || self.is_invited;
+        is_with_payer && self.takes.is_empty() && now >= self.visible_at && self.is_payable(account, now)
+    }
+
     /// Whether money can move on it, or moved while it could: what no two orders of one purchase may be.
     pub(super) fn is_exposed(&self, account: &Account, now: i64) -> bool {
         let is_out = account.form == Form::Barcode || self.seen_at.is_some();

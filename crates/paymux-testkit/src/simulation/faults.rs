@@ -116,6 +116,8 @@ faults! {
     PaysUnseen = "payer pays an order that nobody showed", Common;
     /// The payer pays another order of a purchase that is paid, where the bank allows it.
     PaysBeside = "payer pays a superseded order", RareStory;
+    /// The payer pays in the moment of a close, and the bank calls the order closed.
+    PaysWithClose = "payer pays while a close is under way", Common;
     /// The payer pays one order twice.
     PaysTwice = "payer pays an order twice", Common;
     /// The payer pays less than was asked.

@@ -115,7 +115,7 @@ async fn work_on(world: &Arc<World>, ledger: &Ledger, row: &QueueRow) {
         "transfer_unknown" | "transfer_needs_action" => {
             outflow(world, &ledger.transfers, OutgoKind::Payout, &row.id).await;
         }
-        "callback_unmatched" => second_payment(world, ledger, row).await,
+        "callback_unmatched" => unmatched_callback(world, ledger, row).await,
         // The merchant asks for it again once its endpoint is well.
         _ => {}
     }
@@ -272,14 +272,27 @@ async fn outflow(world: &Arc<World>, rows: &[OutflowRow], of: OutgoKind, id: &st
     say(world, word).await;
 }
 
-/// A callback that fits nothing: where it tells of a second sum, that goes back past paymux.
-async fn second_payment(world: &Arc<World>, ledger: &Ledger, row: &QueueRow) {
-    if say(world, Word::Callback(row.id.clone())).await != Heard::Taken {
-        return;
-    }
+/// A callback that fits nothing. Where the console shows money of that order that is not booked, that is said
+/// of its attempt first.
+async fn unmatched_callback(world: &Arc<World>, ledger: &Ledger, row: &QueueRow) {
     let Some(bank) = world.bank(&row.channel) else { return };
     let Some(callback) = ledger.callbacks.iter().find(|callback| callback.id == row.id) else { return };
-    world
-        .trace
-        .line(world.ms(), || format!("operator: {} at {}: {}", row.id, bank.account.id, callback.body));
+    if let Some((payment, attempt)) = unbooked(ledger, &bank, &callback.body) {
+        unknown_attempt(world, &bank, payment, attempt).await;
+    }
+    if say(world, Word::Callback(row.id.clone())).await == Heard::Taken {
+        world
+            .trace
+            .line(world.ms(), || format!("operator: {} at {}: {}", row.id, bank.account.id, callback.body));
+    }
+}
+
+/// The attempt that a callback names, where its order holds money and none of it is booked.
+fn unbooked<'l>(ledger: &'l Ledger, bank: &Bank, body: &str) -> Option<(&'l PaymentRow, &'l AttemptRow)> {
+    let number = body.split('&').find_map(|pair| pair.strip_prefix("number="))?;
+    let is_its = |attempt: &&AttemptRow| attempt.channel == bank.account.id && attempt.number == number;
+    let (payment, attempt) =
+        ledger.payments.iter().find_map(|payment| Some((payment, payment.attempts.iter().find(is_its)?)))?;
+    let is_paid = bank.books().orders.get(number).is_some_and(|order| order.taken() > 0);
+    (is_paid && attempt.received == 0 && attempt.more.is_empty()).then_some((payment, attempt))
 }

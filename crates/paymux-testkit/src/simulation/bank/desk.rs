@@ -62,7 +62,7 @@ impl Bank {
         let pairs = match (request.verb, request.path.as_str()) {
             ("POST", "/orders") => self.open(&mut books, &number, &fields, faults, now, &mut next),
             ("GET", "/orders") => self.show(&books, &number, now),
-            ("POST", "/close") => self.close(&mut books, &number, faults, now),
+            ("POST", "/close") => self.close(&mut books, &number, faults, now, &mut next),
             ("POST", "/backs") => self.move_out(&mut books, OutgoKind::Back, &fields, faults, now, &mut next),
             ("POST", "/payouts") => {
                 self.move_out(&mut books, OutgoKind::Payout, &fields, faults, now, &mut next)
@@ -193,7 +193,14 @@ impl Bank {
         vec![("result", text("open"))]
     }
 
-    fn close(&self, books: &mut Books, number: &str, faults: &Faults, now: i64) -> Pairs {
+    fn close(
+        &self,
+        books: &mut Books,
+        number: &str,
+        faults: &Faults,
+        now: i64,
+        next: &mut Vec<Followup>,
+    ) -> Pairs {
         let unwilling = |why: &str| vec![("result", text("unwilling")), ("reason", text(why))];
         if self.account.close == Close::Never {
             return unwilling("unknown call");
@@ -218,13 +225,17 @@ impl Bank {
         if order.is_paid() && may_reverse && now < order.opened_at + 600_000 {
             reverse(&mut order.takes, now);
         }
-        let is_paid = order.is_paid();
-        let is_blind = is_paid && now >= order.visible_at && faults.strikes(Fault::CloseBlind);
-        if is_paid && !is_blind {
-            let order = order.clone();
-            return receipt(&order);
+        if order.is_paid() && !(now >= order.visible_at && faults.strikes(Fault::CloseBlind)) {
+            return receipt(order);
         }
-        order.ended_at = order.ended_at.or(Some(now));
+        if order.may_be_paid_now(self.account, now) && faults.strikes(Fault::PaysWithClose) {
+            next.push(Followup::Took(number.to_owned()));
+            let amount = order.amount;
+            books.take(self.account, number, (amount, ASKED), 0, now);
+        }
+        if let Some(order) = books.orders.get_mut(number) {
+            order.ended_at = order.ended_at.or(Some(now));
+        }
         vec![("result", text("closed"))]
     }
 
