@@ -172,5 +172,27 @@ fn by_rules(c: &mut Criterion) {
     compare(c, "route/rules", &sizes, |routes, _| routes);
 }
 
-criterion_group!(benches, by_channels, by_rules);
+/// What each strategy costs over so many channels, with all filters.
+fn by_strategy(c: &mut Criterion) {
+    for count in [100, 1000] {
+        let mut group = c.benchmark_group(format!("route/strategies/{count}"));
+        for strategy in Strategy::ALL.iter().copied() {
+            let mut channels = channels(count).expect("channels of literals");
+            channels.iter_mut().for_each(|entry| entry.fee_bp = Some(60));
+            let catalog = catalog(1, channels, strategy).expect("a catalog of literals");
+            let (app, want) = (AppId::new("shop").expect("a literal"), Want::new().expect("literals"));
+            let ask = want.ask(&catalog, &app);
+            let (router, mut sheet, mut seed) = (Router::new(&catalog), Sheet::default(), 0_u64);
+            group.bench_function(strategy.word(), |b| {
+                b.iter(|| {
+                    seed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+                    router.choose(black_box(&ask), &[], seed, &mut sheet).map(|choice| &choice.channel.id)
+                });
+            });
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, by_channels, by_rules, by_strategy);
 criterion_main!(benches);

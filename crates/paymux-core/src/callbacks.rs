@@ -180,7 +180,7 @@ impl Payments {
         });
         let Some(change) = draft.into_change() else { return Ok(None) };
         crash_point!("callback.before_apply" => return Err(PaymentError::Overloaded("crash point".to_owned())));
-        let applied = self.store().apply(change).await?;
+        let applied = self.apply(change).await?;
         crash_point!("callback.after_apply" => return Err(PaymentError::Overloaded("crash point".to_owned())));
         Ok(match applied {
             Applied::Done => Some(Outcome::applied(id)),

@@ -17,7 +17,7 @@ use crate::method::{Method, MethodPattern};
 use crate::money::Currency;
 use crate::notices::SCHEDULE;
 use crate::region::Region;
-use crate::router::{Ask, Table};
+use crate::router::{Ask, HealthRules, Live, Table};
 use crate::secret::Secret;
 use crate::store::Ring;
 use crate::wire::Endpoint;
@@ -40,7 +40,9 @@ impl CatalogHandle {
     }
 
     /// Puts another in its place; work under way keeps the old one.
-    pub fn replace(&self, catalog: Catalog) {
+    pub fn replace(&self, mut catalog: Catalog) {
+        catalog.live = self.0.load().live.clone();
+        catalog.table.take();
         // Compiled before the swap: no payment waits for it.
         catalog.table();
         self.0.store(Arc::new(catalog));
@@ -62,8 +64,12 @@ pub struct Catalog {
     routes: Vec<Route>,
     /// Routes and channels as the router reads them; made from both when it is first asked for.
     table: OnceLock<Table>,
+    /// What changes while payments are routed; shared with the catalog that takes this one's place.
+    live: Arc<Live>,
     /// How long things may take.
     pub timing: Timing,
+    /// When a channel that does not work is left out for a while.
+    pub health: HealthRules,
     /// By whose days limits of a day count.
     pub day_zone: DayZone,
     /// How long after each failed try of a notice the next one comes; after the last it is dead.
@@ -131,7 +137,9 @@ impl Catalog {
             channels,
             routes,
             table: OnceLock::new(),
+            live: Arc::default(),
             timing: Timing::default(),
+            health: HealthRules::default(),
             day_zone: DayZone::default(),
             notice_schedule: SCHEDULE.to_vec(),
             public_url,
@@ -158,6 +166,11 @@ impl Catalog {
     /// Routes and channels as the router reads them.
     pub(crate) fn table(&self) -> &Table {
         self.table.get_or_init(|| Table::new(self))
+    }
+
+    /// What changes while payments are routed.
+    pub fn live(&self) -> &Arc<Live> {
+        &self.live
     }
 
     /// How many apps there are.
@@ -413,16 +426,41 @@ words! {
     Strategy {
         /// Uniform (普通随机).
         Random = "random",
+        /// Uniform, without the channel of the last completed payment (智能随机).
+        SmartRandom = "smart-random",
+        /// Uniform, without the channel that has collected most today (均匀收款).
+        Even = "even",
         /// In proportion to the channels' weights.
         Weighted = "weighted",
         /// In turns, by the channels' weights; each node takes turns of its own.
         RoundRobin = "round-robin",
         /// The first in the order of the route.
         Priority = "priority",
+        /// The channel that has collected least today.
+        LeastCollected = "least-collected",
         /// The lowest `fee_bp`.
         Cheapest = "cheapest",
+        /// Where calls go well most often, and now and then anywhere, so that a channel that is well again is found.
+        Adaptive = "adaptive",
         /// The same channel for the same payer, or else for the same order.
         Sticky = "sticky",
+    }
+}
+
+impl Strategy {
+    /// Whether it looks at what channels have collected today.
+    pub const fn looks_at_collected(self) -> bool {
+        matches!(self, Self::Even | Self::LeastCollected)
+    }
+
+    /// Whether it looks at how often calls go well.
+    pub const fn looks_at_rates(self) -> bool {
+        matches!(self, Self::Adaptive)
+    }
+
+    /// Whether it looks at which channel completed the last payment.
+    pub const fn looks_at_last_completed(self) -> bool {
+        matches!(self, Self::SmartRandom)
     }
 }
 

@@ -14,6 +14,22 @@ const UTC_DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// Changes of the clock are looked up beforehand up to here, the year 2200; what comes after keeps the last one.
 const LAST_SECOND: i64 = 7_258_118_400;
 
+/// A day of some zone's calendar, as the number of days since 1 January 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(i32);
+
+impl Day {
+    /// That many days after 1 January 1970.
+    pub const fn from_number(days: i32) -> Self {
+        Self(days)
+    }
+
+    /// How many days it comes after 1 January 1970.
+    pub const fn number(self) -> i32 {
+        self.0
+    }
+}
+
 /// A zone with its calendar. The rules of all zones are part of the program: no file is read.
 #[derive(Clone)]
 pub struct DayZone {
@@ -41,10 +57,20 @@ impl DayZone {
 
     /// The minute of the day there, counted from midnight on the clock on the wall.
     pub fn minute_of_day(&self, at: Timestamp) -> u16 {
+        u16::try_from(self.wall_ms(at).rem_euclid(UTC_DAY_MS) / MINUTE_MS).unwrap_or(0)
+    }
+
+    /// The day that the calendar on the wall shows there.
+    pub fn day(&self, at: Timestamp) -> Day {
+        let number = i32::try_from(self.wall_ms(at).div_euclid(UTC_DAY_MS));
+        Day(number.unwrap_or(if at.ms() < 0 { i32::MIN } else { i32::MAX }))
+    }
+
+    /// What a clock on the wall shows there, in milliseconds since its 1 January 1970.
+    fn wall_ms(&self, at: Timestamp) -> i64 {
         let later = self.offsets.partition_point(|(from, _)| *from <= at.ms());
         let offset = self.offsets.get(later.saturating_sub(1)).map_or(0, |(_, offset)| *offset);
-        let there = at.ms().saturating_add(offset);
-        u16::try_from(there.rem_euclid(UTC_DAY_MS) / MINUTE_MS).unwrap_or(0)
+        at.ms().saturating_add(offset)
     }
 
     /// The first moment of the day that it is there. A day can have 23 or 25 hours.
@@ -80,6 +106,22 @@ impl fmt::Display for DayZone {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_day_has_the_number_that_the_calendar_on_the_wall_gives() {
+        check("UTC", "1970-01-01T00:00:00Z", 0);
+        check("UTC", "1969-12-31T23:59:59.999Z", -1);
+        check("Asia/Shanghai", "2024-03-01T15:59:59.999Z", 19_783);
+        check("Asia/Shanghai", "2024-03-01T16:00:00Z", 19_784);
+        check("America/New_York", "2024-03-10T04:59:59Z", 19_791);
+        check("America/New_York", "2024-03-11T03:59:59Z", 19_792);
+
+        #[track_caller]
+        fn check(zone: &str, at: &str, want: i32) {
+            let at: Timestamp = at.parse().unwrap();
+            assert_eq!(DayZone::named(zone).unwrap().day(at), Day::from_number(want), "{zone} {at}");
+        }
+    }
 
     #[test]
     fn a_day_begins_at_midnight_in_its_zone() {

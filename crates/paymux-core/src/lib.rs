@@ -34,6 +34,7 @@ pub mod secret;
 pub mod state;
 pub mod store;
 pub mod sweeper;
+mod sync;
 pub mod transfer;
 pub mod transport;
 pub mod view;

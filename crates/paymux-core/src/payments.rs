@@ -10,12 +10,14 @@ mod crossing;
 pub mod desk;
 mod draft;
 mod events;
+mod figures;
 pub mod keys;
 mod native;
 mod outflows;
 mod place;
 mod probe;
 mod refund;
+mod reload;
 mod schedule;
 mod transfer;
 
@@ -36,7 +38,7 @@ use crate::flight::Flight;
 use crate::ids::{AppId, ChannelId, OrderNo, PaymentId, RequestId};
 use crate::payment::{Attempt, Payment};
 use crate::random::Rng;
-use crate::store::{Applied, PaymentFilter, Store, StoreError};
+use crate::store::{Applied, Change, PaymentFilter, Store, StoreError};
 use crate::transport::Transport;
 
 pub(crate) use cancel::{CloseEnd, can_close, closable_from};
@@ -46,6 +48,7 @@ pub use keys::{IdempotencyKey, RequestDigest};
 pub use native::NativeError;
 pub(crate) use probe::can_ask;
 pub use refund::RefundAnswer;
+pub use reload::Obstacle;
 pub use transfer::TransferAnswer;
 
 /// What payments need from outside.
@@ -237,10 +240,20 @@ impl Payments {
     pub(crate) async fn commit(&self, draft: Draft<'_>) -> Result<Option<Payment>, StoreError> {
         let Some(change) = draft.into_change() else { return Ok(None) };
         let payment = change.payment.clone();
-        match self.store().apply(change).await? {
-            Applied::Done => Ok(Some(payment)),
-            Applied::Stale | Applied::CallbackKnown => Ok(None),
+        Ok(match self.apply(change).await? {
+            Applied::Done => Some(payment),
+            Applied::Stale | Applied::CallbackKnown => None,
+        })
+    }
+
+    /// Stores a change; what it brings in counts here at once.
+    pub(crate) async fn apply(&self, change: Change) -> Result<Applied, StoreError> {
+        let incomes = change.incomes.clone();
+        let applied = self.store().apply(change).await?;
+        if applied == Applied::Done {
+            self.catalog().live().book(&incomes);
         }
+        Ok(applied)
     }
 
     /// Takes the right to cancel that payment in this process; `None` when somebody has it.

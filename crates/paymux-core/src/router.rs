@@ -7,21 +7,27 @@
 //! then says why in words, for the record and for whoever is refused.
 
 mod bits;
+mod breaker;
 mod draw;
 mod filter;
 mod finder;
 mod intervals;
+mod live;
+mod rate;
 mod regions;
 mod strategy;
 mod table;
 mod weights;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use self::draw::Draw;
 use self::finder::Finder;
+use self::live::RouteFigures;
 use self::strategy::Prepared;
 use self::table::RouteTable;
 use self::weights::Cycle;
@@ -32,8 +38,10 @@ use crate::method::Method;
 use crate::money::Money;
 use crate::payment::request::{InvalidField, NewPayment, Payer};
 
+pub use breaker::{Health, HealthRules, Pulse};
 pub use filter::Removal;
 pub use finder::ROUTES_MAX;
+pub use live::Live;
 pub use table::Sheet;
 
 /// What the router looks at of a payment.
@@ -85,7 +93,15 @@ impl<'a> Ask<'a> {
 #[derive(Debug)]
 pub(crate) struct Table {
     finder: Finder,
-    routes: Box<[(RouteTable, Prepared)]>,
+    routes: Box<[Compiled]>,
+}
+
+/// One route as the router reads it.
+#[derive(Debug)]
+struct Compiled {
+    table: RouteTable,
+    strategy: Prepared,
+    figures: Arc<RouteFigures>,
 }
 
 impl Table {
@@ -99,7 +115,11 @@ impl Table {
         let route = |route: &Route| {
             let entries: Vec<&ChannelEntry> =
                 route.channels.iter().filter_map(|&i| catalog.channels().get(i)).collect();
-            (RouteTable::new(route, catalog.channels()), Prepared::new(route.strategy, &entries))
+            Compiled {
+                table: RouteTable::new(route, catalog.channels()),
+                strategy: Prepared::new(route.strategy, &entries, catalog.health.probe_percent),
+                figures: catalog.live().follow(route.strategy, &entries),
+            }
         };
         Self {
             finder: Finder::new(catalog.routes(), catalog.app_count(), slots),
@@ -167,6 +187,15 @@ pub struct Candidate {
     pub weight: u32,
     /// What its provider takes, in hundredths of a percent.
     pub fee_bp: Option<u32>,
+    /// What it had collected that day, in minor units of the payment's currency, where the strategy looks at that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub collected_today: Option<i64>,
+    /// Whether it had completed the route's last payment, where the strategy looks at that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_completed: Option<bool>,
+    /// How often its calls went well of late, in parts of a million, where the strategy looks at that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub success_ppm: Option<i64>,
 }
 
 /// No channel may take the payment.
@@ -230,14 +259,22 @@ impl<'a> Router<'a> {
     ) -> Option<Choice<'a>> {
         let place = self.route_place(ask)?;
         let route = self.catalog.routes().get(place)?;
-        let (table, strategy) = self.catalog.table().routes.get(place)?;
+        let Compiled { table, strategy, figures } = self.catalog.table().routes.get(place)?;
         let pin = ask.pin.and_then(|pin| self.place_of(route, pin));
-        let tried: Vec<usize> = tried.iter().filter_map(|id| self.place_of(route, id)).collect();
-        table.sift(ask, pin, &tried, sheet);
+        table.sift(ask, pin, tried.iter().filter_map(|id| self.place_of(route, id)), sheet);
+        let probes = self.probes(seed);
+        sheet.keep_healthy(|set| figures.keep_healthy(set, probes));
+        strategy.look(figures, ask, sheet);
         let turn = strategy.turn();
-        let picked = strategy.pick(sheet.left(), ask, seed, turn)?;
+        let picked = strategy.pick(sheet, ask, seed, turn)?;
         let channel = self.catalog.channels().get(*route.channels.get(picked)?)?;
         Some(Choice { route, channel, turn })
+    }
+
+    /// Whether a payment of that seed is one of the few that may go to channels that are probed.
+    fn probes(self, seed: u64) -> bool {
+        // Of another stream than the strategy's draws, so that it does not decide them.
+        Draw::new(!seed).below(100) < u64::from(self.catalog.health.probe_percent)
     }
 
     /// As [`Self::choose`], with the record of it; or every channel with the rule that removed it.
@@ -245,7 +282,7 @@ impl<'a> Router<'a> {
         let mut sheet = Sheet::default();
         match self.choose(ask, tried, seed, &mut sheet) {
             Some(choice) => {
-                let decision = self.record(&choice, ask, tried, seed);
+                let decision = self.record(&choice, ask, tried, seed, &sheet);
                 Ok(Picked { route: choice.route, channel: choice.channel, decision })
             }
             None => Err(self.no_channel(ask, tried)),
@@ -280,15 +317,34 @@ impl<'a> Router<'a> {
         NoChannel { route: Some(route.name.clone()), removed }
     }
 
-    fn record(self, choice: &Choice<'_>, ask: &Ask<'_>, tried: &[ChannelId], seed: u64) -> Decision {
+    fn record(
+        self,
+        choice: &Choice<'_>,
+        ask: &Ask<'_>,
+        tried: &[ChannelId],
+        seed: u64,
+        sheet: &Sheet,
+    ) -> Decision {
         let route = choice.route;
-        let candidates = self.removals(route, ask, tried).map(|(entry, removed_by)| Candidate {
-            channel: entry.id.clone(),
-            eligible: removed_by.is_none(),
-            removed_by,
-            weight: entry.weight,
-            fee_bp: entry.fee_bp,
-        });
+        let strategy = route.strategy;
+        let candidate = |(place, (entry, removal)): (usize, (&ChannelEntry, Option<Removal>))| {
+            let by_health = || sheet.is_out_by_health(place).then(|| filter::by_health(&self.catalog.health));
+            let removed_by = removal.or_else(by_health);
+            let seen = |looks: bool| sheet.seen(place).filter(|_| looks);
+            Candidate {
+                channel: entry.id.clone(),
+                eligible: removed_by.is_none(),
+                removed_by,
+                weight: entry.weight,
+                fee_bp: entry.fee_bp,
+                collected_today: seen(strategy.looks_at_collected()),
+                last_completed: strategy
+                    .looks_at_last_completed()
+                    .then(|| sheet.last_completed() == Some(place)),
+                success_ppm: seen(strategy.looks_at_rates()),
+            }
+        };
+        let candidates = self.removals(route, ask, tried).enumerate().map(candidate);
         Decision {
             route: route.name.clone(),
             strategy: route.strategy.word(),

@@ -4,6 +4,7 @@
 //! payment's version and each touched attempt's state and fencing number. If any differs, nothing
 //! is written, and the caller reads again and decides anew.
 
+mod day_book;
 mod desk;
 mod outbox;
 mod refunds;
@@ -21,9 +22,10 @@ use crate::secret::Secret;
 use crate::wire::WireRequest;
 use crate::words::words;
 
+pub use day_book::{DayBook, DayFigure, Income};
 pub use desk::{
-    AuditRow, CallbackFilter, Desk, OrderLine, Patience, QueueCounts, QueueFilter, QueueItem, QueueKind,
-    RefundLine, Window,
+    AuditRow, CallbackFilter, ChannelUse, Desk, OrderLine, Patience, QueueCounts, QueueFilter, QueueItem,
+    QueueKind, RefundLine, Window,
 };
 pub use outbox::{
     DeliveryOutcome, DeliveryReport, DeliveryState, DueDelivery, EventFilter, ListedEvent, Outbox, Redelivery,
@@ -79,6 +81,8 @@ pub struct Change {
     pub refund: Option<RefundWrite>,
     /// Movements of money.
     pub postings: Vec<Posting>,
+    /// What channels have collected by it: one for each channel and currency, in that order.
+    pub incomes: Vec<Income>,
     /// What the merchant is told; stored with the change, delivered later.
     pub events: Vec<Event>,
     /// The callback that caused it.
@@ -293,9 +297,9 @@ pub enum Claimed {
 /// - What of an attempt's money is set aside and has gone back is never more than it received; the
 ///   database refuses more, whatever the code did.
 /// - A cancelled call (its future dropped) is done wholly or not at all.
-pub trait Store: PaymentLedger + RefundLedger + TransferLedger + Outbox + Desk {}
+pub trait Store: PaymentLedger + RefundLedger + TransferLedger + Outbox + Desk + DayBook {}
 
-impl<T: PaymentLedger + RefundLedger + TransferLedger + Outbox + Desk> Store for T {}
+impl<T: PaymentLedger + RefundLedger + TransferLedger + Outbox + Desk + DayBook> Store for T {}
 
 /// Payments, their attempts, and callbacks.
 #[async_trait]

@@ -4,6 +4,7 @@
 //! sandbox orders.
 
 mod lists;
+mod reload;
 mod sandbox;
 mod verdicts;
 mod views;
@@ -25,6 +26,8 @@ use crate::limits::Limits;
 use crate::routes::health;
 use crate::{auth, envelope};
 
+pub use self::reload::{NotReloaded, Reload, Reloaded};
+
 /// Who the bearer of the admin token is in the audit trail.
 const ROOT: &str = "root";
 
@@ -39,6 +42,8 @@ pub struct Admin {
     pub token: Secret,
     /// The metrics.
     pub metrics: MetricsPage,
+    /// Reads the configuration again.
+    pub reload: Arc<dyn Reload>,
 }
 
 impl std::fmt::Debug for Admin {
@@ -76,6 +81,7 @@ fn operators() -> Router<Arc<Admin>> {
         .route("/admin/api/refunds/{id}/resolve", post(verdicts::resolve_refund))
         .route("/admin/api/transfers/{id}/resolve", post(verdicts::resolve_transfer))
         .route("/admin/api/callbacks/{id}/settle", post(verdicts::settle_callback))
+        .route("/admin/api/reload", post(reload::reload))
         .route("/admin/api/queue", get(lists::queue))
         .route("/admin/api/attempts", get(lists::attempts))
         .route("/admin/api/callbacks", get(lists::callbacks))

@@ -32,6 +32,7 @@ struct Content {
     param: Option<String>,
     channels: Option<Vec<(ChannelId, Removal)>>,
     amount_left: Option<i64>,
+    mistakes: Option<Vec<String>>,
     headers: HeaderMap,
 }
 
@@ -47,6 +48,7 @@ impl Problem {
             param: None,
             channels: None,
             amount_left: None,
+            mistakes: None,
             headers,
         }))
     }
@@ -102,6 +104,15 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, "not_payable", "The order takes no money", detail)
     }
 
+    /// A configuration that is not put in force.
+    pub(crate) fn not_reloaded(mistakes: Vec<String>) -> Self {
+        let detail = "the configuration in force stays; `mistakes` tells what to mend";
+        let title = "The configuration is not taken";
+        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "not_reloaded", title, detail);
+        problem.0.mistakes = Some(mistakes);
+        problem
+    }
+
     /// Something is broken here; what, stands in the log under the request's id.
     pub(crate) fn internal() -> Self {
         let detail = "something that must not happen has happened; it was logged under this request's id";
@@ -146,7 +157,8 @@ impl Problem {
     }
 
     fn view<'a>(&'a self, request_id: &'a str) -> ProblemView<'a> {
-        let Content { status, code, title, detail, param, channels, amount_left, headers: _ } = &*self.0;
+        let Content { status, code, title, detail, param, channels, amount_left, mistakes, headers: _ } =
+            &*self.0;
         ProblemView {
             r#type: format!("urn:paymux:error:{code}"),
             title,
@@ -156,6 +168,7 @@ impl Problem {
             param: param.as_deref(),
             request_id,
             amount_left: *amount_left,
+            mistakes: mistakes.as_deref(),
             channels: channels.as_ref().map(|removed| removed.iter().map(RemovedView::of).collect()),
         }
     }
@@ -235,6 +248,8 @@ struct ProblemView<'a> {
     request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     amount_left: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mistakes: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     channels: Option<Vec<RemovedView<'a>>>,
 }

@@ -66,10 +66,37 @@ pub struct Settings {
     pub connect: Duration,
     /// The pause between two looks for attempts that are due.
     pub sweep_interval: Duration,
+    /// The pause between two looks at what channels have collected.
+    pub snapshot_interval: Duration,
     /// What one client may ask of a listener.
     pub limits: Limits,
     /// Which listener serves the metrics.
     pub metrics: MetricsPlace,
+}
+
+impl Settings {
+    /// The keys of these that are others in `new`: they count from the next start on.
+    pub fn changed_in(&self, new: &Self) -> Vec<&'static str> {
+        let admin = |settings: &Self| settings.admin.as_ref().map(|admin| admin.address);
+        let is_same_token = match (&self.admin, &new.admin) {
+            (Some(old), Some(new)) => old.token.matches(new.token.expose()),
+            _ => true,
+        };
+        let keys = [
+            ("server.http", self.http != new.http),
+            ("server.admin", admin(self) != admin(new)),
+            ("server.admin_token", !is_same_token),
+            ("server.metrics", self.metrics != new.metrics),
+            ("store.url", !self.store_url.matches(new.store_url.expose())),
+            ("outbound.allow_private_addresses", self.allow_private_addresses != new.allow_private_addresses),
+            ("apps[].allow_http_notify", self.allow_plain_http != new.allow_plain_http),
+            ("timeouts.connect_ms", self.connect != new.connect),
+            ("sweeper.interval_ms", self.sweep_interval != new.sweep_interval),
+            ("routing.snapshot_ms", self.snapshot_interval != new.snapshot_interval),
+            ("limits", self.limits != new.limits),
+        ];
+        keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
+    }
 }
 
 /// The operators' listener.

@@ -9,6 +9,7 @@ pub mod logs;
 pub mod metrics;
 pub mod node;
 pub mod plugins;
+pub mod reload;
 pub mod rng;
 pub mod stop;
 pub mod witness;

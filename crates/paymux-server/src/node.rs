@@ -10,6 +10,7 @@ use paymux_core::payments::Ports;
 use paymux_core::store::PaymentLedger as _;
 use paymux_core::wire::PlainHttp;
 use paymux_core::{Clock, Endpoint, Payments, Store, Transport};
+use paymux_http::admin::Reload as _;
 use paymux_http::{Front, FrontConfig, MetricsPage, Readiness, Ready, admin};
 use paymux_store::{ConnectError, Ledger, Options};
 use paymux_transport::{Dialler, Guard, Settings as DialSettings, SetupError, SystemClock};
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, PublicUrl, Settings};
+use crate::reload::{InForce, Reloader, Source};
 use crate::rng::SystemRng;
 use crate::witness::{Witness, Witnessed};
 use crate::workers;
@@ -51,6 +53,8 @@ pub struct Surroundings {
     pub metrics: MetricsPage,
     /// Who sees what was stored.
     pub witnesses: Vec<Arc<dyn Witness>>,
+    /// Where the configuration is read from again; `None` where it never is.
+    pub source: Option<Source>,
 }
 
 /// How a node ended.
@@ -68,6 +72,7 @@ pub struct Node {
     admin: Option<SocketAddr>,
     payments: Payments,
     ledger: Arc<Ledger>,
+    reloader: Arc<Reloader>,
     /// Listeners and workers.
     tasks: TaskTracker,
     shutdown: CancellationToken,
@@ -88,10 +93,11 @@ impl Node {
     pub async fn start(config: Config, surroundings: Surroundings) -> Result<Self, StartError> {
         let Config { settings, mut catalog, hash, .. } = config;
         let listeners = Listeners::bind(&settings).await?;
+        let own_address = own_address(listeners.http.address);
         if settings.public_url == PublicUrl::OfListener
-            && let Some(own) = own_address(listeners.http.address)
+            && let Some(own) = &own_address
         {
-            catalog.public_url = own;
+            catalog.public_url = own.clone();
         }
         let ledger = Arc::new(Ledger::connect(settings.store_url.expose(), Options::default()).await?);
         let wake = Arc::new(Notify::new());
@@ -99,19 +105,35 @@ impl Node {
         witnesses.push(wake.clone());
         let ports = ports(&settings, Witnessed::new(ledger.clone(), witnesses))?;
         let payments = Payments::new(ports, CatalogHandle::new(catalog));
+        let in_force = InForce::new(hash);
+        let reloader = Arc::new(Reloader {
+            source: surroundings.source,
+            payments: payments.clone(),
+            settings: settings.clone(),
+            own_address,
+            in_force: in_force.clone(),
+            turn: tokio::sync::Mutex::default(),
+        });
 
         let node = Self {
             http: listeners.http.address,
             admin: listeners.admin.as_ref().map(|admin| admin.address),
             payments: payments.clone(),
             ledger: ledger.clone(),
+            reloader,
             tasks: TaskTracker::new(),
             shutdown: CancellationToken::new(),
             drain: settings.limits.drain,
         };
         node.tasks.spawn(workers::sweep(payments.clone(), settings.sweep_interval, node.shutdown.clone()));
+        workers::read_figures(&payments).await;
+        node.tasks.spawn(workers::follow_figures(
+            payments.clone(),
+            settings.snapshot_interval,
+            node.shutdown.clone(),
+        ));
         node.tasks.spawn(workers::deliver(payments, wake, node.shutdown.clone()));
-        node.serve(listeners, settings, Arc::new(Look { ledger, hash }), surroundings.metrics);
+        node.serve(listeners, settings, Arc::new(Look { ledger, in_force }), surroundings.metrics);
         Ok(node)
     }
 
@@ -128,6 +150,12 @@ impl Node {
     /// Cancelled when the ledger's disk failed and the process must end.
     pub fn fatal(&self) -> CancellationToken {
         self.ledger.fatal()
+    }
+
+    /// Reads the configuration again, and puts it in force if it is right. What came of it is logged.
+    pub async fn reload(&self) {
+        // The answer is for whoever asks over HTTP.
+        let _ = self.reloader.reload().await;
     }
 
     /// Takes nothing new, lets what is under way end within the drain limit, then closes the ledger.
@@ -150,7 +178,9 @@ impl Node {
         self.listen(listeners.http.listener, front.router(), limits.clone());
         if let (Some(bound), Some(admin)) = (listeners.admin, settings.admin) {
             let payments = self.payments.clone();
-            let admin = admin::Admin { limits: limits.clone(), payments, token: admin.token, metrics };
+            let reload = self.reloader.clone();
+            let admin =
+                admin::Admin { limits: limits.clone(), payments, token: admin.token, metrics, reload };
             self.listen(bound.listener, admin::router(admin), limits);
         }
     }
@@ -213,13 +243,13 @@ pub(crate) fn ports(settings: &Settings, store: impl Store) -> Result<Ports, Set
 /// What `/readyz` looks at.
 struct Look {
     ledger: Arc<Ledger>,
-    hash: String,
+    in_force: InForce,
 }
 
 #[async_trait]
 impl Ready for Look {
     async fn look(&self) -> Readiness {
         let store = self.ledger.ping().await.map_err(|error| error.to_string());
-        Readiness { store, config: self.hash.clone() }
+        Readiness { store, config: self.in_force.hash() }
     }
 }

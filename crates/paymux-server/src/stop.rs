@@ -1,4 +1,5 @@
-//! When to stop: SIGINT (Ctrl-C) or SIGTERM once means in order, twice means now.
+//! When to stop: SIGINT (Ctrl-C) or SIGTERM once means in order, twice means now. And when to read the configuration
+//! again: at SIGHUP.
 
 use std::process;
 
@@ -12,6 +13,25 @@ pub const NOW: i32 = 130;
 pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
+}
+
+/// The signal that asks for the configuration to be read again.
+#[derive(Debug)]
+pub struct Reloads(Signal);
+
+impl Reloads {
+    /// Begins to listen; from now on the signal does not end the process.
+    ///
+    /// # Errors
+    /// When the system does not let us.
+    pub fn listen() -> std::io::Result<Self> {
+        signal(SignalKind::hangup()).map(Self)
+    }
+
+    /// Returns when it came, once for however many came meanwhile.
+    pub async fn asked_for(&mut self) {
+        self.0.recv().await;
+    }
 }
 
 impl Signals {

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use paymux_core::clock::Timestamp;
+use paymux_core::day::Day;
 use paymux_core::ids::{AuditId, CallbackId, RefundNo, TransferNo};
 use paymux_core::payment::Payment;
 use paymux_core::store::{
-    Applied, AuditRow, CallbackFilter, CallbackRow, Change, Claim, Claimed, DayLimit, DeliveryReport, Desk,
-    DueAttempt, DueDelivery, EventFilter, ListedEvent, Opened, Opening, OrderLine, Outbox, Patience,
-    PaymentFilter, PaymentLedger, QueueCounts, QueueFilter, QueueItem, Redelivery, RefundLedger, RefundLine,
-    RefundOpened, Ring, StoreError, TransferChange, TransferLedger, TransferOpened, Window,
+    Applied, AuditRow, CallbackFilter, CallbackRow, Change, ChannelUse, Claim, Claimed, DayBook, DayFigure,
+    DayLimit, DeliveryReport, Desk, DueAttempt, DueDelivery, EventFilter, ListedEvent, Opened, Opening,
+    OrderLine, Outbox, Patience, PaymentFilter, PaymentLedger, QueueCounts, QueueFilter, QueueItem,
+    Redelivery, RefundLedger, RefundLine, RefundOpened, Ring, StoreError, TransferChange, TransferLedger,
+    TransferOpened, Window,
 };
 use paymux_core::{
     AppId, AttemptId, ChannelId, OrderNo, PaymentId, Refund, RefundId, Secret, Store, Transfer, TransferId,
@@ -268,6 +270,17 @@ impl Outbox for Witnessed {
 }
 
 #[async_trait]
+impl DayBook for Witnessed {
+    async fn day_figures(&self, day: Day) -> Result<Vec<DayFigure>, StoreError> {
+        self.store.day_figures(day).await
+    }
+
+    async fn last_completed(&self) -> Result<Vec<(ChannelId, Timestamp)>, StoreError> {
+        self.store.last_completed().await
+    }
+}
+
+#[async_trait]
 impl Desk for Witnessed {
     async fn queue(&self, filter: &QueueFilter) -> Result<Vec<QueueItem>, StoreError> {
         self.store.queue(filter).await
@@ -295,5 +308,9 @@ impl Desk for Witnessed {
 
     async fn refund_lines(&self, window: &Window) -> Result<Vec<RefundLine>, StoreError> {
         self.store.refund_lines(window).await
+    }
+
+    async fn channel_use(&self, channel: &ChannelId) -> Result<ChannelUse, StoreError> {
+        self.store.channel_use(channel).await
     }
 }

@@ -42,6 +42,20 @@ pub async fn deliver(payments: Payments, wake: Arc<Notify>, shutdown: Cancellati
     .await;
 }
 
+/// Reads what channels have collected, every `interval` until `shutdown`.
+pub async fn follow_figures(payments: Payments, interval: Duration, shutdown: CancellationToken) {
+    while shutdown.run_until_cancelled(sleep(interval)).await.is_some() {
+        read_figures(&payments).await;
+    }
+}
+
+/// Reads what channels have collected. Without an answer, what was known before goes on to count.
+pub async fn read_figures(payments: &Payments) {
+    if let Err(error) = payments.read_figures().await {
+        tracing::error!(%error, "what channels have collected could not be read; it is tried again");
+    }
+}
+
 /// When a worker's rounds begin.
 struct Pace {
     name: &'static str,

@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 
 use crate::fault::Fault;
 
-pub(crate) use self::books::{audit_values, posting_values, read_audit};
+pub(crate) use self::books::{audit_values, income_values, posting_values, read_audit, read_day_figure};
 pub(crate) use self::callbacks::{Worth, callback_values, read_callback};
 pub(crate) use self::outbox::{delivery_values, event_values, read_event};
 pub(crate) use self::payments::{
@@ -44,8 +44,8 @@ pub(crate) mod names {
 
     use super::columns;
     use crate::entity::{
-        attempts, audit, callbacks, claims, decisions, deliveries, endpoints, events, payments, postings,
-        refunds, transfers,
+        attempts, audit, callbacks, channel_day, claims, decisions, deliveries, endpoints, events, payments,
+        postings, refunds, transfers,
     };
 
     pub(crate) static PAYMENTS: LazyLock<String> = LazyLock::new(|| columns::<payments::Column>(""));
@@ -57,6 +57,7 @@ pub(crate) mod names {
     pub(crate) static REFUNDS: LazyLock<String> = LazyLock::new(|| columns::<refunds::Column>(""));
     pub(crate) static TRANSFERS: LazyLock<String> = LazyLock::new(|| columns::<transfers::Column>(""));
     pub(crate) static POSTINGS: LazyLock<String> = LazyLock::new(|| columns::<postings::Column>(""));
+    pub(crate) static CHANNEL_DAY: LazyLock<String> = LazyLock::new(|| columns::<channel_day::Column>(""));
     pub(crate) static CLAIMS: LazyLock<String> = LazyLock::new(|| columns::<claims::Column>(""));
     pub(crate) static ENDPOINTS: LazyLock<String> = LazyLock::new(|| columns::<endpoints::Column>(""));
     pub(crate) static AUDIT: LazyLock<String> = LazyLock::new(|| columns::<audit::Column>(""));
@@ -160,7 +161,7 @@ impl<'r> Cells<'r> {
         self.next().map(Timestamp::from_ms)
     }
 
-    fn maybe_moment(&mut self) -> Result<Option<Timestamp>, Fault> {
+    pub(crate) fn maybe_moment(&mut self) -> Result<Option<Timestamp>, Fault> {
         Ok(self.next::<Option<i64>>()?.map(Timestamp::from_ms))
     }
 

@@ -284,6 +284,7 @@ pub fn change_of(seen: &Payment) -> Change {
         added: None,
         refund: None,
         postings: vec![],
+        incomes: vec![],
         events: vec![],
         callback: None,
         audit: None,

@@ -7,6 +7,7 @@
 mod apply;
 mod attached;
 mod callbacks;
+mod day_book;
 mod desk;
 mod outbox;
 mod payments;
@@ -20,13 +21,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use paymux_core::clock::Timestamp;
+use paymux_core::day::Day;
 use paymux_core::ids::{
     AppId, AttemptId, AuditId, ChannelId, EventId, OrderNo, PaymentId, PostingId, RefundId, TransferId,
 };
 use paymux_core::payment::Payment;
 use paymux_core::posting::Posting;
 use paymux_core::refund::Refund;
-use paymux_core::store::{AuditRow, CallbackRow, Claim, Event, StoreError, Subject};
+use paymux_core::store::{AuditRow, CallbackRow, Claim, DayFigure, Event, StoreError, Subject};
 use paymux_core::transfer::Transfer;
 
 pub use self::outbox::{Delivery, DeliveryState};
@@ -79,6 +81,7 @@ struct Books {
     gone: BTreeSet<(AppId, String)>,
     postings: BTreeMap<PostingId, Posting>,
     audits: BTreeMap<AuditId, AuditRow>,
+    days: day_book::Days,
 }
 
 /// Where an attempt belongs, and why it was made.
@@ -199,6 +202,11 @@ impl MemoryStore {
     /// Every movement of money, in the order of their ids.
     pub fn postings(&self) -> Vec<Posting> {
         self.locked().postings.values().cloned().collect()
+    }
+
+    /// What every channel has collected on every day, by day, channel and currency.
+    pub fn days(&self) -> Vec<(Day, DayFigure)> {
+        self.locked().days.iter().map(|((day, ..), figure)| (*day, figure.clone())).collect()
     }
 
     /// Every line of the audit trail, oldest first.

@@ -25,13 +25,14 @@ pub(super) struct Step {
 }
 
 /// All steps; what is quick to fail comes first.
-pub(super) const STEPS: [Step; 9] = [
+pub(super) const STEPS: [Step; 10] = [
     Step { name: "fmt", title: "every file is as rustfmt writes it", run: fmt },
     Step { name: "tidy", title: "the rules that no compiler checks", run: tidy::run },
     Step { name: "deny", title: "licences, banned crates and sources of all dependencies", run: deny },
     Step { name: "clippy", title: "lints over every target, warnings are errors", run: clippy },
     Step { name: "docs", title: "the documentation builds and its links lead somewhere", run: docs },
     Step { name: "tests", title: "every test but the doctests and the harnesses", run: tests },
+    Step { name: "schedules", title: "orders in which threads can come to what they share", run: schedules },
     Step { name: "doctests", title: "every example in the documentation", run: doctests },
     Step { name: "simulate", title: "ten thousand seeds of the simulation", run: simulate::commit_tier },
     Step { name: "crash", title: "the binary, killed a hundred times under work", run: crash::commit_tier },
@@ -80,6 +81,12 @@ fn tests(root: &Path) -> Result<()> {
     // Of the whole workspace, so that the crates of others are not built with other features once more.
     let shipped = ["--test", "e2e", "-E", crash::FILTER_WITHOUT];
     succeed(cargo(root, run.into_iter().chain(shipped)))
+}
+
+/// A build of core alone, whose locks are the explorer's.
+fn schedules(root: &Path) -> Result<()> {
+    let test = ["test", "--package", "paymux-core", "--profile", "ci"];
+    succeed(cargo(root, test.into_iter().chain(["--features", "schedules", "--test", "schedules"])))
 }
 
 fn doctests(root: &Path) -> Result<()> {

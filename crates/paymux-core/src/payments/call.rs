@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
-use crate::channel::{ChannelError, Cx};
+use crate::catalog::{Catalog, ChannelEntry};
+use crate::channel::{Blame, ChannelError, Cx};
 use crate::clock::{Mono, within};
+use crate::router::Pulse;
 use crate::transport::{Deadline, NotSent};
 
 use super::Payments;
@@ -20,6 +22,28 @@ impl Payments {
     pub(crate) fn cx(&self, begun: Mono, limit: Duration) -> Cx<'_> {
         let ports = self.ports();
         Cx::new(ports.transport.as_ref(), ports.clock.as_ref(), Deadline::after(begun, limit))
+    }
+
+    /// As [`Self::guarded`], and its channel's health hears how it ended: badly too where it took longer than
+    /// `slow`.
+    pub(crate) async fn called<T>(
+        &self,
+        catalog: &Catalog,
+        entry: &ChannelEntry,
+        slow: Option<Duration>,
+        cx: &Cx<'_>,
+        call: impl Future<Output = Result<T, ChannelError>>,
+    ) -> Result<T, ChannelError> {
+        let begun = self.clock().mono();
+        let has_time = !cx.deadline().answer_by.left(begun).is_zero();
+        let answer = self.guarded(cx, call).await;
+        let now = self.clock().mono();
+        let is_slow = slow.is_some_and(|limit| begun.plus(limit) <= now);
+        if let Some(pulse) = pulse(&answer).filter(|_| has_time) {
+            let pulse = if is_slow { Pulse::Ill } else { pulse };
+            catalog.live().hear(&entry.id, pulse, now, &catalog.health);
+        }
+        answer
     }
 
     /// Runs a plugin's call to its deadline. A panic or a lost call is an error like any other, and
@@ -39,6 +63,18 @@ impl Payments {
             None => Err(lost(cx, "no answer in time")),
         };
         answer.map_err(|error| doubt(error, cx))
+    }
+}
+
+/// What a call tells of its channel's health, if anything: what was never tried tells nothing.
+fn pulse<T>(answer: &Result<T, ChannelError>) -> Option<Pulse> {
+    match answer {
+        Ok(_) => Some(Pulse::Well),
+        Err(ChannelError::Refused(refusal)) if refusal.blame == Blame::Provider => Some(Pulse::Ill),
+        Err(ChannelError::Refused(_)) => Some(Pulse::Well),
+        Err(ChannelError::Unknown(_)) => Some(Pulse::Ill),
+        Err(ChannelError::NotSent(NotSent::Connect | NotSent::TooLate)) => Some(Pulse::Ill),
+        Err(ChannelError::NotSent(_) | ChannelError::Unsupported) => None,
     }
 }
 

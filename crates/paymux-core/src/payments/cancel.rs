@@ -191,7 +191,7 @@ impl Payments {
         let cx = self.cx(*begun, *limit);
         let order = order_ref(payment, attempt);
         crate::crash_point!("close.before_call");
-        let answer = self.guarded(&cx, entry.channel.cancel(&cx, &order)).await;
+        let answer = self.called(catalog, entry, None, &cx, entry.channel.cancel(&cx, &order)).await;
         crate::crash_point!("close.after_call");
         answer
     }

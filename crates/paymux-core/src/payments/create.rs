@@ -44,6 +44,7 @@ impl Payments {
         let catalog = self.catalog();
         let started = self.clock().mono();
         let ask = Ask::of(&catalog, &app, &request, self.now());
+        catalog.live().turn(started);
         let router = Router::new(&catalog);
         let checked = self.check_request(&catalog, &app, &request).map_err(PaymentError::from);
         let picked = checked

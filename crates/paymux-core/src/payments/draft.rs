@@ -1,6 +1,7 @@
 //! One change of one payment, in the making: what happened goes in, a [`Change`] comes out.
 
 mod crossing;
+mod income;
 mod money;
 mod refund;
 
@@ -202,6 +203,7 @@ impl<'a> Draft<'a> {
         }
         self.after.version = self.before.version + 1;
         self.after.events = self.before.events + i64::try_from(self.events.len()).unwrap_or(0);
+        let incomes = self.incomes();
         let events =
             (1..).zip(&self.events).map(|(i, notice)| self.event(notice, self.before.events + i)).collect();
         Some(Change {
@@ -211,6 +213,7 @@ impl<'a> Draft<'a> {
             added: self.added,
             refund: self.refund,
             postings: self.postings,
+            incomes,
             events,
             callback: self.callback,
             audit: self.audit,

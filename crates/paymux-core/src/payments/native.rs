@@ -41,6 +41,6 @@ impl Payments {
         let catalog = self.catalog();
         let entry = catalog.channel(channel).ok_or(PaymentError::NotFound("channel"))?;
         let cx = self.cx(self.clock().mono(), request_limit(entry, &catalog.timing));
-        Ok(self.guarded(&cx, entry.channel.native(&cx, operation, body)).await)
+        Ok(self.called(&catalog, entry, None, &cx, entry.channel.native(&cx, operation, body)).await)
     }
 }

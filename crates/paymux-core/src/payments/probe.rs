@@ -60,7 +60,8 @@ impl Payments {
         let order = order_ref(payment, attempt);
         let asked_at = self.now();
         crate::crash_point!("query.before_call");
-        let answer = self.guarded(&cx, entry.channel.query(&cx, &order)).await;
+        let answer =
+            self.called(catalog, entry, catalog.health.slow, &cx, entry.channel.query(&cx, &order)).await;
         crate::crash_point!("query.after_call");
         Some(read(payment, attempt, spec, answer, asked_at))
     }

@@ -238,7 +238,7 @@ impl Payments {
         let order = refund_order(catalog, &payment, attempt, &refund);
         let cx = self.cx(begun, limit);
         crate::crash_point!("refund.before_call");
-        let answer = self.guarded(&cx, entry.channel.refund(&cx, &order)).await;
+        let answer = self.called(catalog, entry, None, &cx, entry.channel.refund(&cx, &order)).await;
         crate::crash_point!("refund.after_call");
         metrics::counter!("paymux_refunds_total", "channel" => entry.id.to_string(), "outcome" => answer_label(&answer))
             .increment(1);
@@ -308,7 +308,9 @@ impl Payments {
         let order = refund_order(catalog, payment, payment.attempt(refund.attempt)?, refund);
         let cx = self.cx(self.clock().mono(), request_limit(entry, &catalog.timing));
         crate::crash_point!("refund_query.before_call");
-        let answer = self.guarded(&cx, entry.channel.query_refund(&cx, &order)).await;
+        let answer = self
+            .called(catalog, entry, catalog.health.slow, &cx, entry.channel.query_refund(&cx, &order))
+            .await;
         crate::crash_point!("refund_query.after_call");
         if let Err(error) = &answer {
             tracing::info!(refund = %refund.id, channel = %entry.id, %error, "a query was not answered");

@@ -226,7 +226,8 @@ impl Payments {
         let ToSend { entry, transfer, order, begun, limit } = to_send;
         let cx = self.cx(begun, limit);
         crate::crash_point!("transfer.before_call");
-        let answer = self.guarded(&cx, entry.channel.transfer(&cx, &order)).await;
+        let answer =
+            self.called(&self.catalog(), &entry, None, &cx, entry.channel.transfer(&cx, &order)).await;
         crate::crash_point!("transfer.after_call");
         metrics::counter!("paymux_transfers_total", "channel" => entry.id.to_string(), "outcome" => answer_label(&answer))
             .increment(1);
@@ -270,7 +271,9 @@ impl Payments {
         let entry = able(catalog, &transfer.channel, Can::QUERY_TRANSFER)?;
         let payout = transfer_ref(transfer);
         let cx = self.cx(self.clock().mono(), request_limit(entry, &catalog.timing));
-        let answer = self.guarded(&cx, entry.channel.query_transfer(&cx, &payout)).await;
+        let answer = self
+            .called(catalog, entry, catalog.health.slow, &cx, entry.channel.query_transfer(&cx, &payout))
+            .await;
         if let Err(error) = &answer {
             tracing::info!(transfer = %transfer.id, channel = %entry.id, %error, "a query was not answered");
         }

@@ -6,13 +6,13 @@ use crate::catalog::{ChannelEntry, Lifecycle, Route, Rules};
 use crate::channel::{MethodSpec, Needs};
 use crate::ids::ChannelId;
 use crate::payment::request::Payer;
-use crate::router::Ask;
+use crate::router::{Ask, HealthRules};
 
 /// Why a channel is left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Removal {
     /// The rule: `state`, `method`, `currency`, `amount`, `expiry`, `needs`, `hours`, `region`, `pin`,
-    /// `tried`.
+    /// `tried`, `health`.
     pub rule: &'static str,
     /// What was seen, for a person.
     pub detail: String,
@@ -55,6 +55,17 @@ pub(super) fn pin_outside(route: &Route) -> Removal {
 /// A pinned channel of a payment that no route takes.
 pub(super) fn pin_without_route() -> Removal {
     Removal::lasting("pin", "no route takes this payment")
+}
+
+/// Calls of the channel have gone wrong, and the payment is none of those that probe it.
+pub(super) fn by_health(rules: &HealthRules) -> Removal {
+    let (errors, window, cooldown) = (rules.errors, rules.window.as_secs(), rules.cooldown.as_secs());
+    Removal::for_now(
+        "health",
+        format!(
+            "{errors} of its calls went wrong within {window} s: it is left out for {cooldown} s, then probed"
+        ),
+    )
 }
 
 fn by_pin(entry: &ChannelEntry, ask: &Ask<'_>) -> Option<Removal> {

@@ -1,17 +1,23 @@
 //! How a route picks among the channels that are left. Each strategy is a pure function of them, of what was
 //! prepared of the route, and of the seed; taking turns also of how often turns were taken before.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use super::draw::{Draw, mixed};
+use super::live::RouteFigures;
+use super::table::Sheet;
 use super::weights::{Cycle, Weights};
-use super::{Ask, bits};
+use super::{Ask, bits, rate};
 use crate::catalog::{ChannelEntry, Strategy};
+use crate::sync::{AtomicU64, Ordering};
 
 /// A strategy with what it needs to know of its route's channels.
 #[derive(Debug)]
 pub(super) enum Prepared {
     Random,
+    SmartRandom,
+    Even,
+    LeastCollected,
+    /// Which percentage of payments goes anywhere.
+    Adaptive(u8),
     Priority,
     Weighted(Weights),
     /// The turns, and how many were taken. On this node alone: nodes take turns beside each other.
@@ -23,10 +29,15 @@ pub(super) enum Prepared {
 }
 
 impl Prepared {
-    pub(super) fn new(strategy: Strategy, entries: &[&ChannelEntry]) -> Self {
+    /// `probe_percent` is what `adaptive` tries out.
+    pub(super) fn new(strategy: Strategy, entries: &[&ChannelEntry], probe_percent: u8) -> Self {
         let weights = || entries.iter().map(|entry| entry.weight).collect::<Vec<u32>>();
         match strategy {
             Strategy::Random => Self::Random,
+            Strategy::SmartRandom => Self::SmartRandom,
+            Strategy::Even => Self::Even,
+            Strategy::LeastCollected => Self::LeastCollected,
+            Strategy::Adaptive => Self::Adaptive(probe_percent),
             Strategy::Priority => Self::Priority,
             Strategy::Weighted => Self::Weighted(Weights::new(&weights())),
             Strategy::RoundRobin => match Cycle::new(&weights()) {
@@ -47,11 +58,45 @@ impl Prepared {
         }
     }
 
-    /// One of `left`, or none when nothing is left.
-    pub(super) fn pick(&self, left: &[u64], ask: &Ask<'_>, seed: u64, turn: u64) -> Option<usize> {
-        let mut draw = Draw::new(seed);
+    /// Notes on the sheet what it picks by and what changes meanwhile: what is noted there decides.
+    pub(super) fn look(&self, figures: &RouteFigures, ask: &Ask<'_>, sheet: &mut Sheet) {
         match self {
-            Self::Random => bits::nth(left, draw.place(bits::count(left))),
+            Self::SmartRandom => sheet.look_at_last_completed(figures.last_completed()),
+            Self::Even | Self::LeastCollected => sheet.look_at(figures.collected(ask.amount.currency())),
+            Self::Adaptive(_) => sheet.look_at(figures.rates()),
+            _ => {}
+        }
+    }
+
+    /// One of those that are left, or none when nothing is left.
+    pub(super) fn pick(&self, sheet: &mut Sheet, ask: &Ask<'_>, seed: u64, turn: u64) -> Option<usize> {
+        let mut draw = Draw::new(seed);
+        let left = sheet.left();
+        match self {
+            Self::Random => uniform(left, &mut draw),
+            Self::SmartRandom => {
+                let last = sheet.last_completed();
+                let (pool, _) = sheet.pool();
+                leave_out(pool, last);
+                uniform(pool, &mut draw)
+            }
+            Self::Even => {
+                let (pool, collected) = sheet.pool();
+                let richest = most(pool, |place| seen(collected, place), &mut draw);
+                leave_out(pool, richest);
+                uniform(pool, &mut draw)
+            }
+            Self::LeastCollected => {
+                let (pool, collected) = sheet.pool();
+                most(pool, |place| seen(collected, place).saturating_neg(), &mut draw)
+            }
+            Self::Adaptive(probe_percent) => {
+                if draw.below(100) < u64::from(*probe_percent) {
+                    return uniform(left, &mut draw);
+                }
+                let (pool, rates) = sheet.pool();
+                most(pool, |place| rate::rank(seen(rates, place)), &mut draw)
+            }
             Self::Priority => bits::first(left),
             Self::Weighted(weights) => weights.draw(left, &mut draw),
             Self::RoundRobin(cycle, _) => cycle.turn(left, turn),
@@ -62,6 +107,32 @@ impl Prepared {
             }
         }
     }
+}
+
+/// One of the set, each as likely as the other.
+fn uniform(set: &[u64], draw: &mut Draw) -> Option<usize> {
+    bits::nth(set, draw.place(bits::count(set)))
+}
+
+/// Takes a place out of the set, unless nothing would be left.
+fn leave_out(set: &mut [u64], place: Option<usize>) {
+    if let Some(place) = place
+        && bits::count(set) > 1
+    {
+        bits::remove(set, place);
+    }
+}
+
+/// One of the set that have most of `key`, each of those as likely as the other.
+fn most(set: &[u64], key: impl Fn(usize) -> i64, draw: &mut Draw) -> Option<usize> {
+    let top = bits::all(set).map(&key).max()?;
+    let is_top = |place: &usize| key(*place) == top;
+    let rank = draw.place(bits::all(set).filter(is_top).count());
+    bits::all(set).filter(is_top).nth(rank)
+}
+
+fn seen(figures: &[i64], place: usize) -> i64 {
+    figures.get(place).copied().unwrap_or(0)
 }
 
 /// The cheapest first; of equals the one that the route lists first. What a channel costs nobody knows comes last.

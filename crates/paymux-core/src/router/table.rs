@@ -26,11 +26,12 @@ pub(super) enum Stage {
     Needs,
     Hours,
     Region,
+    Health,
 }
 
 impl Stage {
     /// How many there are.
-    const COUNT: usize = 10;
+    const COUNT: usize = 11;
 }
 
 /// Who is left after each stage: where a decision is worked out. May be used again and again, and grows to
@@ -38,15 +39,21 @@ impl Stage {
 #[derive(Debug, Default)]
 pub struct Sheet {
     words: usize,
-    /// A set of all channels, then one a stage.
+    /// A set of all channels, then one a stage, then one to pick from.
     sets: Vec<u64>,
+    /// What the strategy saw of each channel; empty where it looks at nothing that changes.
+    seen: Vec<i64>,
+    /// Which channel had completed the last payment when the strategy looked at that.
+    last_completed: Option<usize>,
 }
 
 impl Sheet {
     fn begin(&mut self, all: &[u64]) {
         self.words = all.len();
-        self.sets.resize(all.len() * (Stage::COUNT + 1), 0);
+        self.sets.resize(all.len() * (Stage::COUNT + 2), 0);
         self.sets[..all.len()].copy_from_slice(all);
+        self.seen.clear();
+        self.last_completed = None;
     }
 
     /// What was left before a stage, copied for it to take away from.
@@ -71,6 +78,48 @@ impl Sheet {
     /// What is left after all stages.
     pub(super) fn left(&self) -> &[u64] {
         &self.sets[Stage::COUNT * self.words..][..self.words]
+    }
+
+    /// The set to pick from, as what is left, and what the strategy saw of each place.
+    pub(super) fn pool(&mut self) -> (&mut [u64], &[i64]) {
+        let from = Stage::COUNT * self.words;
+        self.sets.copy_within(from..from + self.words, from + self.words);
+        (&mut self.sets[from + self.words..][..self.words], &self.seen)
+    }
+
+    /// Takes out who is not well, but never the last one.
+    pub(super) fn keep_healthy(&mut self, keep: impl FnOnce(&mut [u64])) {
+        let set = self.stage(Stage::Health);
+        keep(set);
+        if bits::first(set).is_none() {
+            self.stage(Stage::Health);
+        }
+    }
+
+    /// Whether a place was left until its health was looked at, and no longer.
+    pub(super) fn is_out_by_health(&self, place: usize) -> bool {
+        let before = &self.sets[Stage::Health as usize * self.words..][..self.words];
+        bits::has(before, place) && !bits::has(self.left(), place)
+    }
+
+    /// Notes what the strategy sees of each place.
+    pub(super) fn look_at(&mut self, figures: impl Iterator<Item = i64>) {
+        self.seen.extend(figures);
+    }
+
+    /// Notes which place completed the last payment.
+    pub(super) fn look_at_last_completed(&mut self, place: Option<usize>) {
+        self.last_completed = place;
+    }
+
+    /// What the strategy saw of a place.
+    pub(super) fn seen(&self, place: usize) -> Option<i64> {
+        self.seen.get(place).copied()
+    }
+
+    /// Which place had completed the last payment when the strategy looked at that.
+    pub(super) fn last_completed(&self) -> Option<usize> {
+        self.last_completed
     }
 }
 
@@ -126,7 +175,13 @@ impl RouteTable {
     }
 
     /// Works out who of the route's channels may take it. `tried` and `pin` are places in the route.
-    pub(super) fn sift(&self, ask: &Ask<'_>, pin: Option<usize>, tried: &[usize], sheet: &mut Sheet) {
+    pub(super) fn sift(
+        &self,
+        ask: &Ask<'_>,
+        pin: Option<usize>,
+        tried: impl Iterator<Item = usize>,
+        sheet: &mut Sheet,
+    ) {
         sheet.begin(&self.all);
         let set = sheet.stage(Stage::Pin);
         if ask.pin.is_some() {
@@ -137,7 +192,7 @@ impl RouteTable {
         }
         let set = sheet.stage(Stage::Tried);
         for place in tried {
-            bits::remove(set, *place);
+            bits::remove(set, place);
         }
         bits::retain(sheet.stage(Stage::State), &self.active);
         match self.method_of[ask.method.index()].and_then(|at| self.methods.get(usize::from(at))) {

@@ -181,6 +181,15 @@ pub struct RefundLine {
     pub created_at: Timestamp,
 }
 
+/// What a channel has had to do with money, for whoever wants to take it away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ChannelUse {
+    /// Whether an attempt, a refund or a transfer of it is still to be looked at.
+    pub is_unended: bool,
+    /// When the last of its orders ends, or ended.
+    pub last_end: Option<Timestamp>,
+}
+
 /// What operators see.
 #[async_trait]
 pub trait Desk: Send + Sync + 'static {
@@ -205,4 +214,7 @@ pub trait Desk: Send + Sync + 'static {
 
     /// The refunds that were made on a channel in a while, by number.
     async fn refund_lines(&self, window: &Window) -> Result<Vec<RefundLine>, StoreError>;
+
+    /// What a channel has had to do with money. Looks through all of its orders.
+    async fn channel_use(&self, channel: &ChannelId) -> Result<ChannelUse, StoreError>;
 }

@@ -1,6 +1,8 @@
 //! Routing: the first route that matches, the rules that remove channels, the strategies.
 
 mod agreement;
+mod figures;
+mod health;
 mod strategies;
 
 use std::collections::BTreeMap;

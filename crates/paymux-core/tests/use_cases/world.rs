@@ -101,6 +101,13 @@ impl World {
         Payments::new(self.ports.clone(), self.catalog.clone())
     }
 
+    /// A node of its own over the same store: what this one knows beside that, it does not know.
+    pub(crate) fn node_apart(&self, setting: &Setting, change: impl FnOnce(&mut Catalog)) -> Payments {
+        let mut catalog = catalog(setting, &self.a, &self.b);
+        change(&mut catalog);
+        Payments::new(self.ports.clone(), CatalogHandle::new(catalog))
+    }
+
     /// The process dies wherever it stands, and another one takes its place.
     pub(crate) fn crash(&mut self) {
         self.payments.halt();

@@ -19,7 +19,7 @@ use paymux_core::provider::{ChannelSite, Settings};
 use paymux_core::store::PaymentLedger;
 use paymux_core::wire::{Endpoint, PlainHttp};
 use paymux_core::{Money, Payments, Secret};
-use paymux_http::admin::{self, Admin};
+use paymux_http::admin::{self, Admin, NotReloaded, Reload, Reloaded};
 use paymux_http::{Front, FrontConfig, Limits, MetricsPage, MetricsPlace, Readiness, Ready};
 use paymux_testkit::{MemoryStore, Script, ScriptedChannel, ScriptedTransport, SeededRng, TestClock};
 use serde_json::{Value, json};
@@ -69,6 +69,7 @@ impl World {
             payments: payments.clone(),
             token: Secret::new(OPERATOR),
             metrics: Arc::clone(&metrics),
+            reload: Arc::new(NoFile),
         });
         let front = Front::new(config, payments, Arc::new(ready), metrics).router();
         Self { front, admin, store, main, ready_panics }
@@ -299,5 +300,15 @@ impl Ready for StoreReady {
         assert!(!self.panics.load(Ordering::Relaxed), "the test asked for a panic with a secret: hunter2");
         let store = PaymentLedger::ping(self.store.as_ref()).await.map_err(|error| error.to_string());
         Readiness { store, config: "c0ffee".to_owned() }
+    }
+}
+
+/// Nothing to reload: there is no file here.
+struct NoFile;
+
+#[async_trait]
+impl Reload for NoFile {
+    async fn reload(&self) -> Result<Reloaded, NotReloaded> {
+        Err(NotReloaded::Refused(vec!["no file".to_owned()]))
     }
 }

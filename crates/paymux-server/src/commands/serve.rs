@@ -4,22 +4,25 @@ use std::path::Path;
 
 use super::End;
 use super::console;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::environment::Environment;
 use crate::node::{Node, Stopped, Surroundings};
-use crate::stop::Signals;
+use crate::reload::Source;
+use crate::stop::{Reloads, Signals};
 use crate::{metrics, plugins};
 
 /// Serves what the file says until a signal comes.
 pub(super) async fn run(file: &Path, environment: &Environment) -> End {
-    let config = match config::load(file, environment, &plugins::providers()) {
+    let source =
+        Source { file: file.to_owned(), environment: environment.clone(), providers: plugins::providers() };
+    let config = match source.load() {
         Ok(config) => config,
         Err(mistakes) => {
             console::error(&mistakes.to_string());
             return End::Mistake;
         }
     };
-    match serve(config).await {
+    match serve(config, source).await {
         Ok(end) => end,
         Err(error) => {
             console::error(&format!("{error:#}"));
@@ -28,25 +31,30 @@ pub(super) async fn run(file: &Path, environment: &Environment) -> End {
     }
 }
 
-async fn serve(config: Config) -> anyhow::Result<End> {
+async fn serve(config: Config, source: Source) -> anyhow::Result<End> {
     let mut signals = Signals::listen()?;
     for remark in &config.remarks {
         tracing::warn!("{remark}");
     }
     let hash = config.hash.clone();
-    let surroundings = Surroundings { metrics: metrics::install()?, witnesses: Vec::new() };
+    let mut reloads = Reloads::listen()?;
+    let surroundings =
+        Surroundings { metrics: metrics::install()?, witnesses: Vec::new(), source: Some(source) };
     let node = Node::start(config, surroundings).await?;
     tracing::info!(http = %node.http(), admin = node.admin().map(tracing::field::display), config = hash, "paymux serves");
 
     let fatal = node.fatal();
-    let end = tokio::select! {
-        name = signals.came() => {
-            tracing::info!(signal = name, "told to stop; a second signal ends at once");
-            End::Done
-        }
-        () = fatal.cancelled() => {
-            tracing::error!("the ledger's disk failed: nothing more is taken; a restart finds what is durable");
-            End::Failed
+    let end = loop {
+        tokio::select! {
+            name = signals.came() => {
+                tracing::info!(signal = name, "told to stop; a second signal ends at once");
+                break End::Done;
+            }
+            () = fatal.cancelled() => {
+                tracing::error!("the ledger's disk failed: nothing more is taken; a restart finds what is durable");
+                break End::Failed;
+            }
+            () = reloads.asked_for() => node.reload().await,
         }
     };
     signals.end_at_next();

@@ -41,6 +41,7 @@ pub(super) fn whole(
     let entries = channels.into_iter().filter_map(|channel| channel.entry).collect();
     let mut catalog = Catalog::new(apps, entries, routes, site.public_url);
     catalog.timing = site.timing;
+    catalog.health = site.health;
     catalog.day_zone = site.day_zone;
     catalog.notice_schedule = site.notice_schedule;
     catalog.callback_ring = site.callback_ring;

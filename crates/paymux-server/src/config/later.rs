@@ -5,13 +5,11 @@
 pub(super) const RULE: &str = "not supported by this version yet; remove it";
 
 /// Keys, with `[]` for any place in a list.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 11] = [
     "server.grpc",
     "server.tls_cert",
     "server.tls_key",
     "server.trusted_proxies",
-    "routing.snapshot_ms",
-    "health",
     "compat",
     "operators",
     "limits.requests_per_second",
@@ -24,9 +22,6 @@ const KEYS: [&str; 13] = [
 /// Providers.
 const PROVIDERS: [&str; 2] = ["cloudpay", "fufu"];
 
-/// Strategies.
-const STRATEGIES: [&str; 4] = ["smart-random", "even", "least-collected", "adaptive"];
-
 /// Whether the key of that shape comes later.
 pub(super) fn is_key(shape: &str) -> bool {
     KEYS.contains(&shape)
@@ -35,9 +30,4 @@ pub(super) fn is_key(shape: &str) -> bool {
 /// Whether the provider comes later.
 pub(super) fn is_provider(word: &str) -> bool {
     PROVIDERS.contains(&word)
-}
-
-/// Whether the strategy comes later.
-pub(super) fn is_strategy(word: &str) -> bool {
-    STRATEGIES.contains(&word)
 }

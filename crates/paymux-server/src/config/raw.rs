@@ -19,6 +19,7 @@ pub(super) struct Raw {
     pub(super) outbound: Outbound,
     pub(super) timeouts: Timeouts,
     pub(super) sweeper: Sweeper,
+    pub(super) health: Health,
     pub(super) notices: Notices,
     pub(super) desk: Desk,
     pub(super) limits: Limits,
@@ -51,6 +52,7 @@ pub(super) struct Store {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Routing {
     pub(super) day_zone: Option<String>,
+    pub(super) snapshot_ms: Option<i64>,
 }
 
 /// `[outbound]`
@@ -77,6 +79,17 @@ pub(super) struct Timeouts {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Sweeper {
     pub(super) interval_ms: Option<i64>,
+}
+
+/// `[health]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Health {
+    pub(super) errors: Option<i64>,
+    pub(super) window_ms: Option<i64>,
+    pub(super) cooldown_ms: Option<i64>,
+    pub(super) probe_percent: Option<i64>,
+    pub(super) slow_ms: Option<i64>,
 }
 
 /// `[notices]`

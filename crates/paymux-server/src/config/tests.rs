@@ -150,7 +150,7 @@ settings = { app_idd = "x", app_secret = { env = "NO_SUCH_SECRET" }, master_secr
 
 [[routes]]
 name = "default"
-strategy = "even"
+strategy = "evenly"
 channels = ["bee", "bea"]
 "#;
     check(
@@ -168,8 +168,8 @@ channels = ["bee", "bea"]
             "f:21: channels[1].settings.app_idd: unknown key; known: app_id, app_secret, master_secret, \
              master_secret_previous, test_secret, sandbox, api_version, base_url, prefer_bc, refunds_per_order, allow_plain_http",
             "f:21: channels[1].settings.app_secret: environment variable `NO_SUCH_SECRET` is not set",
-            "f:25: routes[0].strategy: strategy `even` is not supported by this version yet; take one of: \
-             random, weighted, round-robin, priority, cheapest, sticky",
+            "f:25: routes[0].strategy: unknown strategy `evenly`; known: random, smart-random, even, \
+             weighted, round-robin, priority, least-collected, cheapest, adaptive, sticky",
             "f:26: routes[0].channels[1]: unknown channel `bea`; known: bee",
         ],
     );

@@ -40,6 +40,8 @@ mod process;
 #[cfg(test)]
 mod refunds;
 #[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod told;
 #[cfg(test)]
 mod world;

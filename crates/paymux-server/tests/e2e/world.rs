@@ -267,6 +267,11 @@ impl Sandbox {
         Self { http, file, process, _folder: folder }
     }
 
+    /// The running process.
+    pub(crate) fn process(&self) -> &Running {
+        &self.process
+    }
+
     pub(crate) async fn end(self) {
         assert_eq!(self.process.signal("TERM").await, Some(0), "an orderly end");
     }

@@ -51,6 +51,17 @@ pub(super) const CHECKS: &[Check] = &[
             GROUP BY id, currency HAVING sum(amount) <> 0) d",
     },
     Check {
+        name: "days_are_the_books",
+        rule: "What the days of a channel say came in is what its lines in the books say.",
+        why: "Strategies that look at what a channel has collected look at a wrong sum.",
+        todo: "Compare the channel's days with its lines: a change of one was written without the other.",
+        sql: "SELECT channel || ' ' || currency FROM (\
+            SELECT channel, currency, received AS amount FROM channel_day \
+            UNION ALL SELECT a.channel, x.currency, -x.amount FROM postings x JOIN attempts a ON a.id = x.attempt \
+                WHERE x.kind IN ('received', 'held')) l \
+            GROUP BY channel, currency HAVING sum(amount) <> 0",
+    },
+    Check {
         name: "booked_refunds",
         rule: "A refund that is done has its amount in the books once, of the merchant's money where the merchant asked for it; any other has none.",
         why: "The books show more or less with the provider than there is.",

@@ -1,10 +1,10 @@
 //! What operators see.
 
 use async_trait::async_trait;
-use paymux_core::ids::{AuditId, CallbackId};
+use paymux_core::ids::{AuditId, CallbackId, ChannelId};
 use paymux_core::store::{
-    AuditRow, CallbackFilter, CallbackRow, Desk, OrderLine, Patience, QueueCounts, QueueFilter, QueueItem,
-    RefundLine, StoreError, Window,
+    AuditRow, CallbackFilter, CallbackRow, ChannelUse, Desk, OrderLine, Patience, QueueCounts, QueueFilter,
+    QueueItem, RefundLine, StoreError, Window,
 };
 
 use super::Ledger;
@@ -39,5 +39,9 @@ impl Desk for Ledger {
 
     async fn refund_lines(&self, window: &Window) -> Result<Vec<RefundLine>, StoreError> {
         self.read("refund_lines", async |db| desk::refund_lines(db, window).await).await
+    }
+
+    async fn channel_use(&self, channel: &ChannelId) -> Result<ChannelUse, StoreError> {
+        self.read("channel_use", async |db| desk::channel_use(db, channel).await).await
     }
 }

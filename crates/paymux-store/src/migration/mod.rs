@@ -11,6 +11,7 @@ mod m0004_fair;
 mod m0005_sending;
 mod m0006_said_paid;
 mod m0007_overdue;
+mod m0008_day_book;
 
 use sea_orm::{ConnectionTrait, SqliteTransactionMode, TransactionOptions};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, TransactionTrait};
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_sending::Sending),
             Box::new(m0006_said_paid::SaidPaid),
             Box::new(m0007_overdue::Overdue),
+            Box::new(m0008_day_book::DayBook),
         ]
     }
 }

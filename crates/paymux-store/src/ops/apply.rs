@@ -7,7 +7,7 @@ use sea_orm::ConnectionTrait;
 
 use super::attached::{self, Attached};
 use super::shift::{self, Shift};
-use super::{Guard, Work};
+use super::{Guard, Work, day_book};
 use crate::fault::{Constraint, Fault};
 use crate::rows::{self, names};
 use crate::script::{Script, Sql};
@@ -46,6 +46,12 @@ impl Apply {
         self.write_refund(&mut script)?;
         let Change { callback, postings, events, audit, .. } = change;
         Attached { callback, postings, events, audit }.write(&mut script)?;
+        // Last, since a row of a channel's day is what most writers would wait for.
+        let backend = db.get_database_backend();
+        change
+            .incomes
+            .iter()
+            .for_each(|income| day_book::add(&mut script, backend, change.payment.id, income));
         Ok(script)
     }
 

@@ -2,11 +2,11 @@
 //! for a comparison with a provider's.
 
 use async_trait::async_trait;
-use paymux_core::ids::{AuditId, CallbackId};
+use paymux_core::ids::{AuditId, CallbackId, ChannelId};
 use paymux_core::outflow::OutflowState;
 use paymux_core::payment::{AttemptState, Status};
 use paymux_core::store::{
-    AuditRow, CallbackFilter, CallbackRow, CallbackVerdict, OrderLine, RefundLine, Window,
+    AuditRow, CallbackFilter, CallbackRow, CallbackVerdict, ChannelUse, OrderLine, RefundLine, Window,
 };
 use sea_orm::{ConnectionTrait, QueryResult};
 
@@ -105,6 +105,25 @@ fn read_refund_line(row: &QueryResult) -> Result<RefundLine, Fault> {
         amount: cells.money()?,
         created_at: cells.moment()?,
     })
+}
+
+/// What a channel has had to do with money.
+pub(crate) async fn channel_use<C: ConnectionTrait>(
+    db: &C,
+    channel: &ChannelId,
+) -> Result<ChannelUse, Fault> {
+    let mut sql = Sql::new(db.get_database_backend());
+    let channel = channel.as_str();
+    sql.push("SELECT ");
+    for (place, table) in ["attempts", "refunds", "transfers"].into_iter().enumerate() {
+        sql.push(if place == 0 { "EXISTS" } else { " OR EXISTS" }).push(" (SELECT 1 FROM ").push(table);
+        sql.push(" WHERE check_at IS NOT NULL AND channel = ").bind(channel.to_owned()).push(")");
+    }
+    sql.push(", (SELECT max(ends_at) FROM attempts WHERE channel = ").bind(channel.to_owned()).push(")");
+    let rows = sql.rows(db).await?;
+    let row = rows.first().ok_or(Fault::Corrupt("a question without an answer"))?;
+    let mut cells = Cells::new(row);
+    Ok(ChannelUse { is_unended: cells.next()?, last_end: cells.maybe_moment()? })
 }
 
 /// Rows `x` of that channel and while, in the order of their numbers.

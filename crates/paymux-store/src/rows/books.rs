@@ -1,10 +1,11 @@
-//! Rows of `postings` and `audit`: written once, never changed.
+//! Rows of `postings` and `audit`, written once and never changed, and of `channel_day`, which are added to.
 
+use paymux_core::ids::ChannelId;
 use paymux_core::posting::{Cause, Posting};
-use paymux_core::store::AuditRow;
+use paymux_core::store::{AuditRow, DayFigure, Income};
 use sea_orm::Value;
 
-use super::{Cells, json, text, word};
+use super::{Cells, currency, json, moment, text, word};
 use crate::fault::Fault;
 
 /// A row of `postings`.
@@ -27,6 +28,30 @@ pub(crate) fn posting_values(p: &Posting) -> Vec<Value> {
         refund.map(|id| id.to_string()).into(),
         transfer.map(|id| id.to_string()).into(),
     ]
+}
+
+/// A row of `channel_day`, as it is where nothing has come before it.
+pub(crate) fn income_values(income: &Income, slot: i64) -> Vec<Value> {
+    vec![
+        i64::from(income.day.number()).into(),
+        word(&income.channel),
+        word(income.money.currency()),
+        slot.into(),
+        income.money.minor().into(),
+        i64::from(income.completed_at.is_some()).into(),
+        moment(income.completed_at),
+    ]
+}
+
+/// Reads the rows of one channel, day and currency, added up.
+pub(crate) fn read_day_figure(cells: &mut Cells<'_>) -> Result<DayFigure, Fault> {
+    Ok(DayFigure {
+        channel: cells.name(ChannelId::new)?,
+        currency: currency(&cells.next::<String>()?)?,
+        received: cells.next()?,
+        completed: cells.next()?,
+        last_completed_at: cells.maybe_moment()?,
+    })
 }
 
 /// A row of `audit`.

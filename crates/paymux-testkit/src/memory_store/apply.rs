@@ -6,6 +6,7 @@ use paymux_core::refund::Refund;
 use paymux_core::store::{Applied, Change, RefundWrite, StoreError};
 
 use super::attached::Attached;
+use super::day_book::check_income;
 use super::payments::{begin, check_numbers};
 use super::plain::{plain_payment, plain_refund};
 use super::refunds::{check_refund, move_money, write_refund};
@@ -19,7 +20,7 @@ impl Books {
         }
         check_change(&change)?;
         let Some((next, refund)) = self.next(&change) else { return Ok(Applied::Stale) };
-        let Change { payment, added, refund: write, postings, events, callback, audit, .. } = change;
+        let Change { payment, added, refund: write, postings, incomes, events, callback, audit, .. } = change;
         let mut attached = Attached { postings, events, callback, audit };
         attached.make_plain();
         let new = added.and_then(|(id, decision)| Some((payment.attempt(id)?, decision)));
@@ -39,6 +40,7 @@ impl Books {
                 self.put_refund(refund);
             }
             self.write_attached(attached);
+            incomes.into_iter().for_each(|income| self.add_income(income));
         }
         Ok(applied)
     }
@@ -97,6 +99,7 @@ fn check_change(change: &Change) -> Result<(), StoreError> {
         return corrupt("a change whose version does not follow the one it saw");
     }
     check_numbers(&change.payment)?;
+    change.incomes.iter().try_for_each(check_income)?;
     let has = |id| change.payment.attempt(id).is_some();
     let added = change.added.as_ref().map(|(id, _)| *id);
     let refund = change.refund.as_ref().map(RefundWrite::refund);

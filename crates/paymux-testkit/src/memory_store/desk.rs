@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 use paymux_core::clock::Timestamp;
-use paymux_core::ids::{AttemptId, AuditId, CallbackId};
+use paymux_core::ids::{AttemptId, AuditId, CallbackId, ChannelId};
 use paymux_core::outflow::OutflowState;
 use paymux_core::payment::{Attempt, AttemptState, Payment};
 use paymux_core::refund::{Refund, RefundOrigin};
 use paymux_core::store::{
-    AuditRow, CallbackFilter, CallbackRow, Desk, Event, OrderLine, Patience, QueueCounts, QueueFilter,
-    QueueItem, QueueKind, RefundLine, StoreError, Subject, Window,
+    AuditRow, CallbackFilter, CallbackRow, ChannelUse, Desk, Event, OrderLine, Patience, QueueCounts,
+    QueueFilter, QueueItem, QueueKind, RefundLine, StoreError, Subject, Window,
 };
 use paymux_core::transfer::Transfer;
 
@@ -60,6 +60,21 @@ impl Desk for MemoryStore {
         let refunds = books.refunds.after(&window.channel, after);
         let lines = refunds.filter(|refund| is_inside(window, &refund.number, refund.created_at));
         Ok(lines.take(places(window.limit)).map(refund_line).collect())
+    }
+
+    async fn channel_use(&self, channel: &ChannelId) -> Result<ChannelUse, StoreError> {
+        let books = self.books()?;
+        let attempts = || {
+            let all = books.payments.values().flat_map(|payment| &payment.attempts);
+            all.filter(|attempt| attempt.channel == *channel)
+        };
+        let is_unended = attempts().any(|attempt| attempt.check_at.is_some())
+            || books.refunds.all().any(|refund| refund.channel == *channel && refund.check_at.is_some())
+            || books
+                .transfers
+                .all()
+                .any(|transfer| transfer.channel == *channel && transfer.check_at.is_some());
+        Ok(ChannelUse { is_unended, last_end: attempts().map(|attempt| attempt.ends_at).max() })
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use paymux_core::Store;
 use paymux_core::clock::Timestamp;
+use paymux_core::day::Day;
 use paymux_core::ids::{
     AppId, AttemptId, AuditId, CallbackId, ChannelId, OrderNo, PaymentId, RefundId, RefundNo, TransferId,
     TransferNo,
@@ -12,10 +13,10 @@ use paymux_core::ids::{
 use paymux_core::payment::Payment;
 use paymux_core::refund::Refund;
 use paymux_core::store::{
-    Applied, AuditRow, CallbackFilter, CallbackRow, Change, Claim, Claimed, DayLimit, DeliveryReport,
-    DueAttempt, DueDelivery, EventFilter, ListedEvent, Opened, Opening, OrderLine, Patience, PaymentFilter,
-    QueueCounts, QueueFilter, QueueItem, Redelivery, RefundLine, RefundOpened, Ring, StoreError,
-    TransferChange, TransferOpened, Window,
+    Applied, AuditRow, CallbackFilter, CallbackRow, Change, ChannelUse, Claim, Claimed, DayFigure, DayLimit,
+    DeliveryReport, DueAttempt, DueDelivery, EventFilter, ListedEvent, Opened, Opening, OrderLine, Patience,
+    PaymentFilter, QueueCounts, QueueFilter, QueueItem, Redelivery, RefundLine, RefundOpened, Ring,
+    StoreError, TransferChange, TransferOpened, Window,
 };
 use paymux_core::transfer::Transfer;
 
@@ -58,6 +59,9 @@ pub enum StoreCall {
     Audit(Option<AuditId>, u32),
     OrderLines(Window),
     RefundLines(Window),
+    ChannelUse(ChannelId),
+    DayFigures(Day),
+    LastCompleted,
 }
 
 /// What a call is answered.
@@ -87,6 +91,9 @@ pub enum StoreAnswer {
     Audit(Vec<AuditRow>),
     OrderLines(Vec<OrderLine>),
     RefundLines(Vec<RefundLine>),
+    ChannelUse(ChannelUse),
+    DayFigures(Vec<DayFigure>),
+    LastCompleted(Vec<(ChannelId, Timestamp)>),
 }
 
 /// What came of a call.
@@ -226,6 +233,9 @@ impl StoreCall {
             Self::Audit(before, limit) => A::Audit(store.audit(before, limit).await?),
             Self::OrderLines(window) => A::OrderLines(store.order_lines(&window).await?),
             Self::RefundLines(window) => A::RefundLines(store.refund_lines(&window).await?),
+            Self::ChannelUse(channel) => A::ChannelUse(store.channel_use(&channel).await?),
+            Self::DayFigures(day) => A::DayFigures(store.day_figures(day).await?),
+            Self::LastCompleted => A::LastCompleted(store.last_completed().await?),
             _ => return Err(StoreError::Corrupt("a call that is made nowhere".to_owned())),
         })
     }

@@ -116,7 +116,7 @@ faults! {
     PaysUnseen = "payer pays an order that nobody showed", Common;
     /// The payer pays another order of a purchase that is paid, where the bank allows it.
     PaysBeside = "payer pays a superseded order", RareStory;
-    /// The payer pays in the moment of a close, and the bank calls the order closed.
+    /// The payer pays in the moment of a close: the bank calls the order closed, and only a query tells of the money.
     PaysWithClose = "payer pays while a close is under way", Common;
     /// The payer pays one order twice.
     PaysTwice = "payer pays an order twice", Common;

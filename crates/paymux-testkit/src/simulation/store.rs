@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use paymux_core::clock::Timestamp;
+use paymux_core::day::Day;
 use paymux_core::ids::{
     AppId, AttemptId, AuditId, CallbackId, ChannelId, OrderNo, PaymentId, RefundId, RefundNo, TransferId,
     TransferNo,
@@ -14,10 +15,11 @@ use paymux_core::payment::Payment;
 use paymux_core::refund::Refund;
 use paymux_core::secret::Secret;
 use paymux_core::store::{
-    Applied, AuditRow, CallbackFilter, CallbackRow, Change, Claim, Claimed, DayLimit, DeliveryReport, Desk,
-    DueAttempt, DueDelivery, EventFilter, ListedEvent, Opened, Opening, OrderLine, Outbox, Patience,
-    PaymentFilter, PaymentLedger, QueueCounts, QueueFilter, QueueItem, Redelivery, RefundLedger, RefundLine,
-    RefundOpened, Ring, StoreError, TransferChange, TransferLedger, TransferOpened, Window,
+    Applied, AuditRow, CallbackFilter, CallbackRow, Change, ChannelUse, Claim, Claimed, DayBook, DayFigure,
+    DayLimit, DeliveryReport, Desk, DueAttempt, DueDelivery, EventFilter, ListedEvent, Opened, Opening,
+    OrderLine, Outbox, Patience, PaymentFilter, PaymentLedger, QueueCounts, QueueFilter, QueueItem,
+    Redelivery, RefundLedger, RefundLine, RefundOpened, Ring, StoreError, TransferChange, TransferLedger,
+    TransferOpened, Window,
 };
 use paymux_core::transfer::Transfer;
 use tokio::sync::oneshot;
@@ -427,5 +429,20 @@ impl Desk for NodeStore {
 
     async fn refund_lines(&self, window: &Window) -> Result<Vec<RefundLine>, StoreError> {
         want!(self.ask(C::RefundLines(window.clone())).await, A::RefundLines)
+    }
+
+    async fn channel_use(&self, channel: &ChannelId) -> Result<ChannelUse, StoreError> {
+        want!(self.ask(C::ChannelUse(channel.clone())).await, A::ChannelUse)
+    }
+}
+
+#[async_trait]
+impl DayBook for NodeStore {
+    async fn day_figures(&self, day: Day) -> Result<Vec<DayFigure>, StoreError> {
+        want!(self.ask(C::DayFigures(day)).await, A::DayFigures)
+    }
+
+    async fn last_completed(&self) -> Result<Vec<(ChannelId, Timestamp)>, StoreError> {
+        want!(self.ask(C::LastCompleted).await, A::LastCompleted)
     }
 }

@@ -7,8 +7,9 @@ use paymux_core::outflow::OutflowState;
 use paymux_core::payment::{AttemptState, Payment, Status};
 use paymux_core::refund::{Refund, RefundOrigin};
 use paymux_core::store::{
-    AuditRow, CallbackFilter, CallbackRow, CallbackVerdict, OrderLine, RefundLine, Ring, Window,
+    AuditRow, CallbackFilter, CallbackRow, CallbackVerdict, ChannelUse, OrderLine, RefundLine, Ring, Window,
 };
+use paymux_core::transfer::Transfer;
 
 use super::openings::ODD;
 use super::refunds::{begun, paid_one};
@@ -316,4 +317,47 @@ pub async fn shows_the_refunds_of_a_while(subject: &Subject) {
         pages(window("main", from, to), want, |line| &line.number, lines).await;
     }
     assert_eq!(lines(window("none", 0, i64::MAX)).await, []);
+}
+
+pub async fn tells_what_a_channel_has_had_to_do_with_money(subject: &Subject) {
+    let fixtures = Fixtures::new(1);
+    let use_of = async |id: &str| subject.store.channel_use(&channel(id)).await.unwrap();
+    assert_eq!(use_of("main").await, ChannelUse::default());
+    let mut opening = fixtures.opening("shop", "A1");
+    opening.payment.attempts[0].check_at = Some(Timestamp::from_ms(1));
+    opening.payment.attempts[0].ends_at = Timestamp::from_ms(5000);
+    let seen = subject.opened(opening).await;
+    let want = |is_unended, ms| ChannelUse { is_unended, last_end: Some(Timestamp::from_ms(ms)) };
+    assert_eq!(use_of("main").await, want(true, 5000));
+    assert_eq!(use_of("second").await, ChannelUse::default());
+    let mut change = change_of(&seen);
+    edit_attempt(&mut change, 0, |attempt| {
+        attempt.state = AttemptState::Closed;
+        attempt.check_at = None;
+    });
+    subject.done(change).await;
+    assert_eq!(use_of("main").await, want(false, 5000));
+    // The end of an order that was made before can come later.
+    let mut shorter = fixtures.opening("shop", "A2");
+    shorter.payment.attempts[0].check_at = None;
+    shorter.payment.attempts[0].ends_at = Timestamp::from_ms(4000);
+    subject.opened(shorter).await;
+    assert_eq!(use_of("main").await, want(false, 5000));
+    // Money on its way out keeps a channel in use that has no orders.
+    let paid = paid_one(subject, &fixtures, "A3").await;
+    let refund = Refund {
+        channel: channel("refunds"),
+        check_at: Some(Timestamp::from_ms(1)),
+        ..fixtures.refund(&paid, "R1", 7)
+    };
+    begun(subject, refund).await;
+    let transfer = Transfer {
+        channel: channel("transfers"),
+        check_at: Some(Timestamp::from_ms(1)),
+        ..fixtures.transfer("shop", "T1", 1)
+    };
+    super::transfers::begun(subject, transfer).await;
+    for id in ["refunds", "transfers"] {
+        assert_eq!(use_of(id).await, ChannelUse { is_unended: true, last_end: None }, "{id}");
+    }
 }

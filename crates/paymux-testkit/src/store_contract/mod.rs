@@ -12,6 +12,7 @@ pub mod books;
 pub mod callbacks;
 pub mod changes;
 pub mod claims;
+pub mod day_book;
 pub mod desk;
 pub mod endpoints;
 pub mod events;
@@ -32,13 +33,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use paymux_core::clock::Timestamp;
+use paymux_core::day::Day;
 use paymux_core::ids::{AppId, AttemptId, PaymentId, RefundId, TransferId};
 use paymux_core::payment::Payment;
 use paymux_core::posting::Posting;
 use paymux_core::refund::Refund;
 use paymux_core::store::{
-    Applied, AuditRow, CallbackRow, Change, Event, Opened, Opening, Patience, QueueFilter, QueueItem, Store,
-    StoreError,
+    Applied, AuditRow, CallbackRow, Change, DayFigure, Event, Opened, Opening, Patience, QueueFilter,
+    QueueItem, Store, StoreError,
 };
 use paymux_core::transfer::Transfer;
 
@@ -67,6 +69,8 @@ pub trait Look: Send + Sync {
     async fn decision(&self, attempt: AttemptId) -> Option<serde_json::Value>;
     /// Every movement of money, by id.
     async fn postings(&self) -> Vec<Posting>;
+    /// What every channel has collected on every day, by day, channel and currency.
+    async fn days(&self) -> Vec<(Day, DayFigure)>;
     /// Every address of an app that is gone for good, by app and address.
     async fn gone(&self) -> Vec<(AppId, String)>;
     /// The ids of all that the store shows by id.
@@ -95,6 +99,7 @@ pub struct Snapshot {
     deliveries: Vec<Delivery>,
     gone: Vec<(AppId, String)>,
     postings: Vec<Posting>,
+    days: Vec<(Day, DayFigure)>,
     audits: Vec<AuditRow>,
     queue: Vec<QueueItem>,
 }
@@ -121,6 +126,10 @@ impl Look for MemoryStore {
 
     async fn postings(&self) -> Vec<Posting> {
         self.postings()
+    }
+
+    async fn days(&self) -> Vec<(Day, DayFigure)> {
+        self.days()
     }
 
     async fn gone(&self) -> Vec<(AppId, String)> {
@@ -202,6 +211,7 @@ impl Subject {
             deliveries: self.look.deliveries().await,
             gone: self.look.gone().await,
             postings: self.look.postings().await,
+            days: self.look.days().await,
             audits: self.store.audit(None, 100_000).await.unwrap(),
             queue: self.store.queue(&all_that_waits()).await.unwrap(),
         }
@@ -291,6 +301,9 @@ macro_rules! store_contract {
                 counts_all_but_failed_ones, a_change_writes_all_of_it, leaves_what_was_agreed,
                 is_stale_by_state_or_fence, refuses_a_known_event_key, refuses_what_cannot_be_told,
                 counts_its_own_events, takes_the_earliest_first, takes_under_a_lease;
+            day_book: is_empty_at_first, adds_what_comes_in, keeps_days_channels_and_currencies_apart,
+                tells_when_each_channel_last_completed_a_payment, adds_nothing_with_a_stale_change,
+                refuses_less_than_nothing, adds_what_comes_in_at_once;
             books: keeps_every_field, refuses_lines_that_cannot_be, books_nothing_with_a_stale_change;
             money_races: refunds_at_once_take_what_is_there, of_equal_refund_numbers_one_is_new,
                 transfers_at_once_keep_the_days_limit, of_equal_transfer_numbers_one_is_new,
@@ -314,7 +327,8 @@ macro_rules! store_contract {
                 counts_what_it_lists;
             desk: shows_callbacks_newest_first, filters_callbacks, settles_what_waits_and_once,
                 a_line_of_the_trail_has_its_own_id, shows_the_trail_newest_first,
-                shows_the_orders_of_a_while, shows_each_attempt_of_a_payment, shows_what_a_close_has_sent_back, shows_the_refunds_of_a_while;
+                shows_the_orders_of_a_while, shows_each_attempt_of_a_payment, shows_what_a_close_has_sent_back, shows_the_refunds_of_a_while,
+                tells_what_a_channel_has_had_to_do_with_money;
             claims: has_one_key_of_digests, a_key_stands_for_one_request, keys_are_compared_byte_for_byte, takes_nul_too,
                 a_key_is_free_once_its_time_is_over, of_many_at_once_one_is_new;
             lists: shows_the_newest_first, pages_without_gaps_or_repeats, filters, shows_one_app_only,
@@ -343,6 +357,7 @@ mod tests {
             ("callbacks", include_str!("callbacks.rs")),
             ("changes", include_str!("changes.rs")),
             ("claims", include_str!("claims.rs")),
+            ("day_book", include_str!("day_book.rs")),
             ("desk", include_str!("desk.rs")),
             ("endpoints", include_str!("endpoints.rs")),
             ("events", include_str!("events.rs")),

@@ -35,7 +35,7 @@ impl Payments {
                 RefundTurn::NoRoom => return Ok(no_room(refund)),
             };
             let Some(change) = draft.into_change() else { return Ok(Learnt::new(refund, How::Nothing)) };
-            let applied = self.store().apply(change).await;
+            let applied = self.apply(change).await;
             crate::crash_point!("refund.after_outcome");
             if applied == Ok(Applied::Stale) {
                 self.step_aside().await;

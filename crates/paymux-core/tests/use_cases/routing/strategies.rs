@@ -7,19 +7,19 @@ use paymux_core::OrderNo;
 use paymux_core::catalog::{Catalog, ChannelEntry, Lifecycle, Strategy, When};
 use paymux_core::router::{Router, Sheet};
 
-const DRAWS: u64 = 100_000;
+pub(super) const DRAWS: u64 = 100_000;
 
 fn weighted(id: &str, weight: u32) -> ChannelEntry {
     ChannelEntry { weight, ..entry(id) }
 }
 
-fn over(strategy: Strategy, channels: Vec<ChannelEntry>) -> Catalog {
+pub(super) fn over(strategy: Strategy, channels: Vec<ChannelEntry>) -> Catalog {
     let places: Vec<usize> = (0..channels.len()).collect();
     catalog(channels, vec![route("all", When::default(), strategy, &places)])
 }
 
 /// How often each channel was picked.
-fn picks(catalog: &Catalog, count: u64) -> BTreeMap<String, u64> {
+pub(super) fn picks(catalog: &Catalog, count: u64) -> BTreeMap<String, u64> {
     let (router, want, mut sheet) = (Router::new(catalog), Want::plain(), Sheet::default());
     let mut rng = fastrand::Rng::with_seed(3);
     let mut seen = BTreeMap::new();
@@ -31,7 +31,7 @@ fn picks(catalog: &Catalog, count: u64) -> BTreeMap<String, u64> {
 }
 
 /// The squared distances of counts from what was expected of them, in thousandths.
-fn chi_square_milli(seen: &BTreeMap<String, u64>, shares: &[(&str, u64)]) -> u64 {
+pub(super) fn chi_square_milli(seen: &BTreeMap<String, u64>, shares: &[(&str, u64)]) -> u64 {
     let (all, total) = (seen.values().sum::<u64>(), shares.iter().map(|(_, share)| share).sum::<u64>());
     let far = |(id, share): &(&str, u64)| {
         let want = all * share / total;

@@ -84,7 +84,9 @@ impl Stage {
         let config = config::read("demo", text.into_bytes(), &Environment::default(), &plugins::providers())?;
         let (seen_sender, seen) = mpsc::channel(SEEN_MAX);
         let witnesses: Vec<Arc<dyn Witness>> = vec![Arc::new(Eyes(seen_sender))];
-        let node = Node::start(config, Surroundings { metrics: metrics::install()?, witnesses }).await?;
+        let node =
+            Node::start(config, Surroundings { metrics: metrics::install()?, witnesses, source: None })
+                .await?;
 
         let api = format!("http://{}", node.http());
         let shop = Client::new(&api, Some(keys.api_key.clone()), clock)?;

@@ -10,7 +10,6 @@ use paymux_core::{App, AppId, Method, MethodPattern};
 
 use super::channels::Checked;
 use super::{Check, unknown, words};
-use crate::config::later;
 use crate::config::path::KeyPath;
 use crate::config::raw::{self, Raw};
 
@@ -122,15 +121,7 @@ impl Check<'_, '_> {
         let word = *self.required(path, word.as_ref())?;
         let strategy = Strategy::from_word(word);
         if strategy.is_none() {
-            let rule = if later::is_strategy(word) {
-                format!(
-                    "strategy `{word}` is not supported by this version yet; take one of: {}",
-                    words(Strategy::ALL, Strategy::word).join(", ")
-                )
-            } else {
-                unknown("strategy", word, words(Strategy::ALL, Strategy::word))
-            };
-            self.wrong(path, rule);
+            self.wrong(path, unknown("strategy", word, words(Strategy::ALL, Strategy::word)));
         }
         strategy
     }

@@ -1,4 +1,4 @@
-//! `[server]`, `[store]`, `[routing]`, `[outbound]`, `[timeouts]`, `[sweeper]`, `[notices]`, `[desk]` and
+//! `[server]`, `[store]`, `[routing]`, `[outbound]`, `[timeouts]`, `[sweeper]`, `[health]`, `[notices]`, `[desk]` and
 //! `[limits]`.
 
 use std::net::SocketAddr;
@@ -7,6 +7,7 @@ use std::time::Duration;
 use paymux_core::Secret;
 use paymux_core::catalog::Timing;
 use paymux_core::day::DayZone;
+use paymux_core::router::HealthRules;
 use paymux_core::store::Ring;
 use paymux_core::wire::{Endpoint, PlainHttp};
 use paymux_http::{Limits, MetricsPlace};
@@ -33,6 +34,7 @@ const TOKEN_MIN: usize = 24;
 pub(super) struct Site {
     pub(super) public_url: Endpoint,
     pub(super) timing: Timing,
+    pub(super) health: HealthRules,
     pub(super) day_zone: DayZone,
     pub(super) notice_schedule: Vec<Duration>,
     pub(super) callback_ring: Ring,
@@ -47,6 +49,7 @@ impl Check<'_, '_> {
         let public_url = self.public_url(&server.key("public_url"), &raw.server, http);
         let store_url = self.store_url(&KeyPath::of("store").key("url"), &raw.store);
         let timing = self.timing(raw);
+        let health = self.health(&raw.health);
         let day_zone = self.day_zone(&raw.routing);
         let notice_schedule = self.notice_schedule(&raw.notices);
         let connect = self.milliseconds(
@@ -58,6 +61,11 @@ impl Check<'_, '_> {
             &KeyPath::of("sweeper").key("interval_ms"),
             raw.sweeper.interval_ms,
             10..=MS_MAX,
+        );
+        let snapshot_interval = self.milliseconds(
+            &KeyPath::of("routing").key("snapshot_ms"),
+            raw.routing.snapshot_ms,
+            50..=60_000,
         );
         let limits = self.limits(&raw.limits);
         let metrics = self.metrics(&server.key("metrics"), &raw.server);
@@ -76,12 +84,14 @@ impl Check<'_, '_> {
             allow_plain_http: raw.apps.iter().any(|app| app.allow_http_notify.unwrap_or_default()),
             connect: connect?,
             sweep_interval: sweep_interval?,
+            snapshot_interval: snapshot_interval?,
             limits: limits?,
             metrics: metrics?,
         };
         let site = Site {
             public_url: public_url?,
             timing: timing?,
+            health: health?,
             day_zone: day_zone?,
             notice_schedule: notice_schedule?,
             callback_ring: callback_ring?,
@@ -235,6 +245,23 @@ impl Check<'_, '_> {
             settle: settle?,
             patience: patience?,
             key_life: key_life?,
+        })
+    }
+
+    fn health(&mut self, raw: &raw::Health) -> Option<HealthRules> {
+        let path = KeyPath::of("health");
+        let errors = self.number(&path.key("errors"), raw.errors, 0..=1000);
+        let window = self.milliseconds(&path.key("window_ms"), raw.window_ms, 1..=MS_MAX);
+        let cooldown = self.milliseconds(&path.key("cooldown_ms"), raw.cooldown_ms, 1..=MS_MAX);
+        // Without probes nobody would find out that a channel works again.
+        let probe_percent = self.number(&path.key("probe_percent"), raw.probe_percent, 1..=100);
+        let slow = self.milliseconds(&path.key("slow_ms"), raw.slow_ms, 0..=MS_MAX);
+        Some(HealthRules {
+            errors: errors?,
+            window: window?,
+            cooldown: cooldown?,
+            probe_percent: probe_percent?,
+            slow: slow.map(|slow| Some(slow).filter(|slow| !slow.is_zero()))?,
         })
     }
 

@@ -1,6 +1,6 @@
 //! What is right in form and wrong in meaning: one row per rule, with its line and its words.
 
-use paymux_core::catalog::{DuplicatePaid, Late, LateSuccess, Scope};
+use paymux_core::catalog::{DuplicatePaid, Late, LateSuccess, Scope, Strategy};
 use paymux_core::money::AMOUNT_MAX;
 
 use super::*;
@@ -76,6 +76,12 @@ fn numbers_have_bounds() {
         ("timeouts", "failover_budget_ms", 0, 600_000),
         ("timeouts", "notice_ms", 1, 60_000),
         ("sweeper", "interval_ms", 10, 600_000),
+        ("routing", "snapshot_ms", 50, 60_000),
+        ("health", "errors", 0, 1000),
+        ("health", "window_ms", 1, 600_000),
+        ("health", "cooldown_ms", 1, 600_000),
+        ("health", "probe_percent", 1, 100),
+        ("health", "slow_ms", 0, 600_000),
         ("desk", "settle_ms", 0, 86_400_000),
         ("desk", "patience_ms", 0, 86_400_000),
         ("limits", "idempotency_key_ms", 86_400_000, 31_536_000_000),
@@ -355,7 +361,8 @@ fn routes() {
         "name = \"r\"\nstrategy = \"randm\"\nchannels = [\"bee\"]",
         &[(
             2,
-            "strategy: unknown strategy `randm`; known: random, weighted, round-robin, priority, cheapest, sticky",
+            "strategy: unknown strategy `randm`; known: random, smart-random, even, weighted, \
+             round-robin, priority, least-collected, cheapest, adaptive, sticky",
         )],
     );
     one(
@@ -498,8 +505,8 @@ fn a_strategy_must_know_what_it_needs() {
         let route = format!("[[routes]]\nname = \"r\"\nstrategy = \"{strategy}\"\nchannels = [\"bee\"]\n");
         mistakes(&(channel(lines) + &route))
     };
-    for strategy in ["random", "weighted", "round-robin", "priority", "sticky"] {
-        assert_eq!(of(strategy, ""), "");
+    for strategy in Strategy::ALL.iter().filter(|strategy| **strategy != Strategy::Cheapest) {
+        assert_eq!(of(strategy.word(), ""), "");
     }
     assert!(
         of("cheapest", "")
@@ -507,7 +514,9 @@ fn a_strategy_must_know_what_it_needs() {
     );
     assert_eq!(of("cheapest", "fee_bp = 60"), "");
     assert!(of("random", "fee_bp = 10001").contains("fee_bp: `10001`: write a number from 0 to 10000"));
-    assert!(of("even", "").contains("strategy `even` is not supported by this version yet"));
+    assert!(
+        of("evenly", "").contains("strategy: unknown strategy `evenly`; known: random, smart-random, even,")
+    );
     let text = channel("") + "[[routes]]\nname = \"r\"\nstrategy = \"random\"\nchannels = [\"bee\"]\n";
     let remarks = read_text(&text, &environment()).unwrap().remarks;
     assert!(

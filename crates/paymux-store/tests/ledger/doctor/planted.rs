@@ -137,6 +137,12 @@ pub(super) const FAULTS: &[Planted] = &[
             WHERE x.kind = 'refunded' AND x.debit LIKE 'app:%')",
         ],
     ),
+    fault(
+        "days_are_the_books",
+        &[
+            "UPDATE channel_day SET received = received + 1 WHERE received = (SELECT max(received) FROM channel_day)",
+        ],
+    ),
     fault("booked_second_sums", &["{move} 'returned_outside'"]),
     fault(
         "booked_transfers",

@@ -5,10 +5,11 @@ use std::str::FromStr;
 
 use async_trait::async_trait;
 use paymux_core::clock::Timestamp;
+use paymux_core::day::Day;
 use paymux_core::ids::{AppId, AttemptId, ChannelId};
 use paymux_core::money::{Currency, Money};
 use paymux_core::posting::{Cause, Posting, PostingKind};
-use paymux_core::store::{CallbackRow, CallbackVerdict, Event, EventKind, Subject};
+use paymux_core::store::{CallbackRow, CallbackVerdict, DayFigure, Event, EventKind, Subject};
 use paymux_core::wire::{Headers, Verb, WireRequest};
 use paymux_testkit::memory_store::{Delivery, DeliveryState};
 use paymux_testkit::store_contract::{Ids, Look};
@@ -27,6 +28,8 @@ const DELIVERIES: &str = "SELECT d.event, d.app, d.state, d.next_at, d.tries, d.
     d.created_at - e.created_at FROM deliveries d JOIN events e ON e.id = d.event ORDER BY d.event";
 const POSTINGS: &str = "SELECT id, at, kind, debit, credit, amount, currency, payment, attempt, refund, transfer \
     FROM postings ORDER BY id";
+const DAYS: &str = "SELECT day, channel, currency, CAST(sum(received) AS bigint), CAST(sum(completed) AS bigint), \
+    max(last_completed_at) FROM channel_day GROUP BY day, channel, currency ORDER BY day, channel, currency";
 const ENDPOINTS: &str = "SELECT app, url FROM endpoints ORDER BY app, url";
 
 macro_rules! rows {
@@ -66,6 +69,10 @@ impl Look for RowLook {
         rows!(self, POSTINGS, posting)
     }
 
+    async fn days(&self) -> Vec<(Day, DayFigure)> {
+        rows!(self, DAYS, day_figure)
+    }
+
     async fn gone(&self) -> Vec<(AppId, String)> {
         let rows: Vec<(String, String)> = rows!(self, ENDPOINTS, |row| (row.get(0), row.get(1)));
         rows.into_iter().map(|(app, url)| (AppId::new(app).unwrap(), url)).collect()
@@ -86,6 +93,23 @@ impl RowLook {
         let ids: Vec<String> = rows!(self, sqlx::AssertSqlSafe(sql.clone()), |row| row.get(0));
         ids.iter().map(|id| id.parse().unwrap()).collect()
     }
+}
+
+fn day_figure<R: Cells>(row: &R) -> (Day, DayFigure)
+where
+    usize: ColumnIndex<R>,
+    for<'r> String: Decode<'r, R::Database> + Type<R::Database>,
+    for<'r> i64: Decode<'r, R::Database> + Type<R::Database>,
+    for<'r> Option<i64>: Decode<'r, R::Database> + Type<R::Database>,
+{
+    let figure = DayFigure {
+        channel: ChannelId::new(row.get::<String, _>(1)).unwrap(),
+        currency: Currency::from_code(&row.get::<String, _>(2)).unwrap(),
+        received: row.get(3),
+        completed: row.get(4),
+        last_completed_at: row.get::<Option<i64>, _>(5).map(Timestamp::from_ms),
+    };
+    (Day::from_number(i32::try_from(row.get::<i64, _>(0)).unwrap()), figure)
 }
 
 fn word<T>(read: fn(&str) -> Option<T>, word: &str) -> T {

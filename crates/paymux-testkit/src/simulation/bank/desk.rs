@@ -62,7 +62,7 @@ impl Bank {
         let pairs = match (request.verb, request.path.as_str()) {
             ("POST", "/orders") => self.open(&mut books, &number, &fields, faults, now, &mut next),
             ("GET", "/orders") => self.show(&books, &number, now),
-            ("POST", "/close") => self.close(&mut books, &number, faults, now, &mut next),
+            ("POST", "/close") => self.close(&mut books, &number, faults, now),
             ("POST", "/backs") => self.move_out(&mut books, OutgoKind::Back, &fields, faults, now, &mut next),
             ("POST", "/payouts") => {
                 self.move_out(&mut books, OutgoKind::Payout, &fields, faults, now, &mut next)
@@ -193,14 +193,7 @@ impl Bank {
         vec![("result", text("open"))]
     }
 
-    fn close(
-        &self,
-        books: &mut Books,
-        number: &str,
-        faults: &Faults,
-        now: i64,
-        next: &mut Vec<Followup>,
-    ) -> Pairs {
+    fn close(&self, books: &mut Books, number: &str, faults: &Faults, now: i64) -> Pairs {
         let unwilling = |why: &str| vec![("result", text("unwilling")), ("reason", text(why))];
         if self.account.close == Close::Never {
             return unwilling("unknown call");
@@ -229,7 +222,6 @@ impl Bank {
             return receipt(order);
         }
         if order.may_be_paid_now(self.account, now) && faults.strikes(Fault::PaysWithClose) {
-            next.push(Followup::Took(number.to_owned()));
             let amount = order.amount;
             books.take(self.account, number, (amount, ASKED), 0, now);
         }

@@ -1,13 +1,15 @@
 //! Random refunds, transfers, redeliveries and claims.
 
 use paymux_core::clock::Timestamp;
+use paymux_core::day::Day;
 use paymux_core::ids::{EventId, RefundId};
+use paymux_core::money::Money;
 use paymux_core::outflow::OutflowState;
 use paymux_core::payment::{AttemptState, Payment};
 use paymux_core::posting::Cause;
 use paymux_core::refund::Refund;
 use paymux_core::store::{
-    Change, Claim, DayLimit, EventKind, Redelivery, RefundOpened, RefundWrite, Store, TransferChange,
+    Change, Claim, DayLimit, EventKind, Income, Redelivery, RefundOpened, RefundWrite, Store, TransferChange,
     TransferOpened,
 };
 use paymux_core::transfer::Transfer;
@@ -87,6 +89,17 @@ impl Run {
         for _ in 0..self.rng.u32(..3) {
             let cause = Cause::Attempt(seen.id, seen.attempts[0].id);
             change.postings.push(self.fixtures.posting(cause));
+        }
+        for id in CHANNELS {
+            if self.rng.u32(..3) == 0 {
+                let completed_at = self.moment();
+                change.incomes.push(Income {
+                    channel: channel(id),
+                    day: Day::from_number(self.rng.i32(0..3)),
+                    money: Money::fen(self.rng.i64(0..100)),
+                    completed_at,
+                });
+            }
         }
         change.audit = Some(self.fixtures.audit("attempt.resolve")).filter(|_| self.rng.u32(..5) == 0);
     }

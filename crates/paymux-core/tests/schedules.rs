@@ -1,0 +1,170 @@
+//! Threads that route, hear of calls, book money and reload at the same time, in thousands of drawn orders of their
+//! steps: in the end the rows that the router reads say what really happened.
+//!
+//! Run with `cargo test -p paymux-core --features schedules --test schedules`.
+
+#![cfg(feature = "schedules")]
+#![expect(clippy::unwrap_used, reason = "a test's own values")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use paymux_core::catalog::{ChannelEntry, FailoverUnknown, Route, Strategy, When};
+use paymux_core::clock::Mono;
+use paymux_core::day::Day;
+use paymux_core::ids::{AppId, ChannelId, RouteName};
+use paymux_core::payment::Payer;
+use paymux_core::router::{Ask, Health, Pulse, Router, Sheet};
+use paymux_core::store::Income;
+use paymux_core::wire::PlainHttp;
+use paymux_core::{App, Catalog, CatalogHandle, Endpoint, Money, OrderNo};
+use paymux_testkit::ScriptedChannel;
+use shuttle::thread;
+
+/// How many orders are tried out of each.
+const ORDERS: usize = 5000;
+
+fn channel(id: &str) -> ChannelId {
+    ChannelId::new(id).unwrap()
+}
+
+fn catalog(strategy: Strategy, ids: &[&str]) -> Catalog {
+    let entry = |id: &&str| ChannelEntry::new(channel(id), Arc::new(ScriptedChannel::new(id)));
+    let route = Route {
+        name: RouteName::new("all").unwrap(),
+        when: When::default(),
+        strategy,
+        channels: (0..ids.len()).collect(),
+        failover: 1,
+        failover_unknown: FailoverUnknown::Abandon,
+    };
+    let public_url = Endpoint::parse("https://pay.example", PlainHttp::LoopbackOnly).unwrap();
+    let apps = vec![App::new(AppId::new("shop").unwrap(), &[])];
+    Catalog::new(apps, ids.iter().map(entry).collect(), vec![route], public_url)
+}
+
+/// Where a payment goes under each of those seeds.
+fn picks(catalog: &Catalog, seeds: std::ops::Range<u64>) -> Vec<String> {
+    let (payer, metadata) = (Payer::default(), BTreeMap::new());
+    let order_no = OrderNo::new("A1").unwrap();
+    let ask = Ask {
+        app: catalog.app_slot(&AppId::new("shop").unwrap()),
+        order_no: &order_no,
+        amount: Money::fen(100),
+        method: "wechat.native".parse().unwrap(),
+        expires_in: Duration::from_mins(30),
+        payer: &payer,
+        metadata: &metadata,
+        pin: None,
+        minute: 0,
+    };
+    let mut sheet = Sheet::default();
+    let pick =
+        |seed| Router::new(catalog).choose(&ask, &[], seed, &mut sheet).unwrap().channel.id.to_string();
+    seeds.map(pick).collect()
+}
+
+fn at(seconds: u64) -> Mono {
+    Mono(Duration::from_secs(seconds))
+}
+
+#[test]
+fn the_rows_say_what_the_breakers_say() {
+    let threads = || {
+        let handle = CatalogHandle::new(catalog(Strategy::Random, &["a", "b", "c"]));
+        let ill = |id: &'static str| {
+            let catalog = handle.load();
+            move || (0..5).for_each(|_| catalog.live().hear(&channel(id), Pulse::Ill, at(1), &catalog.health))
+        };
+        let later = {
+            let catalog = handle.load();
+            move || {
+                catalog.live().turn(at(16));
+                catalog.live().hear(&channel("a"), Pulse::Well, at(17), &catalog.health);
+            }
+        };
+        let routes = {
+            let catalog = handle.load();
+            move || drop(picks(&catalog, 0..3))
+        };
+        let running =
+            [thread::spawn(ill("a")), thread::spawn(ill("b")), thread::spawn(later), thread::spawn(routes)];
+        running.into_iter().for_each(|thread| thread.join().unwrap());
+        let catalog = handle.load();
+        let seen = picks(&catalog, 0..60);
+        for id in ["a", "b", "c"] {
+            let health = catalog.live().health(&channel(id));
+            let is_picked = seen.iter().any(|picked| picked == id);
+            assert!(health != Health::Well || is_picked, "{id} is well: {seen:?}");
+            assert!(health != Health::Out || !is_picked, "{id} is out: {seen:?}");
+        }
+        assert_eq!(catalog.live().health(&channel("c")), Health::Well);
+    };
+    shuttle::check_random(threads, ORDERS);
+}
+
+#[test]
+fn a_reload_loses_no_figures() {
+    let threads = || {
+        let handle = CatalogHandle::new(catalog(Strategy::Even, &["a", "b"]));
+        let books = {
+            let handle = handle.clone();
+            move || {
+                for _ in 0..3 {
+                    let income = Income {
+                        channel: channel("a"),
+                        day: Day::from_number(1),
+                        money: Money::fen(100),
+                        completed_at: None,
+                    };
+                    handle.load().live().book(&[income]);
+                }
+            }
+        };
+        let falls_ill = {
+            let handle = handle.clone();
+            move || {
+                for _ in 0..5 {
+                    let catalog = handle.load();
+                    catalog.live().hear(&channel("c"), Pulse::Ill, at(1), &catalog.health);
+                }
+            }
+        };
+        let reloads = {
+            let handle = handle.clone();
+            move || {
+                handle.replace(catalog(Strategy::Even, &["x", "a", "c"]));
+                handle.replace(catalog(Strategy::Even, &["c", "b", "a", "d"]));
+            }
+        };
+        let routes = {
+            let handle = handle.clone();
+            move || (0..3).for_each(|seed| drop(picks(&handle.load(), seed..seed + 1)))
+        };
+        let running =
+            [thread::spawn(books), thread::spawn(falls_ill), thread::spawn(reloads), thread::spawn(routes)];
+        running.into_iter().for_each(|thread| thread.join().unwrap());
+        let catalog = handle.load();
+        assert_eq!(catalog.live().collected(&channel("a"), Money::fen(1).currency()), 300);
+        let seen = picks(&catalog, 0..60);
+        assert!(seen.iter().all(|id| id == "b" || id == "d"), "{seen:?}");
+    };
+    shuttle::check_random(threads, ORDERS);
+}
+
+#[test]
+fn turns_taken_at_once_are_all_different() {
+    let threads = || {
+        let handle = CatalogHandle::new(catalog(Strategy::RoundRobin, &["a", "b", "c"]));
+        let takes = || {
+            let catalog = handle.load();
+            thread::spawn(move || picks(&catalog, 0..3))
+        };
+        let running = [takes(), takes(), takes()];
+        let mut seen: Vec<String> = running.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        seen.sort_unstable();
+        assert_eq!(seen.concat(), "aaabbbccc");
+    };
+    shuttle::check_random(threads, ORDERS);
+}
