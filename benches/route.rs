@@ -178,7 +178,9 @@ fn by_strategy(c: &mut Criterion) {
         let mut group = c.benchmark_group(format!("route/strategies/{count}"));
         for strategy in Strategy::ALL.iter().copied() {
             let mut channels = channels(count).expect("channels of literals");
-            channels.iter_mut().for_each(|entry| entry.fee_bp = Some(60));
+            for entry in &mut channels {
+                entry.fee_bp = Some(60);
+            }
             let catalog = catalog(1, channels, strategy).expect("a catalog of literals");
             let (app, want) = (AppId::new("shop").expect("a literal"), Want::new().expect("literals"));
             let ask = want.ask(&catalog, &app);

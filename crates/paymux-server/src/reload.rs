@@ -73,14 +73,18 @@ impl Reload for Reloader {
         let outcome = self.reload_now().await;
         match &outcome {
             Ok(done) => {
-                done.remarks.iter().for_each(|remark| tracing::warn!("{remark}"));
+                for remark in &done.remarks {
+                    tracing::warn!("{remark}");
+                }
                 for key in &done.at_next_start {
                     tracing::warn!(key, "a changed key counts only from the next start on");
                 }
                 tracing::info!(config = done.config, "another configuration is in force");
             }
             Err(NotReloaded::Refused(mistakes)) => {
-                mistakes.iter().for_each(|mistake| tracing::error!("{mistake}"));
+                for mistake in mistakes {
+                    tracing::error!("{mistake}");
+                }
                 tracing::error!("the configuration is not taken; the one in force stays");
             }
             Err(NotReloaded::Failed(error)) => {

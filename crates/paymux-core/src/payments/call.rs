@@ -69,11 +69,11 @@ impl Payments {
 /// What a call tells of its channel's health, if anything: what was never tried tells nothing.
 fn pulse<T>(answer: &Result<T, ChannelError>) -> Option<Pulse> {
     match answer {
-        Ok(_) => Some(Pulse::Well),
         Err(ChannelError::Refused(refusal)) if refusal.blame == Blame::Provider => Some(Pulse::Ill),
-        Err(ChannelError::Refused(_)) => Some(Pulse::Well),
-        Err(ChannelError::Unknown(_)) => Some(Pulse::Ill),
-        Err(ChannelError::NotSent(NotSent::Connect | NotSent::TooLate)) => Some(Pulse::Ill),
+        Ok(_) | Err(ChannelError::Refused(_)) => Some(Pulse::Well),
+        Err(ChannelError::Unknown(_) | ChannelError::NotSent(NotSent::Connect | NotSent::TooLate)) => {
+            Some(Pulse::Ill)
+        }
         Err(ChannelError::NotSent(_) | ChannelError::Unsupported) => None,
     }
 }

@@ -158,7 +158,7 @@ impl Payments {
         let id = payment.id;
         let left = dispatch.started.plus(catalog.timing.answer).left(self.clock().mono());
         let this = self.clone();
-        let task = self.spawn(async move { this.dispatch(payment, dispatch).await });
+        let task = self.spawn(async move { Box::pin(this.dispatch(payment, dispatch)).await });
         match within(self.clock(), left, task).await {
             Some(Some(Some(payment))) => Ok(payment),
             Some(_) | None => self.reload(id).await,

@@ -102,8 +102,7 @@ impl Breaker {
     pub(super) fn hear(&mut self, pulse: Pulse, now: Mono, rules: &HealthRules) {
         self.turn(now);
         match (&mut self.0, pulse) {
-            (State::Open(_), _) => {}
-            (State::Closed(_), Pulse::Well) => {}
+            (State::Open(_), _) | (State::Closed(_), Pulse::Well) => {}
             (State::HalfOpen, Pulse::Well) => self.0 = State::default(),
             (State::HalfOpen, Pulse::Ill) => self.0 = State::Open(now.plus(rules.cooldown)),
             (State::Closed(faults), Pulse::Ill) => {

@@ -78,7 +78,8 @@ impl Node {
 }
 
 fn channels(ids: &[&str]) -> String {
-    ids.iter().map(|id| format!("[[channels]]\nid = \"{id}\"\nprovider = \"sandbox\"\n")).collect()
+    let channel = |id: &&str| format!("[[channels]]\nid = \"{id}\"\nprovider = \"sandbox\"\n");
+    ids.iter().map(channel).collect::<Vec<_>>().concat()
 }
 
 fn routed_to(id: &str) -> String {

@@ -40,7 +40,9 @@ impl Books {
                 self.put_refund(refund);
             }
             self.write_attached(attached);
-            incomes.into_iter().for_each(|income| self.add_income(income));
+            for income in incomes {
+                self.add_income(income);
+            }
         }
         Ok(applied)
     }

@@ -116,7 +116,9 @@ fn health(node: &Payments) -> [Health; 2] {
 /// Creates so many payments, for each of which `a` has that script.
 async fn create(world: &World, script: Option<Script>, count: u32, name: &str) {
     for place in 0..count {
-        script.iter().for_each(|script| world.a.on_create(script.clone()));
+        if let Some(script) = &script {
+            world.a.on_create(script.clone());
+        }
         world.created(json!({"order_no": format!("{name}-{place}")})).await;
     }
 }
