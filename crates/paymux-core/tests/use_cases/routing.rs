@@ -3,7 +3,6 @@
 mod agreement;
 mod figures;
 mod health;
-mod replay;
 mod strategies;
 
 use std::collections::BTreeMap;

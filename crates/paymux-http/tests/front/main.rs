@@ -12,7 +12,6 @@ mod cancel;
 mod create;
 mod envelope;
 mod events;
-mod explain;
 mod gauges;
 mod health;
 mod keys;

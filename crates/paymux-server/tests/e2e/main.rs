@@ -22,8 +22,6 @@ mod database;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
-mod explain;
-#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod ledger_commands;
