@@ -183,6 +183,11 @@ impl Catalog {
         self.app(id).map_or(AppSlot::UNKNOWN, |app| app.slot)
     }
 
+    /// The apps, by their ids.
+    pub fn apps(&self) -> impl Iterator<Item = &App> {
+        self.apps.values()
+    }
+
     /// The app of that id.
     pub fn app(&self, id: &AppId) -> Option<&App> {
         self.apps.get(id)
@@ -456,6 +461,11 @@ impl Strategy {
     /// Whether it looks at how often calls go well.
     pub const fn looks_at_rates(self) -> bool {
         matches!(self, Self::Adaptive)
+    }
+
+    /// Whether it looks at anything that the ledger knows.
+    pub const fn looks_at_figures(self) -> bool {
+        self.looks_at_collected() || self.looks_at_last_completed()
     }
 
     /// Whether it looks at which channel completed the last payment.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::civil::Time;
 use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 
 use crate::clock::Timestamp;
@@ -58,6 +59,20 @@ impl DayZone {
     /// The minute of the day there, counted from midnight on the clock on the wall.
     pub fn minute_of_day(&self, at: Timestamp) -> u16 {
         u16::try_from(self.wall_ms(at).rem_euclid(UTC_DAY_MS) / MINUTE_MS).unwrap_or(0)
+    }
+
+    /// The moment of that day at which the clock on the wall shows that minute: of two the first, and where the clock
+    /// leaves the minute out, as much later as it is put forward.
+    pub fn at_minute(&self, day_of: Timestamp, minute: u16) -> Timestamp {
+        let moment = || {
+            let there = jiff::Timestamp::from_millisecond(day_of.ms()).ok()?.to_zoned(self.zone.clone());
+            let (hour, minute) = (i8::try_from(minute / 60).ok()?, i8::try_from(minute % 60).ok()?);
+            let wall = there.date().to_datetime(Time::new(hour, minute, 0, 0).ok()?);
+            let moment = wall.to_zoned(self.zone.clone()).ok()?;
+            Some(Timestamp::from_ms(moment.timestamp().as_millisecond()))
+        };
+        // Only in years that no calendar knows, and of minutes that no day has.
+        moment().unwrap_or(day_of)
     }
 
     /// The day that the calendar on the wall shows there.
@@ -184,6 +199,28 @@ mod tests {
             minute,
             "{zone} {text}"
         );
+    }
+
+    #[test]
+    fn finds_a_minute_of_a_day() {
+        let now = "2026-03-01T15:59:59Z";
+        check("Asia/Shanghai", now, 0, "2026-02-28T16:00:00Z");
+        check("Asia/Shanghai", now, 23 * 60 + 59, "2026-03-01T15:59:00Z");
+        check("Asia/Shanghai", "2026-03-01T16:00:00Z", 0, "2026-03-01T16:00:00Z");
+        // In spring the hour from two to three is left out, in autumn it comes twice.
+        check("Europe/Berlin", "2026-03-29T12:00:00Z", 2 * 60 + 30, "2026-03-29T01:30:00Z");
+        check("Europe/Berlin", "2026-10-25T12:00:00Z", 2 * 60 + 30, "2026-10-25T00:30:00Z");
+        check("UTC", now, 24 * 60, now);
+
+        #[track_caller]
+        fn check(zone: &str, day_of: &str, minute: u16, want: &str) {
+            let at = |text: &str| text.parse::<Timestamp>().unwrap();
+            assert_eq!(
+                DayZone::named(zone).unwrap().at_minute(at(day_of), minute),
+                at(want),
+                "{zone} {minute}"
+            );
+        }
     }
 
     #[test]

@@ -48,13 +48,18 @@ impl FromStr for Hours {
     fn from_str(text: &str) -> Result<Self, HoursError> {
         let form = || HoursError::Form(text.to_owned());
         let (start, end) = text.split_once('-').ok_or_else(form)?;
-        let start = minute(start).filter(|start| *start < DAY_MINUTES).ok_or_else(form)?;
+        let start = minute_of_day(start).ok_or_else(form)?;
         let end = minute(end).ok_or_else(form)?;
         if start == end {
             return Err(HoursError::Empty(text.to_owned()));
         }
         Ok(Self { start, end })
     }
+}
+
+/// Reads a time such as `06:00`, up to `23:59`: how many minutes it is after midnight.
+pub fn minute_of_day(text: &str) -> Option<u16> {
+    minute(text).filter(|minute| *minute < DAY_MINUTES)
 }
 
 /// Minutes since midnight of a text such as `06:00`, up to `24:00`.

@@ -1,4 +1,4 @@
-//! The one door for every front: create, look up, cancel and sync payments, take callbacks in.
+//! The one door for every front: create, look up, explain, cancel and sync payments, take callbacks in.
 //!
 //! Each use case runs in a task of its own, so that a client that hangs up cuts nothing in half.
 //! What changes a payment goes through `draft`, and there through the state table.
@@ -10,6 +10,7 @@ mod crossing;
 pub mod desk;
 mod draft;
 mod events;
+pub mod explain;
 mod figures;
 pub mod keys;
 mod native;
@@ -44,6 +45,8 @@ use crate::transport::Transport;
 pub(crate) use cancel::{CloseEnd, can_close, closable_from};
 pub(crate) use create::may_be_given_up;
 pub(crate) use draft::{Draft, Facts, Queued, TradeNo, storable};
+pub use explain::{Explained, Question, Times};
+pub use figures::read_figures;
 pub use keys::{IdempotencyKey, RequestDigest};
 pub use native::NativeError;
 pub(crate) use probe::can_ask;

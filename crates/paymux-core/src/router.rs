@@ -4,7 +4,8 @@
 //! strategy over those that are left. Fails closed: no rule is relaxed to find a channel.
 //!
 //! [`Router::choose`] is the hot way: rows of bits, no lock, nothing allocated. [`Router::pick`] chooses so and
-//! then says why in words, for the record and for whoever is refused.
+//! then says why in words, for the record and for whoever is refused. [`Router::explain`] says it without choosing,
+//! and [`replay`] makes a choice again from its record.
 
 mod bits;
 mod breaker;
@@ -15,6 +16,8 @@ mod intervals;
 mod live;
 mod rate;
 mod regions;
+mod replay;
+mod seed;
 mod strategy;
 mod table;
 mod weights;
@@ -28,7 +31,7 @@ use serde::Serialize;
 use self::draw::Draw;
 use self::finder::Finder;
 use self::live::RouteFigures;
-use self::strategy::Prepared;
+use self::strategy::{Lot, Prepared};
 use self::table::RouteTable;
 use self::weights::Cycle;
 use crate::catalog::{AppSlot, Catalog, ChannelEntry, Route, Strategy, When};
@@ -42,6 +45,8 @@ pub use breaker::{Health, HealthRules, Pulse};
 pub use filter::Removal;
 pub use finder::ROUTES_MAX;
 pub use live::Live;
+pub use replay::{ReplayError, replay};
+pub use seed::{Seed, SeedError, Tie};
 pub use table::Sheet;
 
 /// What the router looks at of a payment.
@@ -133,6 +138,13 @@ pub fn takes_turns(weights: &[u32]) -> bool {
     Cycle::new(weights).is_some()
 }
 
+/// A choice half made: who may take the payment stands on the sheet.
+#[derive(Debug, Clone, Copy)]
+struct Sifted<'a> {
+    route: &'a Route,
+    strategy: &'a Prepared,
+}
+
 /// One choice, in places.
 #[derive(Debug, Clone, Copy)]
 pub struct Choice<'a> {
@@ -158,23 +170,28 @@ pub struct Picked<'a> {
 /// The record of one choice: kept with the attempt, shown by `explain`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Decision {
-    /// The route that matched.
-    pub route: RouteName,
+    /// The route that matched, if one did.
+    pub route: Option<RouteName>,
     /// Its strategy.
-    pub strategy: &'static str,
-    /// What the strategy drew from: the same seed makes the same choice. A text, since it may
-    /// exceed what JSON readers keep exact.
-    pub seed: String,
+    pub strategy: Option<&'static str>,
+    /// What the strategy drew from.
+    pub seed: Seed,
     /// Which turn of the route it was, where its channels take turns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub turn: Option<u64>,
-    /// The channel that takes it.
+    /// What the payment sticks to, where the strategy looks at that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sticks_to: Option<Tie>,
+    /// Which percentage of payments may go anywhere, where the strategy tries channels out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe_percent: Option<u8>,
+    /// The channel that takes it, if one may.
     pub picked: Option<ChannelId>,
-    /// Every channel of the route.
+    /// Every channel of the route; last, where the payment is pinned to a channel outside of it, that one.
     pub candidates: Vec<Candidate>,
 }
 
-/// One channel of the route, as the choice saw it.
+/// One channel, as the choice saw it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Candidate {
     /// Which.
@@ -183,9 +200,9 @@ pub struct Candidate {
     pub eligible: bool,
     /// The rule that removed it.
     pub removed_by: Option<Removal>,
-    /// Its weight.
-    pub weight: u32,
-    /// What its provider takes, in hundredths of a percent.
+    /// Its weight; of a channel of the route only.
+    pub weight: Option<u32>,
+    /// What its provider takes, in hundredths of a percent; of a channel of the route only.
     pub fee_bp: Option<u32>,
     /// What it had collected that day, in minor units of the payment's currency, where the strategy looks at that.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -205,6 +222,14 @@ pub struct NoChannel {
     pub route: Option<RouteName>,
     /// Every channel of it, with the rule that removed it.
     pub removed: Vec<(ChannelId, Removal)>,
+}
+
+impl From<Decision> for NoChannel {
+    /// A decision that picked nobody, told to whoever is refused.
+    fn from(decision: Decision) -> Self {
+        let removed = |candidate: Candidate| Some((candidate.channel, candidate.removed_by?));
+        Self { route: decision.route, removed: decision.candidates.into_iter().filter_map(removed).collect() }
+    }
 }
 
 impl NoChannel {
@@ -257,6 +282,12 @@ impl<'a> Router<'a> {
         seed: u64,
         sheet: &mut Sheet,
     ) -> Option<Choice<'a>> {
+        let sifted = self.sift(ask, tried, seed, sheet)?;
+        self.draw(sifted, Lot { seed, turn: sifted.strategy.take_turn() }, sheet)
+    }
+
+    /// Notes on the sheet who may take it, and what the strategy picks by.
+    fn sift(self, ask: &Ask<'_>, tried: &[ChannelId], seed: u64, sheet: &mut Sheet) -> Option<Sifted<'a>> {
         let place = self.route_place(ask)?;
         let route = self.catalog.routes().get(place)?;
         let Compiled { table, strategy, figures } = self.catalog.table().routes.get(place)?;
@@ -265,10 +296,15 @@ impl<'a> Router<'a> {
         let probes = self.probes(seed);
         sheet.keep_healthy(|set| figures.keep_healthy(set, probes));
         strategy.look(figures, ask, sheet);
-        let turn = strategy.turn();
-        let picked = strategy.pick(sheet, ask, seed, turn)?;
+        Some(Sifted { route, strategy })
+    }
+
+    /// Picks by what stands on the sheet.
+    fn draw(self, sifted: Sifted<'a>, lot: Lot, sheet: &mut Sheet) -> Option<Choice<'a>> {
+        let Sifted { route, strategy } = sifted;
+        let picked = strategy.pick(sheet, lot)?;
         let channel = self.catalog.channels().get(*route.channels.get(picked)?)?;
-        Some(Choice { route, channel, turn })
+        Some(Choice { route, channel, turn: lot.turn })
     }
 
     /// Whether a payment of that seed is one of the few that may go to channels that are probed.
@@ -280,13 +316,42 @@ impl<'a> Router<'a> {
     /// As [`Self::choose`], with the record of it; or every channel with the rule that removed it.
     pub fn pick(&self, ask: &Ask<'_>, tried: &[ChannelId], seed: u64) -> Result<Picked<'a>, NoChannel> {
         let mut sheet = Sheet::default();
-        match self.choose(ask, tried, seed, &mut sheet) {
-            Some(choice) => {
-                let decision = self.record(&choice, ask, tried, seed, &sheet);
-                Ok(Picked { route: choice.route, channel: choice.channel, decision })
-            }
-            None => Err(self.no_channel(ask, tried)),
+        let choice = self.choose(ask, tried, seed, &mut sheet);
+        let decision = self.record(choice.as_ref(), ask, tried, seed, &sheet);
+        match choice {
+            Some(Choice { route, channel, .. }) => Ok(Picked { route, channel, decision }),
+            None => Err(decision.into()),
         }
+    }
+
+    /// The record that [`Self::pick`] would make now, and what it would refuse by where it would. Takes no turn.
+    pub fn explain(&self, ask: &Ask<'_>, seed: u64) -> Decision {
+        let mut sheet = Sheet::default();
+        let choice = self.sift(ask, &[], seed, &mut sheet).and_then(|sifted| {
+            let turn = sifted.strategy.next_turn();
+            self.draw(sifted, Lot { seed, turn }, &mut sheet)
+        });
+        self.record(choice.as_ref(), ask, &[], seed, &sheet)
+    }
+
+    /// How often each channel takes such a payment in so many picks under seeds drawn from `seed`; channels that
+    /// never do are not there. From pick to pick the seed and the turn move on, and no turn is taken.
+    pub fn spread(&self, ask: &Ask<'_>, seed: u64, times: u32) -> BTreeMap<ChannelId, u32> {
+        let (mut sheet, mut spread) = (Sheet::default(), BTreeMap::new());
+        let (mut seeds, mut first) = (Draw::new(seed), None);
+        for turn in 0..times {
+            let seed = seeds.bits();
+            // Anew for each: which channels are probed is by the seed.
+            let Some(sifted) = self.sift(ask, &[], seed, &mut sheet) else { break };
+            let first = *first.get_or_insert_with(|| sifted.strategy.next_turn());
+            let lot = Lot { seed, turn: first.wrapping_add(turn.into()) };
+            let Some(choice) = self.draw(sifted, lot, &mut sheet) else { break };
+            match spread.get_mut(&choice.channel.id) {
+                Some(count) => *count += 1,
+                None => drop(spread.insert(choice.channel.id.clone(), 1)),
+            }
+        }
+        spread
     }
 
     /// Each channel of a route, and why it was left out.
@@ -300,59 +365,78 @@ impl<'a> Router<'a> {
         entries.map(move |entry| (entry, filter::removal(entry, ask, tried)))
     }
 
-    /// A pin that stands in no channel list of the route is a reason of its own.
-    fn no_channel(self, ask: &Ask<'_>, tried: &[ChannelId]) -> NoChannel {
-        let Some(route) = self.route(ask) else {
-            let pin = ask.pin.map(|pin| (pin.clone(), filter::pin_without_route()));
-            return NoChannel { route: None, removed: pin.into_iter().collect() };
-        };
-        let removals = self.removals(route, ask, tried);
-        let mut removed: Vec<_> =
-            removals.filter_map(|(entry, removal)| Some((entry.id.clone(), removal?))).collect();
-        if let Some(pin) = ask.pin
-            && self.place_of(route, pin).is_none()
-        {
-            removed.push((pin.clone(), filter::pin_outside(route)));
-        }
-        NoChannel { route: Some(route.name.clone()), removed }
-    }
-
     fn record(
         self,
-        choice: &Choice<'_>,
+        choice: Option<&Choice<'a>>,
         ask: &Ask<'_>,
         tried: &[ChannelId],
         seed: u64,
         sheet: &Sheet,
     ) -> Decision {
-        let route = choice.route;
+        let route = choice.map(|choice| choice.route).or_else(|| self.route(ask));
+        let mut candidates =
+            route.map_or_else(Vec::new, |route| self.candidates(route, ask, tried, sheet).collect());
+        candidates.extend(self.outsider(route, ask));
+        let takes_turns = route.is_some_and(|route| route.strategy == Strategy::RoundRobin);
+        Decision {
+            route: route.map(|route| route.name.clone()),
+            strategy: route.map(|route| route.strategy.word()),
+            seed: Seed::new(seed),
+            turn: choice.filter(|_| takes_turns).map(|choice| choice.turn),
+            sticks_to: sheet.tie().map(Tie),
+            probe_percent: route
+                .filter(|route| route.strategy.looks_at_rates())
+                .map(|_| self.catalog.health.probe_percent),
+            picked: choice.map(|choice| choice.channel.id.clone()),
+            candidates,
+        }
+    }
+
+    fn candidates(
+        self,
+        route: &Route,
+        ask: &Ask<'_>,
+        tried: &[ChannelId],
+        sheet: &Sheet,
+    ) -> impl Iterator<Item = Candidate> {
         let strategy = route.strategy;
-        let candidate = |(place, (entry, removal)): (usize, (&ChannelEntry, Option<Removal>))| {
+        self.removals(route, ask, tried).enumerate().map(move |(place, (entry, removal))| {
             let by_health = || sheet.is_out_by_health(place).then(|| filter::by_health(&self.catalog.health));
             let removed_by = removal.or_else(by_health);
             let seen = |looks: bool| sheet.seen(place).filter(|_| looks);
+            let is_last = || sheet.last_completed() == Some(place);
             Candidate {
                 channel: entry.id.clone(),
                 eligible: removed_by.is_none(),
                 removed_by,
-                weight: entry.weight,
+                weight: Some(entry.weight),
                 fee_bp: entry.fee_bp,
                 collected_today: seen(strategy.looks_at_collected()),
-                last_completed: strategy
-                    .looks_at_last_completed()
-                    .then(|| sheet.last_completed() == Some(place)),
+                last_completed: strategy.looks_at_last_completed().then(is_last),
                 success_ppm: seen(strategy.looks_at_rates()),
             }
+        })
+    }
+
+    /// A pin that stands in no channel list of the route is a reason of its own. Of the channel nothing is told: the
+    /// app may have no part in it.
+    fn outsider(self, route: Option<&Route>, ask: &Ask<'_>) -> Option<Candidate> {
+        let pin = ask.pin?;
+        let removal = match route {
+            None => filter::pin_without_route(),
+            Some(route) if self.place_of(route, pin).is_none() => filter::pin_outside(route),
+            Some(_) => return None,
         };
-        let candidates = self.removals(route, ask, tried).enumerate().map(candidate);
-        Decision {
-            route: route.name.clone(),
-            strategy: route.strategy.word(),
-            seed: format!("{seed:016x}"),
-            turn: (route.strategy == Strategy::RoundRobin).then_some(choice.turn),
-            picked: Some(choice.channel.id.clone()),
-            candidates: candidates.collect(),
-        }
+        Some(Candidate {
+            channel: pin.clone(),
+            eligible: false,
+            removed_by: Some(removal),
+            weight: None,
+            fee_bp: None,
+            collected_today: None,
+            last_completed: None,
+            success_ppm: None,
+        })
     }
 
     /// Refuses provider fields that no channel of the matching route takes.

@@ -11,7 +11,7 @@ use paymux_core::catalog::Scope;
 
 use crate::body::Measure;
 use crate::limits::Limits;
-use crate::routes::{callbacks, events, health, payments, refunds, returns, transfers};
+use crate::routes::{callbacks, events, explain, health, payments, refunds, returns, transfers};
 use crate::{auth, envelope};
 
 /// How the front behaves.
@@ -104,6 +104,7 @@ fn payments_api() -> Router<Shared> {
         .route("/v1/payments/{id}", get(payments::find))
         .route("/v1/payments/{id}/cancel", post(payments::cancel))
         .route("/v1/payments/{id}/sync", post(payments::sync))
+        .route("/v1/routes/explain", post(explain::explain))
 }
 
 fn refunds_api() -> Router<Shared> {

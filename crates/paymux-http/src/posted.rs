@@ -30,10 +30,19 @@ pub(crate) struct Posted {
 impl Posted {
     /// Reads it. A query is refused: what stands there would be ignored, and its sender would not know.
     pub(crate) async fn read(request: Request, measure: Measure) -> Result<Self, Problem> {
+        Self::read_asking(request, measure, &[]).await.map(|(posted, _empty)| posted)
+    }
+
+    /// Reads one whose query may say more, by these keys.
+    pub(crate) async fn read_asking(
+        request: Request,
+        measure: Measure,
+        known: &[&str],
+    ) -> Result<(Self, Query), Problem> {
         let (head, content) = request.into_parts();
         let body = body::read(&head.headers, content, measure).await?;
-        Query::none(&head.uri)?;
-        Ok(Self { head, body })
+        let query = Query::read(&head.uri, known)?;
+        Ok((Self { head, body }, query))
     }
 
     /// Its body, which must be there.

@@ -11,6 +11,7 @@ use crate::problem::Problem;
 
 pub(crate) mod callbacks;
 pub(crate) mod events;
+pub(crate) mod explain;
 pub(crate) mod health;
 pub(crate) mod payments;
 pub(crate) mod refunds;

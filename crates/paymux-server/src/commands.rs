@@ -4,6 +4,7 @@ mod check;
 mod console;
 mod demo;
 mod doctor;
+mod explain;
 mod keys;
 mod progress;
 mod reconcile;
@@ -64,6 +65,13 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Tells which channel would take a payment, and why. Does nothing of it, also while the service runs.
+    ///
+    /// Every channel of the route that matches is listed, with the rule that removes it where one does. What a
+    /// payment of the method is never without (a barcode, a payer's openid) is made up. How well calls go, only a
+    /// running service knows: here every channel works. Ask that service by POST /v1/routes/explain.
+    #[command(after_help = explain::CODES)]
+    Explain(explain::Options),
     /// Proves on the ledger that its money adds up. Reads only, also while the service runs.
     ///
     /// Each rule that must hold of every ledger is checked by one look at all of it, as it is at one moment.
@@ -167,6 +175,7 @@ pub fn run() -> ExitCode {
         Command::Demo(options) => on_runtime(demo::run(&options)),
         Command::Serve { file } => on_runtime(serve::run(&file.config, &environment)),
         Command::Check { file, json } => check::run(&file.config, &environment, check::Form::of(json)),
+        Command::Explain(options) => on_runtime(explain::run(&options, &environment)),
         Command::Doctor { file, json } => {
             on_runtime(doctor::run(&file.config, &environment, check::Form::of(json)))
         }
@@ -205,7 +214,11 @@ mod tests {
             let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
             assert!(help.contains("1    a mistake in the configuration"), "{name}: {help}");
         }
-        for (name, found) in [("doctor", "something breaks a rule"), ("reconcile", "there are differences")] {
+        for (name, found) in [
+            ("doctor", "something breaks a rule"),
+            ("explain", "no channel may take it"),
+            ("reconcile", "there are differences"),
+        ] {
             let mut command = Cli::command();
             let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
             assert!(help.contains(&format!("1    {found}")), "{name}: {help}");
@@ -220,6 +233,11 @@ mod tests {
             "serve -c f.toml",
             "serve --config f.toml",
             "check -c f.toml --json",
+            "explain -c f.toml --app shop --method wechat.native --amount 1999",
+            "explain -c f.toml --app shop --method wechat.native --amount 1999 --at 20:00 --region CN-31 --times 10",
+            "explain -c f.toml --app shop --method any.app --amount 1 --at 2026-11-21T20:00:00+08:00 --seed 7 --json",
+            "explain -c f.toml --app shop --method any.app --amount 1 --currency USD --order-no A1 --payer-id u1 \
+             --payer-ip 203.0.113.7 --metadata a=1 --metadata b=x=y --channel bee-main --expires-in 60",
             "doctor -c f.toml",
             "doctor -c f.toml --json",
             "reconcile -c f.toml --day 2026-11-21",
@@ -241,6 +259,14 @@ mod tests {
             "sim",
             "sim --provider beeclod --listen 127.0.0.1:0",
             "explain",
+            "explain -c f.toml --app shop --method any.app",
+            "explain -c f.toml --app a/b --method any.app --amount 1",
+            "explain -c f.toml --app shop --method any.app --amount 1 --at 24:00",
+            "explain -c f.toml --app shop --method any.app --amount 1 --at 2026-11-21",
+            "explain -c f.toml --app shop --method any.app --amount 1 --seed x",
+            "explain -c f.toml --app shop --method any.app --amount 1 --times 0",
+            "explain -c f.toml --app shop --method any.app --amount 1 --times 1000001",
+            "explain -c f.toml --app shop --method any.app --amount 1 --metadata k",
             "keys",
         ] {
             let words = std::iter::once("paymux").chain(line.split(' ').filter(|word| !word.is_empty()));

@@ -158,6 +158,7 @@ impl Payments {
         let id = payment.id;
         let left = dispatch.started.plus(catalog.timing.answer).left(self.clock().mono());
         let this = self.clone();
+        // Boxed, since it holds payments and decisions: who waits has no room for them all.
         let task = self.spawn(async move { Box::pin(this.dispatch(payment, dispatch)).await });
         match within(self.clock(), left, task).await {
             Some(Some(Some(payment))) => Ok(payment),

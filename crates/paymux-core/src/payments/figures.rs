@@ -1,23 +1,32 @@
 //! What channels have collected, from the ledger to the router.
 
 use super::Payments;
+use crate::catalog::Catalog;
+use crate::clock::Timestamp;
 use crate::error::PaymentError;
+use crate::store::{DayBook, StoreError};
 
 impl Payments {
     /// Reads from the ledger what the router's strategies look at; asks it nothing where no strategy does. What this
     /// process booked is known without it: call it every now and then for what other nodes book.
     pub async fn read_figures(&self) -> Result<(), PaymentError> {
         let catalog = self.catalog();
-        let mut strategies = catalog.routes().iter().map(|route| route.strategy);
-        if !strategies.any(|strategy| strategy.looks_at_collected() || strategy.looks_at_last_completed()) {
+        if !catalog.routes().iter().any(|route| route.strategy.looks_at_figures()) {
             return Ok(());
         }
-        let live = catalog.live();
-        if !live.knows_last_completed() {
-            live.read_last_completed(&self.store().last_completed().await?);
-        }
-        let day = catalog.day_zone.day(self.now());
-        live.read_day(day, &self.store().day_figures(day).await?);
-        Ok(())
+        Ok(read_figures(&catalog, self.store(), self.now()).await?)
     }
+}
+
+/// Reads what that catalog's strategies look at: what was collected on the day that it is at that moment, and who
+/// completed the last payment. All of it, or nothing where the ledger fails.
+pub async fn read_figures(catalog: &Catalog, book: &dyn DayBook, at: Timestamp) -> Result<(), StoreError> {
+    let (live, day) = (catalog.live(), catalog.day_zone.day(at));
+    let last_completed = if live.knows_last_completed() { None } else { Some(book.last_completed().await?) };
+    let figures = book.day_figures(day).await?;
+    if let Some(last_completed) = last_completed {
+        live.read_last_completed(&last_completed);
+    }
+    live.read_day(day, &figures);
+    Ok(())
 }

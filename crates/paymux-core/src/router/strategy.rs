@@ -7,6 +7,7 @@ use super::table::Sheet;
 use super::weights::{Cycle, Weights};
 use super::{Ask, bits, rate};
 use crate::catalog::{ChannelEntry, Strategy};
+use crate::ids::ChannelId;
 use crate::sync::{AtomicU64, Ordering};
 
 /// A strategy with what it needs to know of its route's channels.
@@ -28,10 +29,37 @@ pub(super) enum Prepared {
     Sticky(Box<[u64]>),
 }
 
+/// What never changes of a channel, as far as a strategy looks at it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Member<'a> {
+    pub(super) id: &'a ChannelId,
+    pub(super) weight: u32,
+    pub(super) fee_bp: Option<u32>,
+}
+
+impl<'a> Member<'a> {
+    fn of(entry: &'a ChannelEntry) -> Self {
+        Self { id: &entry.id, weight: entry.weight, fee_bp: entry.fee_bp }
+    }
+}
+
+/// What decides where chance or a turn does.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lot {
+    pub(super) seed: u64,
+    pub(super) turn: u64,
+}
+
 impl Prepared {
     /// `probe_percent` is what `adaptive` tries out.
     pub(super) fn new(strategy: Strategy, entries: &[&ChannelEntry], probe_percent: u8) -> Self {
-        let weights = || entries.iter().map(|entry| entry.weight).collect::<Vec<u32>>();
+        let members: Vec<Member<'_>> = entries.iter().map(|entry| Member::of(entry)).collect();
+        Self::over(strategy, &members, probe_percent)
+    }
+
+    /// As [`Self::new`], over what a record or a route tells of the channels.
+    pub(super) fn over(strategy: Strategy, members: &[Member<'_>], probe_percent: u8) -> Self {
+        let weights = || members.iter().map(|member| member.weight).collect::<Vec<u32>>();
         match strategy {
             Strategy::Random => Self::Random,
             Strategy::SmartRandom => Self::SmartRandom,
@@ -45,32 +73,41 @@ impl Prepared {
                 // The configuration refuses such weights; for an embedder they keep their proportions.
                 None => Self::Weighted(Weights::new(&weights())),
             },
-            Strategy::Cheapest => Self::Cheapest(by_fee(entries)),
-            Strategy::Sticky => Self::Sticky(entries.iter().map(|entry| hash(entry.id.as_str())).collect()),
+            Strategy::Cheapest => Self::Cheapest(by_fee(members)),
+            Strategy::Sticky => Self::Sticky(members.iter().map(|member| hash(member.id.as_str())).collect()),
         }
     }
 
-    /// The number of the turn that is taken now, where turns are taken.
-    pub(super) fn turn(&self) -> u64 {
+    /// Takes a turn, where turns are taken: its number.
+    pub(super) fn take_turn(&self) -> u64 {
         match self {
             Self::RoundRobin(_, taken) => taken.fetch_add(1, Ordering::Relaxed),
             _ => 0,
         }
     }
 
-    /// Notes on the sheet what it picks by and what changes meanwhile: what is noted there decides.
+    /// The number of the turn that would be taken next. It is left to whoever takes it.
+    pub(super) fn next_turn(&self) -> u64 {
+        match self {
+            Self::RoundRobin(_, taken) => taken.load(Ordering::Relaxed),
+            _ => 0,
+        }
+    }
+
+    /// Notes on the sheet what it picks by beside its channels: what is noted there decides.
     pub(super) fn look(&self, figures: &RouteFigures, ask: &Ask<'_>, sheet: &mut Sheet) {
         match self {
             Self::SmartRandom => sheet.look_at_last_completed(figures.last_completed()),
             Self::Even | Self::LeastCollected => sheet.look_at(figures.collected(ask.amount.currency())),
             Self::Adaptive(_) => sheet.look_at(figures.rates()),
+            Self::Sticky(_) => sheet.look_at_tie(hash(ask.sticks_to())),
             _ => {}
         }
     }
 
     /// One of those that are left, or none when nothing is left.
-    pub(super) fn pick(&self, sheet: &mut Sheet, ask: &Ask<'_>, seed: u64, turn: u64) -> Option<usize> {
-        let mut draw = Draw::new(seed);
+    pub(super) fn pick(&self, sheet: &mut Sheet, lot: Lot) -> Option<usize> {
+        let mut draw = Draw::new(lot.seed);
         let left = sheet.left();
         match self {
             Self::Random => uniform(left, &mut draw),
@@ -99,11 +136,11 @@ impl Prepared {
             }
             Self::Priority => bits::first(left),
             Self::Weighted(weights) => weights.draw(left, &mut draw),
-            Self::RoundRobin(cycle, _) => cycle.turn(left, turn),
+            Self::RoundRobin(cycle, _) => cycle.turn(left, lot.turn),
             Self::Cheapest(order) => order.iter().copied().find(|place| bits::has(left, *place)),
             Self::Sticky(channels) => {
-                let payer = hash(ask.sticks_to());
-                bits::all(left).max_by_key(|place| channels.get(*place).map(|channel| mixed(channel ^ payer)))
+                let tie = sheet.tie()?;
+                bits::all(left).max_by_key(|place| channels.get(*place).map(|channel| mixed(channel ^ tie)))
             }
         }
     }
@@ -136,9 +173,9 @@ fn seen(figures: &[i64], place: usize) -> i64 {
 }
 
 /// The cheapest first; of equals the one that the route lists first. What a channel costs nobody knows comes last.
-fn by_fee(entries: &[&ChannelEntry]) -> Box<[usize]> {
-    let mut order: Vec<usize> = (0..entries.len()).collect();
-    order.sort_by_key(|place| (entries[*place].fee_bp.is_none(), entries[*place].fee_bp));
+fn by_fee(members: &[Member<'_>]) -> Box<[usize]> {
+    let mut order: Vec<usize> = (0..members.len()).collect();
+    order.sort_by_key(|place| (members[*place].fee_bp.is_none(), members[*place].fee_bp));
     order.into()
 }
 

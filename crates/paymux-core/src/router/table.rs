@@ -45,15 +45,27 @@ pub struct Sheet {
     seen: Vec<i64>,
     /// Which channel had completed the last payment when the strategy looked at that.
     last_completed: Option<usize>,
+    /// The number of what the payment sticks to, where the strategy looks at that.
+    tie: Option<u64>,
 }
 
 impl Sheet {
+    /// A sheet of `count` channels on which those are left that a record says were.
+    pub(super) fn of_record(count: usize, left: impl Iterator<Item = usize>) -> Self {
+        let mut sheet = Self::default();
+        sheet.begin(&bits::full(count));
+        let from = Stage::COUNT * sheet.words;
+        left.for_each(|place| bits::insert(&mut sheet.sets[from..from + sheet.words], place));
+        sheet
+    }
+
     fn begin(&mut self, all: &[u64]) {
         self.words = all.len();
         self.sets.resize(all.len() * (Stage::COUNT + 2), 0);
         self.sets[..all.len()].copy_from_slice(all);
         self.seen.clear();
         self.last_completed = None;
+        self.tie = None;
     }
 
     /// What was left before a stage, copied for it to take away from.
@@ -112,6 +124,11 @@ impl Sheet {
         self.last_completed = place;
     }
 
+    /// Notes the number of what the payment sticks to.
+    pub(super) fn look_at_tie(&mut self, number: u64) {
+        self.tie = Some(number);
+    }
+
     /// What the strategy saw of a place.
     pub(super) fn seen(&self, place: usize) -> Option<i64> {
         self.seen.get(place).copied()
@@ -120,6 +137,11 @@ impl Sheet {
     /// Which place had completed the last payment when the strategy looked at that.
     pub(super) fn last_completed(&self) -> Option<usize> {
         self.last_completed
+    }
+
+    /// The number of what the payment sticks to, where the strategy looks at that.
+    pub(super) fn tie(&self) -> Option<u64> {
+        self.tie
     }
 }
 

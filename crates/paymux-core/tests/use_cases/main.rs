@@ -11,6 +11,8 @@ mod desk;
 #[cfg(test)]
 mod endings;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod late_answers;
 #[cfg(test)]
 mod late_money;

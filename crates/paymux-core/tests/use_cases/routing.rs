@@ -3,6 +3,7 @@
 mod agreement;
 mod figures;
 mod health;
+mod replay;
 mod strategies;
 
 use std::collections::BTreeMap;

@@ -12,6 +12,7 @@ mod cancel;
 mod create;
 mod envelope;
 mod events;
+mod explain;
 mod gauges;
 mod health;
 mod keys;

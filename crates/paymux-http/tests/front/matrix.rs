@@ -25,6 +25,7 @@ async fn merchant_routes_open_to_their_app_only() {
         ("GET", "/v1/payments/ID", [401, 401, 401, 404, 401, 200]),
         ("POST", "/v1/payments/ID/sync", [401, 401, 401, 404, 401, 200]),
         ("POST", "/v1/payments/ID/cancel", [401, 401, 401, 404, 401, 200]),
+        ("POST", "/v1/routes/explain", [401, 401, 401, 400, 401, 400]),
         ("GET", "/v1/payments/ID/refunds", [401, 401, 401, 404, 401, 200]),
         // An empty body comes to nothing where something must be said, but only for who may come so far.
         ("POST", "/v1/payments/ID/refunds", [401, 401, 401, 400, 401, 400]),
@@ -71,6 +72,7 @@ async fn an_app_uses_only_what_its_scopes_list() {
         ("GET", "/v1/payments/x", "payments"),
         ("POST", "/v1/payments/x/cancel", "payments"),
         ("POST", "/v1/payments/x/sync", "payments"),
+        ("POST", "/v1/routes/explain", "payments"),
         ("POST", "/v1/payments/x/refunds", "refunds"),
         ("GET", "/v1/payments/x/refunds", "refunds"),
         ("GET", "/v1/refunds?refund_no=R", "refunds"),

@@ -22,6 +22,8 @@ mod database;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod ledger_commands;

@@ -19,7 +19,8 @@ const REGIONS: [&str; 3] = ["CN-31", "CN-11", "CN-44"];
 const HOURS: [&str; 4] = ["06:00-12:00", "22:00-06:00", "12:00-12:01", "00:00-24:00"];
 const CURRENCIES: [&str; 3] = ["CNY", "USD", "JPY"];
 
-struct Dice(fastrand::Rng);
+/// Draws catalogs and payments.
+pub(super) struct Dice(pub(super) fastrand::Rng);
 
 impl Dice {
     fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
@@ -42,6 +43,7 @@ impl Dice {
     fn channel(&mut self, place: usize) -> ChannelEntry {
         let mut entry = entry(&format!("c{place}"));
         entry.state = if self.0.u8(..5) == 0 { Lifecycle::Draining } else { Lifecycle::Active };
+        (entry.weight, entry.fee_bp) = (self.0.u32(1..=40), self.0.bool().then(|| self.0.u32(30..35)));
         entry.methods = self.some(&PATTERNS, |text| text.parse::<MethodPattern>().unwrap());
         entry.rules.currency = if self.0.u8(..4) == 0 { self.currency() } else { Currency::CNY };
         entry.rules.amount_min = self.maybe(1..2000);
@@ -72,7 +74,7 @@ impl Dice {
         }
     }
 
-    fn catalog(&mut self) -> Catalog {
+    pub(super) fn catalog(&mut self) -> Catalog {
         let count = self.0.usize(1..80);
         let channels = (0..count).map(|place| self.channel(place)).collect();
         let routes = (0..self.0.usize(1..70)).map(|place| {
@@ -85,7 +87,7 @@ impl Dice {
         catalog(channels, routes.collect())
     }
 
-    fn want(&mut self) -> Want<'static> {
+    pub(super) fn want(&mut self) -> Want<'static> {
         let mut want = Want::plain();
         want.app = AppId::new(self.one(&["shop", "shop", "other", "nobody"])).unwrap();
         want.amount = Money::new(
