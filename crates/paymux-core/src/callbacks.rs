@@ -184,7 +184,7 @@ impl Payments {
         crash_point!("callback.after_apply" => return Err(PaymentError::Overloaded("crash point".to_owned())));
         Ok(match applied {
             Applied::Done => Some(Outcome::applied(id)),
-            Applied::Stale => None,
+            Applied::Stale | Applied::Full => None,
             Applied::CallbackKnown => Some(known(claim, &payment, attempt)),
         })
     }
