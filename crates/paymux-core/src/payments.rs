@@ -241,7 +241,8 @@ impl Payments {
     /// Stores what a draft changed. `None` when somebody was faster, or the callback was known;
     /// the payment as it is now otherwise. A draft that changed nothing is not stored.
     pub(crate) async fn commit(&self, draft: Draft<'_>) -> Result<Option<Payment>, StoreError> {
-        Ok(match self.try_commit(draft).await? {
+        // Boxed, since a draft holds a payment twice, and its callers hold one too.
+        Ok(match Box::pin(self.try_commit(draft)).await? {
             Committed::Done(payment) => Some(*payment),
             Committed::Stale | Committed::Full => None,
         })

@@ -19,8 +19,9 @@ pub(crate) fn is_bounded(moves: &[CapacityMove]) -> bool {
 /// Nothing is written unless there is room. All rows are locked, in the order of the moves, so that whoever moves
 /// several waits for none in a circle.
 pub(crate) fn look(script: &mut Script, moves: &[CapacityMove]) {
-    if is_bounded(moves) {
-        moves.iter().for_each(|one| script.must_see(|sql| find(sql, one)));
+    let looked_at = if is_bounded(moves) { moves } else { &[] };
+    for one in looked_at {
+        script.must_see(|sql| find(sql, one));
     }
 }
 
