@@ -1,20 +1,29 @@
 //! Callbacks in: raw bytes, verified as received, compared with the ledger, stored, and only then
 //! acknowledged.
 
-use crate::catalog::{Catalog, ChannelEntry};
+use crate::catalog::{Catalog, ChannelEntry, Lifecycle};
 use crate::channel::{CallbackError, Can, Claim, ClaimKind, Evidence, Receipt, Verdict};
 use crate::crash_point;
 use crate::error::PaymentError;
 use crate::ids::{AttemptId, CallbackId, ChannelId, PaymentId};
 use crate::money::Money;
 use crate::payment::{Attempt, AttemptState, Payment, SecondSum};
-use crate::payments::{Facts, Payments, TradeNo, can_close, order_ref, site, storable};
+use crate::payments::{Facts, Payments, TradeNo, can_close, site, storable};
 use crate::state::{Effect, Happening, Sum};
 use crate::store::{Applied, CallbackRow, CallbackVerdict};
 use crate::wire::{WireRequest, WireResponse};
 
 /// How often a callback reads again and decides anew when somebody was faster.
 const TRIES: u32 = 8;
+
+/// Whether what a callback names is an order of ours and its whole amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    /// It is, or it is not about an order's money, or it was not believed.
+    Whole,
+    /// It is not: stored and looked at, but not every provider wants that acknowledged.
+    Other,
+}
 
 /// What was made of a verified claim.
 pub(crate) struct Outcome {
@@ -39,57 +48,34 @@ impl Outcome {
     }
 }
 
-/// How a callback is answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Taken {
-    /// In the words for that verdict.
-    As(Verdict),
-    /// Genuine and kept, and it fits nothing that we know.
-    Misfit,
-}
-
-impl Taken {
-    /// What was made of a verified claim, once it is stored.
-    fn of(verdict: CallbackVerdict) -> Self {
-        match verdict {
-            CallbackVerdict::Orphan | CallbackVerdict::Quarantined => Self::Misfit,
-            _ => Self::As(Verdict::Accepted),
-        }
-    }
-}
-
 impl Payments {
     /// Takes one request to a channel's callback address and answers it in the provider's words.
     /// `None` when there is no such channel, or it is off.
     pub async fn take_callback(&self, channel: ChannelId, request: WireRequest) -> Option<WireResponse> {
         let catalog = self.catalog();
-        let entry = catalog.open_channel(&channel)?.clone();
+        let entry = catalog.channel(&channel).filter(|entry| entry.state != Lifecycle::Off)?.clone();
         let this = self.clone();
         let work = {
             let entry = entry.clone();
             async move { Ok(this.take_now(&catalog, &entry, request).await) }
         };
-        let taken = self.run(work).await.unwrap_or(Taken::As(Verdict::TryAgain));
-        metrics::counter!("paymux_callbacks_total", "channel" => channel.to_string(), "verdict" => label(taken))
+        let (verdict, fit) = self.run(work).await.unwrap_or((Verdict::TryAgain, Fit::Whole));
+        metrics::counter!("paymux_callbacks_total", "channel" => channel.to_string(), "verdict" => label(verdict))
             .increment(1);
-        Some(match taken {
-            Taken::As(verdict) => entry.channel.acknowledge(verdict),
-            Taken::Misfit => entry.channel.acknowledge_misfit(),
+        Some(match (verdict, fit) {
+            (Verdict::Accepted, Fit::Other) => entry.channel.acknowledge_misfit(),
+            _ => entry.channel.acknowledge(verdict),
         })
     }
 
-    /// The payment to whose page a payer's browser comes back, where the provider signs the way back. What it
-    /// brings is believed for that alone.
-    pub async fn find_returned(&self, channel: &ChannelId, request: &WireRequest) -> Option<Payment> {
-        let catalog = self.catalog();
-        let entry = catalog.open_channel(channel)?;
-        let number = entry.channel.verify_return(request).ok()?;
-        self.store().payment_by_number(channel, &number).await.ok().flatten()
-    }
-
-    async fn take_now(&self, catalog: &Catalog, entry: &ChannelEntry, request: WireRequest) -> Taken {
+    async fn take_now(
+        &self,
+        catalog: &Catalog,
+        entry: &ChannelEntry,
+        request: WireRequest,
+    ) -> (Verdict, Fit) {
         let row = self.row(entry, request);
-        let taken = match entry.channel.verify_callback(&row.request) {
+        let (taken, verdict) = match entry.channel.verify_callback(&row.request) {
             Ok(mut claim) => {
                 claim.trade_no = claim.trade_no.map(storable);
                 // Another sum for the same order, or other money, is another fact: it must not pass for
@@ -98,17 +84,20 @@ impl Payments {
                 let event_key =
                     Some(format!("{} {} {}", claim.event_key, claim.received, trade_no.unwrap_or("-")));
                 let row = CallbackRow { event_key, ..row };
-                self.take_claim(entry, &claim, row).await.map(Taken::of)
+                (self.take_claim(entry, &claim, row).await, Verdict::Accepted)
             }
             Err(error) => {
                 let kept = self.keep_unverified(catalog, row, &error).await;
-                kept.map(|()| Taken::As(Verdict::Rejected))
+                (kept.map(|()| Fit::Whole), Verdict::Rejected)
             }
         };
-        taken.unwrap_or_else(|error| {
-            tracing::error!(channel = %entry.id, %error, "a callback could not be stored; it is not acknowledged");
-            Taken::As(Verdict::TryAgain)
-        })
+        match taken {
+            Ok(fit) => (verdict, fit),
+            Err(error) => {
+                tracing::error!(channel = %entry.id, %error, "a callback could not be stored; it is not acknowledged");
+                (Verdict::TryAgain, Fit::Whole)
+            }
+        }
     }
 
     fn row(&self, entry: &ChannelEntry, request: WireRequest) -> CallbackRow {
@@ -141,15 +130,16 @@ impl Payments {
         Ok(self.store().keep_callback(row, catalog.callback_ring).await?)
     }
 
-    /// Applies a verified claim, or keeps it with the reason why it changes nothing. Tells which.
+    /// Applies a verified claim, or keeps it with the reason why it changes nothing.
     async fn take_claim(
         &self,
         entry: &ChannelEntry,
         claim: &Claim,
         row: CallbackRow,
-    ) -> Result<CallbackVerdict, PaymentError> {
+    ) -> Result<Fit, PaymentError> {
         for _ in 0..TRIES {
             let found = self.store().payment_by_number(&entry.id, &claim.number).await?;
+            let fit = fit(claim, found.as_ref());
             let step = match (found, claim.kind) {
                 (Some(payment), ClaimKind::Paid) => self.apply_paid(entry, claim, payment, &row).await?,
                 (payment, ClaimKind::Paid) => Some(orphan(payment)),
@@ -157,16 +147,20 @@ impl Payments {
                 _ => self.take_outflow_claim(entry, claim, &row).await?,
             };
             let Some(outcome) = step else { continue };
-            let verdict = outcome.verdict;
-            if verdict == CallbackVerdict::Applied {
-                return Ok(verdict);
+            if outcome.verdict == CallbackVerdict::Applied {
+                return Ok(fit);
             }
-            let row = CallbackRow { verdict, payment: outcome.payment, detail: outcome.detail, ..row };
+            let row = CallbackRow {
+                verdict: outcome.verdict,
+                payment: outcome.payment,
+                detail: outcome.detail,
+                ..row
+            };
             let ring = self.catalog().callback_ring;
             crash_point!("callback.before_keep" => return Err(PaymentError::Overloaded("crash point".to_owned())));
             self.store().keep_callback(row, ring).await?;
             crash_point!("callback.after_keep" => return Err(PaymentError::Overloaded("crash point".to_owned())));
-            return Ok(verdict);
+            return Ok(fit);
         }
         Err(PaymentError::InFlight)
     }
@@ -180,14 +174,9 @@ impl Payments {
         row: &CallbackRow,
     ) -> Result<Option<Outcome>, PaymentError> {
         let id = Some(payment.id);
-        let Some(attempt) = payment.attempt_by_number(&entry.id, &claim.number) else {
+        let Some(attempt) = payment.attempt_by_number(&entry.id, &claim.number).map(|a| a.id) else {
             return Ok(Some(orphan(Some(payment))));
         };
-        if let Err(why) = entry.channel.fits(&row.request, claim, &order_ref(&payment, attempt)) {
-            tracing::error!(payment = %payment.id, why, "a verified callback does not fit its order");
-            return Ok(Some(Outcome::kept(CallbackVerdict::Quarantined, id, why)));
-        }
-        let attempt = attempt.id;
         let (happening, facts) = match self.evidence(entry, claim, &payment, attempt).await? {
             Proof::Of(happening, facts) => (happening, *facts),
             Proof::Nothing(verdict, detail) => return Ok(Some(Outcome::kept(verdict, id, detail))),
@@ -216,7 +205,7 @@ impl Payments {
         crash_point!("callback.after_apply" => return Err(PaymentError::Overloaded("crash point".to_owned())));
         Ok(match applied {
             Applied::Done => Some(Outcome::applied(id)),
-            Applied::Stale | Applied::Full => None,
+            Applied::Stale => None,
             Applied::CallbackKnown => Some(known(claim, &payment, attempt)),
         })
     }
@@ -400,6 +389,18 @@ fn settled_by(claim: &Claim, payment: &Payment) -> Proof {
     Proof::Of(Happening::Callback(sum), Box::new(facts))
 }
 
+/// How a claim of money fits the payment of its number.
+fn fit(claim: &Claim, payment: Option<&Payment>) -> Fit {
+    if claim.kind != ClaimKind::Paid {
+        return Fit::Whole;
+    }
+    let asked = claim.order_amount.unwrap_or(claim.received);
+    match payment {
+        Some(payment) if asked == payment.amount => Fit::Whole,
+        _ => Fit::Other,
+    }
+}
+
 /// Whether the claim names money other than what is booked on the attempt.
 fn names_other_money(claim: &Claim, attempt: &Attempt) -> bool {
     let differs = |no: &str| attempt.trade_no.as_deref().is_some_and(|booked| booked != no);
@@ -444,11 +445,10 @@ fn beside_the_point(payment: Option<Payment>) -> Outcome {
     Outcome::kept(CallbackVerdict::Quarantined, payment.map(|p| p.id), "not about money of ours")
 }
 
-fn label(taken: Taken) -> &'static str {
-    match taken {
-        Taken::As(Verdict::Accepted) => "accepted",
-        Taken::As(Verdict::Rejected) => "rejected",
-        Taken::As(Verdict::TryAgain) => "try_again",
-        Taken::Misfit => "misfit",
+fn label(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Accepted => "accepted",
+        Verdict::Rejected => "rejected",
+        Verdict::TryAgain => "try_again",
     }
 }

@@ -2,12 +2,8 @@
 //!
 //! For writing only. What was received is signed as it was sent, whatever number it means.
 
-/// Digits that are worked out at once, side by side in one number.
-const GROUP: usize = 8;
-/// Room for three groups: `u64::MAX` has 20 digits, `i64::MIN` a sign and 19.
-const WHOLE: usize = 3 * GROUP;
-/// Behind it room for a point and two decimals.
-const WIDTH: usize = WHOLE + 3;
+/// Room for the longest: `u64::MAX` has 20 digits, and a point among them; `i64::MIN` a sign and 19.
+const WIDTH: usize = 21;
 
 /// An integer written in decimal: no leading zero, no plus, no exponent, `-` only below zero.
 ///
@@ -18,9 +14,9 @@ const WIDTH: usize = WHOLE + 3;
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Decimal {
+    /// Filled from the right.
     text: [u8; WIDTH],
     start: usize,
-    end: usize,
 }
 
 impl Decimal {
@@ -33,36 +29,42 @@ impl Decimal {
     /// assert_eq!(Decimal::hundredths(1023).as_str(), "10.23");
     /// ```
     pub fn hundredths(amount: u64) -> Self {
-        let mut decimal = Self::from(amount / 100);
-        let [.., tens, ones] = digits(amount % 100).to_le_bytes();
-        decimal.text[WHOLE..].copy_from_slice(&[b'.', b'0' + tens, b'0' + ones]);
-        decimal.end = WIDTH;
+        let mut decimal = Self { text: [0; WIDTH], start: WIDTH };
+        decimal.push_front(b'0' + (amount % 10) as u8);
+        decimal.push_front(b'0' + (amount / 10 % 10) as u8);
+        decimal.push_front(b'.');
+        decimal.push_digits(amount / 100);
         decimal
     }
 
     /// The digits, 1 to 21 bytes of ASCII.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.text[self.start..self.end]
+        &self.text[self.start..]
     }
 
     /// The digits as text.
     #[expect(clippy::missing_panics_doc, reason = "digits, a sign and a point are ASCII, so it never panics")]
     pub fn as_str(&self) -> &str {
-        #[expect(clippy::expect_used, reason = "only digits, a sign and a point are ever written")]
+        #[expect(clippy::expect_used, reason = "only digits, a sign and a point are ever pushed")]
         core::str::from_utf8(self.as_bytes()).expect("digits are ASCII")
     }
-}
 
-/// The eight digits of a number below 10^8, each a byte, the first one lowest.
-///
-/// Halves are parted side by side, three times: into fours, into twos, into ones. Dividing by a constant is
-/// multiplying by its inverse, exact for numbers that small.
-fn digits(number: u64) -> u64 {
-    let fours = (number / 10_000) | ((number % 10_000) << 32);
-    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
-    let twos = hundreds | ((fours - hundreds * 100) << 16);
-    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
-    tens | ((twos - tens * 10) << 8)
+    /// Pushes a number, its last digit first.
+    fn push_digits(&mut self, value: u64) {
+        let mut rest = value;
+        loop {
+            self.push_front(b'0' + (rest % 10) as u8);
+            rest /= 10;
+            if rest == 0 {
+                return;
+            }
+        }
+    }
+
+    fn push_front(&mut self, byte: u8) {
+        self.start -= 1;
+        self.text[self.start] = byte;
+    }
 }
 
 impl AsRef<[u8]> for Decimal {
@@ -73,21 +75,9 @@ impl AsRef<[u8]> for Decimal {
 
 impl From<u64> for Decimal {
     fn from(value: u64) -> Self {
-        const LIMIT: u64 = 100_000_000;
-        let groups = [value / LIMIT / LIMIT, value / LIMIT % LIMIT, value % LIMIT].map(digits);
-        let mut text = [0; WIDTH];
-        for (room, group) in text.as_chunks_mut::<GROUP>().0.iter_mut().zip(groups) {
-            *room = (group | 0x3030_3030_3030_3030).to_le_bytes();
-        }
-        // A first digit that is not 0; of zero itself the last.
-        let zeros = |group: u64| group.trailing_zeros() as usize / 8;
-        let start = match groups {
-            [0, 0, 0] => WHOLE - 1,
-            [0, 0, low] => 2 * GROUP + zeros(low),
-            [0, middle, _] => GROUP + zeros(middle),
-            [high, ..] => zeros(high),
-        };
-        Self { text, start, end: WHOLE }
+        let mut decimal = Self { text: [0; WIDTH], start: WIDTH };
+        decimal.push_digits(value);
+        decimal
     }
 }
 
@@ -101,8 +91,7 @@ impl From<i64> for Decimal {
     fn from(value: i64) -> Self {
         let mut decimal = Self::from(value.unsigned_abs());
         if value < 0 {
-            decimal.start -= 1;
-            decimal.text[decimal.start] = b'-';
+            decimal.push_front(b'-');
         }
         decimal
     }

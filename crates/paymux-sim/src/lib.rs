@@ -33,9 +33,6 @@
 //! 7 is asked for one and leaves; 5 has too little money; 3 leaves the create in doubt and is paid;
 //! 1 leaves it in doubt and is not.
 //!
-//! Where the provider's own page leads the payer back, the page has a link with what the protocol adds and signs,
-//! once the webhook was acknowledged. The picture of a page's code is at the page's path with `/qr.svg` behind it.
-//!
 //! # What can go wrong
 //! See [`CallFault`] and [`NoticeFault`]; [`Rule`] says which calls they meet, how often and how
 //! likely. `POST /sim/faults` takes the same as JSON:
@@ -44,6 +41,14 @@
 //!              {"per_million": 10000, "fault": {"kind": "latency", "ms": 300}}],
 //!  "notices": [{"number": "PMX20240301000001", "fault": {"kind": "bad_signature"}}]}
 //! ```
+//!
+//! FuFu's codes are words: `code` is a code's place in the document's table, from 0 on, so that 8 is `EXCEPTION`
+//! and 15 `SERIAL_REPEAT`.
+//!
+//! # What is FuFu's own
+//! A scan that nobody pays is cancelled after 80 s; a `cancel` ends scans alone, 15 s after they were made and
+//! from 01:00 to 23:00 in China, a `close` the other orders. Of scans and refunds nothing is sent; refunds end by
+//! themselves, as many of one order as its money allows. A barcode in doubt is answered with state 0.
 //!
 //! It is a test tool: whoever reaches its address can pay, read the books and break things. It
 //! listens on this machine only unless told otherwise, and no real money moves through it.
@@ -54,13 +59,13 @@ mod barcode;
 mod beecloud;
 mod books;
 mod call;
-mod cloudpay;
 mod config;
 mod courier;
 mod dialect;
 mod dice;
 mod engine;
 mod faults;
+mod fufu;
 mod guarded;
 mod shell;
 mod simulator;
@@ -69,8 +74,8 @@ mod stats;
 pub use beecloud::BeeCloudSim;
 pub use books::refunds::{REFUNDS_MAX, RefundEnd, RefundError, RefundState, RefundView};
 pub use books::{NoticeOutcome, NoticeTry, ORDERS_MAX, OrderState, OrderView, Pay, PayError};
-pub use cloudpay::CloudPaySim;
 pub use config::{PayerHabit, RefundHabit, SimAccount, SimConfig, StartError};
 pub use faults::{CallFault, FaultEffect, FaultPlan, NoticeFault, RULES_MAX, Rule, TooManyRules};
+pub use fufu::FufuSim;
 pub use simulator::{Bank, Running};
 pub use stats::Stats;

@@ -8,8 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use paymux_core::channel::{
     Blame, CallbackError, Can, CancelAnswer, Channel, ChannelError, Claim, ClaimKind, Created, Cx,
-    Descriptor, Evidence, ExtraField, MethodSpec, Needs, Opened, Order, OrderEnd, OrderRef, OutflowAnswer,
-    PayoutSpec, Privacy, QueryAnswer, Receipt, RefundOrder, Refusal, TransferOrder, TransferRef, Verdict,
+    Descriptor, Evidence, ExtraField, FinalAfter, MethodSpec, Needs, Opened, Order, OrderEnd, OrderRef,
+    OutflowAnswer, PayoutSpec, Privacy, QueryAnswer, Receipt, RefundOrder, Refusal, TransferOrder,
+    TransferRef, Verdict,
 };
 use paymux_core::ids::RefundId;
 use paymux_core::method::{Method, Product, Wallet};
@@ -94,6 +95,10 @@ pub struct ScriptedChannel {
     script: Mutex<Steps>,
     /// How close to midnight UTC no queued refund is sent, where refunds are numbered by the day.
     quiet: Option<Duration>,
+    /// Before that moment no order is closed.
+    closes_from: Option<Timestamp>,
+    /// Whether what fits no order is acknowledged otherwise.
+    tells_misfits: bool,
 }
 
 #[derive(Debug, Default)]
@@ -115,8 +120,6 @@ struct Steps {
     asked_outgoes: u32,
     /// What the provider knows of money on its way out, by number.
     outgone: BTreeMap<String, OutflowAnswer>,
-    /// Whether what fits nothing is answered with a no.
-    refuses_misfits: bool,
 }
 
 impl ScriptedChannel {
@@ -158,7 +161,7 @@ impl ScriptedChannel {
             looks: &[],
             extra: &[],
         };
-        Self { descriptor, script: Mutex::default(), quiet: None }
+        Self { descriptor, script: Mutex::default(), quiet: None, closes_from: None, tells_misfits: false }
     }
 
     /// The same, with another set of abilities.
@@ -183,8 +186,31 @@ impl ScriptedChannel {
     #[must_use]
     pub fn that_proves_absence(mut self, method: Method, after: Duration) -> Self {
         for spec in self.descriptor.methods.iter_mut().filter(|spec| spec.method == method) {
-            spec.not_found_final_after = Some(after);
+            spec.not_found_final_after = Some(FinalAfter::Creation(after));
         }
+        self
+    }
+
+    /// The same, where "not found" proves it so long after an order's end.
+    #[must_use]
+    pub fn that_proves_absence_after_end(mut self, method: Method, after: Duration) -> Self {
+        for spec in self.descriptor.methods.iter_mut().filter(|spec| spec.method == method) {
+            spec.not_found_final_after = Some(FinalAfter::End(after));
+        }
+        self
+    }
+
+    /// The same, which takes no close before that moment.
+    #[must_use]
+    pub fn that_closes_from(mut self, moment: Timestamp) -> Self {
+        self.closes_from = Some(moment);
+        self
+    }
+
+    /// The same, which answers `misfit` to a callback that fits no order.
+    #[must_use]
+    pub fn that_tells_misfits(mut self) -> Self {
+        self.tells_misfits = true;
         self
     }
 
@@ -225,11 +251,6 @@ impl ScriptedChannel {
     /// From now on a query without a script finds this.
     pub fn finds(&self, answer: QueryAnswer) {
         self.steps().finds = Some(answer);
-    }
-
-    /// Answers a genuine callback that fits nothing with a no.
-    pub fn refuse_misfits(&self) {
-        self.steps().refuses_misfits = true;
     }
 
     /// From now on no query is answered.
@@ -358,8 +379,6 @@ impl Outgo {
 
 /// A callback on this path counts as one whose money is not signed.
 pub const UNSIGNED: &str = "/unsigned";
-/// A callback on this path is genuine and does not fit the order that it names.
-pub const MISFIT: &str = "/misfit";
 /// A callback on this path counts as one whose trade number is not signed.
 pub const UNSIGNED_NUMBER: &str = "/unsigned-number";
 
@@ -454,6 +473,10 @@ impl Channel for ScriptedChannel {
         }
     }
 
+    fn cancel_not_before(&self, _method: Method, at: Timestamp) -> Option<Timestamp> {
+        self.closes_from.filter(|from| at < *from)
+    }
+
     async fn cancel(&self, _cx: &Cx<'_>, order: &OrderRef) -> Result<CancelAnswer, ChannelError> {
         let (span, answer) = {
             let mut steps = self.steps();
@@ -533,11 +556,6 @@ impl Channel for ScriptedChannel {
         })
     }
 
-    fn fits(&self, request: &WireRequest, claim: &Claim, order: &OrderRef) -> Result<(), &'static str> {
-        let is_of_order = claim.number == order.number.as_str();
-        if is_of_order && request.path != MISFIT { Ok(()) } else { Err("it does not fit") }
-    }
-
     fn acknowledge(&self, verdict: Verdict) -> WireResponse {
         match verdict {
             Verdict::Accepted => WireResponse::ok("text/plain", "success"),
@@ -547,12 +565,7 @@ impl Channel for ScriptedChannel {
     }
 
     fn acknowledge_misfit(&self) -> WireResponse {
-        let refuses = self.steps().refuses_misfits;
-        self.acknowledge(if refuses { Verdict::Rejected } else { Verdict::Accepted })
-    }
-
-    /// A browser that comes back with `signed=` and a number.
-    fn verify_return(&self, request: &WireRequest) -> Result<String, CallbackError> {
-        request.query_value("signed").ok_or_else(|| CallbackError::BadSign("there is none".to_owned()))
+        let word = if self.tells_misfits { "misfit" } else { "success" };
+        WireResponse::ok("text/plain", word)
     }
 }

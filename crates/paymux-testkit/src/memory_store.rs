@@ -7,8 +7,6 @@
 mod apply;
 mod attached;
 mod callbacks;
-mod capacity;
-mod channel_book;
 mod day_book;
 mod desk;
 mod outbox;
@@ -30,9 +28,7 @@ use paymux_core::ids::{
 use paymux_core::payment::Payment;
 use paymux_core::posting::Posting;
 use paymux_core::refund::Refund;
-use paymux_core::store::{
-    AuditRow, CallbackRow, CapacityFigure, ChannelRecord, Claim, DayFigure, Event, StoreError, Subject,
-};
+use paymux_core::store::{AuditRow, CallbackRow, Claim, DayFigure, Event, StoreError, Subject};
 use paymux_core::transfer::Transfer;
 
 pub use self::outbox::{Delivery, DeliveryState};
@@ -86,8 +82,6 @@ struct Books {
     postings: BTreeMap<PostingId, Posting>,
     audits: BTreeMap<AuditId, AuditRow>,
     days: day_book::Days,
-    capacity: capacity::Uses,
-    channels: BTreeMap<ChannelId, ChannelRecord>,
 }
 
 /// Where an attempt belongs, and why it was made.
@@ -213,11 +207,6 @@ impl MemoryStore {
     /// What every channel has collected on every day, by day, channel and currency.
     pub fn days(&self) -> Vec<(Day, DayFigure)> {
         self.locked().days.iter().map(|((day, ..), figure)| (*day, figure.clone())).collect()
-    }
-
-    /// How much of every channel's limits is used, by day, channel and currency, where it is anything.
-    pub fn capacity(&self) -> Vec<CapacityFigure> {
-        self.locked().whole_capacity()
     }
 
     /// Every line of the audit trail, oldest first.

@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 
 pub use claim::{CallbackError, Claim, ClaimKind, Evidence, Verdict};
-pub use descriptor::{Can, Descriptor, ExtraField, MethodSpec, Needs, OrderEnd, PayoutSpec, Privacy};
+pub use descriptor::{
+    Can, Descriptor, ExtraField, FinalAfter, MethodSpec, Needs, OrderEnd, PayoutSpec, Privacy,
+};
 pub use error::{Blame, ChannelError, Effect, Refusal};
 pub use order::{
     CancelAnswer, Created, ListedOrder, ListedRefund, Opened, Order, OrderRef, OutflowAnswer, QueryAnswer,
@@ -64,6 +66,13 @@ pub trait Channel: Send + Sync + 'static {
     async fn query(&self, cx: &Cx<'_>, order: &OrderRef) -> Result<QueryAnswer, ChannelError> {
         let _ = (cx, order);
         Err(ChannelError::Unsupported)
+    }
+
+    /// Until when the close of an order of that method is better kept back at that moment; `None` = it can
+    /// go. For providers that take it at some hours of the day only. Pure.
+    fn cancel_not_before(&self, method: Method, at: Timestamp) -> Option<Timestamp> {
+        let _ = (method, at);
+        None
     }
 
     /// Closes or revokes an unpaid order. Needs [`Can::CANCEL`].
@@ -162,32 +171,13 @@ pub trait Channel: Send + Sync + 'static {
     ///   mean that the order is ours or the amount is right: the core compares those.
     fn verify_callback(&self, request: &WireRequest) -> Result<Claim, CallbackError>;
 
-    /// Whether a verified callback fits the order that it names, as far as only the plugin can tell: a sign that
-    /// puts nothing between its fields leaves open where one ends and the next begins. Pure, as
-    /// [`Channel::verify_callback`], and asked only of what that has verified. By default it fits.
-    ///
-    /// # Errors
-    /// What differs, for a person. Nothing is booked then; the callback is kept and waits for somebody to look.
-    fn fits(&self, request: &WireRequest, claim: &Claim, order: &OrderRef) -> Result<(), &'static str> {
-        let _ = (request, claim, order);
-        Ok(())
-    }
-
     /// The exact answer that this provider expects for that verdict.
     fn acknowledge(&self, verdict: Verdict) -> WireResponse;
 
-    /// The answer to a verified callback that is kept for a person, since it fits nothing that we know: another
-    /// number, amount or order. By default as to one that was applied: a repeat would change nothing.
+    /// The answer to a verified callback that was stored, but whose number or amount is not the order's. Not
+    /// every provider wants that acknowledged.
     fn acknowledge_misfit(&self) -> WireResponse {
         self.acknowledge(Verdict::Accepted)
-    }
-
-    /// Verifies what a payer's browser brings back from the provider's page, where the provider signs that, and
-    /// reads our number of the order. Pure. It decides which page is shown, and nothing else. By default nothing
-    /// is signed, so nothing is read.
-    fn verify_return(&self, request: &WireRequest) -> Result<String, CallbackError> {
-        let _ = request;
-        Err(CallbackError::Unreadable("this provider signs no way back".to_owned()))
     }
 
     /// An operation that is not routed, by the provider's own name. The body and the answer are

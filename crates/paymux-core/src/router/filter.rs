@@ -12,7 +12,7 @@ use crate::router::{Ask, HealthRules};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Removal {
     /// The rule: `state`, `method`, `currency`, `amount`, `expiry`, `needs`, `hours`, `region`, `pin`,
-    /// `tried`, `cap`, `health`.
+    /// `tried`, `health`.
     pub rule: &'static str,
     /// What was seen, for a person.
     pub detail: String,
@@ -31,17 +31,11 @@ impl Removal {
     }
 }
 
-/// The first rule that keeps this channel from taking the payment. `closed` is its state where that kept it from
-/// doing so.
-pub(super) fn removal(
-    entry: &ChannelEntry,
-    closed: Option<Lifecycle>,
-    ask: &Ask<'_>,
-    tried: &[ChannelId],
-) -> Option<Removal> {
+/// The first rule that keeps this channel from taking the payment.
+pub(super) fn removal(entry: &ChannelEntry, ask: &Ask<'_>, tried: &[ChannelId]) -> Option<Removal> {
     by_pin(entry, ask)
         .or_else(|| by_tried(entry, tried))
-        .or_else(|| closed.map(by_state))
+        .or_else(|| by_state(entry))
         .or_else(|| match spec(entry, ask) {
             Ok(spec) => by_method_rules(entry, spec, ask),
             Err(removal) => Some(removal),
@@ -61,18 +55,6 @@ pub(super) fn pin_outside(route: &Route) -> Removal {
 /// A pinned channel of a payment that no route takes.
 pub(super) fn pin_without_route() -> Removal {
     Removal::lasting("pin", "no route takes this payment")
-}
-
-/// What was taken before leaves too little of the channel's limits.
-pub(super) fn by_capacity(rules: &Rules, ask: &Ask<'_>) -> Removal {
-    let limits = [
-        rules.day_amount_max.map(|most| format!("{most} minor units a day")),
-        rules.day_count_max.map(|most| format!("{most} payments a day")),
-        rules.in_flight_max.map(|most| format!("{most} payments under way at once")),
-    ];
-    let limits = limits.into_iter().flatten().collect::<Vec<_>>().join(", ");
-    let minor = ask.amount.minor();
-    Removal::for_now("cap", format!("no room is left for {minor} minor units; it takes at most {limits}"))
 }
 
 /// Calls of the channel have gone wrong, and the payment is none of those that probe it.
@@ -95,13 +77,9 @@ fn by_tried(entry: &ChannelEntry, tried: &[ChannelId]) -> Option<Removal> {
     tried.contains(&entry.id).then(|| Removal::lasting("tried", "this payment was tried here before"))
 }
 
-fn by_state(state: Lifecycle) -> Removal {
-    let detail = match state {
-        // It has been put back since the choice was made.
-        Lifecycle::Active => "the channel took no new payments a moment ago".to_owned(),
-        Lifecycle::Draining | Lifecycle::VerifyOnly | Lifecycle::Off => format!("the channel is {state}"),
-    };
-    Removal::lasting("state", detail)
+fn by_state(entry: &ChannelEntry) -> Option<Removal> {
+    (entry.state != Lifecycle::Active)
+        .then(|| Removal::lasting("state", format!("the channel is {}", entry.state)))
 }
 
 fn spec<'a>(entry: &'a ChannelEntry, ask: &Ask<'_>) -> Result<&'a MethodSpec, Removal> {
@@ -125,7 +103,8 @@ fn by_currency(entry: &ChannelEntry, ask: &Ask<'_>) -> Option<Removal> {
     if !entry.channel.descriptor().currencies.contains(&currency) {
         return Some(Removal::lasting("currency", format!("the provider takes no {currency}")));
     }
-    (entry.rules.are_of_one_currency() && entry.rules.currency != currency).then(|| {
+    let has_amounts = entry.rules.amount_min.is_some() || entry.rules.amount_max.is_some();
+    (has_amounts && entry.rules.currency != currency).then(|| {
         Removal::lasting("currency", format!("the channel's amount rules are in {}", entry.rules.currency))
     })
 }

@@ -5,10 +5,9 @@
 
 use super::finder::holds_any;
 use super::intervals::{Intervals, Span};
-use super::live::RouteFigures;
 use super::regions::Regions;
 use super::{Ask, bits};
-use crate::catalog::{ChannelEntry, Route};
+use crate::catalog::{ChannelEntry, Lifecycle, Route};
 use crate::channel::{MethodSpec, Needs, OrderEnd};
 use crate::hours::Hours;
 use crate::method::Method;
@@ -27,13 +26,12 @@ pub(super) enum Stage {
     Needs,
     Hours,
     Region,
-    Capacity,
     Health,
 }
 
 impl Stage {
     /// How many there are.
-    const COUNT: usize = 12;
+    const COUNT: usize = 11;
 }
 
 /// Who is left after each stage: where a decision is worked out. May be used again and again, and grows to
@@ -110,31 +108,10 @@ impl Sheet {
         }
     }
 
-    /// Takes out who has no room left.
-    pub(super) fn keep_room(&mut self, keep: impl FnOnce(&mut [u64])) {
-        keep(self.stage(Stage::Capacity));
-    }
-
-    /// Whether a place was left until that stage, and no longer.
-    fn is_out_by(&self, stage: Stage, place: usize) -> bool {
-        let from = stage as usize * self.words;
-        let (before, after) = self.sets[from..from + 2 * self.words].split_at(self.words);
-        bits::has(before, place) && !bits::has(after, place)
-    }
-
-    /// Whether a place was left until its state was looked at, and no longer.
-    pub(super) fn is_out_by_state(&self, place: usize) -> bool {
-        self.is_out_by(Stage::State, place)
-    }
-
     /// Whether a place was left until its health was looked at, and no longer.
     pub(super) fn is_out_by_health(&self, place: usize) -> bool {
-        self.is_out_by(Stage::Health, place)
-    }
-
-    /// Whether a place was left until its room was looked at, and no longer.
-    pub(super) fn is_out_by_capacity(&self, place: usize) -> bool {
-        self.is_out_by(Stage::Capacity, place)
+        let before = &self.sets[Stage::Health as usize * self.words..][..self.words];
+        bits::has(before, place) && !bits::has(self.left(), place)
     }
 
     /// Notes what the strategy sees of each place.
@@ -172,6 +149,7 @@ impl Sheet {
 #[derive(Debug)]
 pub(super) struct RouteTable {
     all: Box<[u64]>,
+    active: Box<[u64]>,
     /// Which of `methods` a method has, by its index.
     method_of: Box<[Option<u8>]>,
     methods: Box<[MethodTable]>,
@@ -210,6 +188,7 @@ impl RouteTable {
         let regions: Vec<_> = entries.iter().map(|entry| entry.rules.regions.as_deref()).collect();
         Self {
             all: bits::full(entries.len()),
+            active: set_of(&entries, |entry| entry.state == Lifecycle::Active),
             method_of: method_of.into(),
             methods: methods.into(),
             hours: hours(&entries),
@@ -223,7 +202,6 @@ impl RouteTable {
         ask: &Ask<'_>,
         pin: Option<usize>,
         tried: impl Iterator<Item = usize>,
-        figures: &RouteFigures,
         sheet: &mut Sheet,
     ) {
         sheet.begin(&self.all);
@@ -238,7 +216,7 @@ impl RouteTable {
         for place in tried {
             bits::remove(set, place);
         }
-        figures.keep_active(sheet.stage(Stage::State));
+        bits::retain(sheet.stage(Stage::State), &self.active);
         match self.method_of[ask.method.index()].and_then(|at| self.methods.get(usize::from(at))) {
             Some(table) => table.sift(ask, sheet),
             None => {
@@ -302,8 +280,9 @@ impl MethodTable {
 impl CurrencyTable {
     fn new(entries: &[&ChannelEntry], specs: &[Option<&MethodSpec>], currency: Currency) -> Self {
         let takes = set_of(entries, |entry| {
+            let has_amounts = entry.rules.amount_min.or(entry.rules.amount_max).is_some();
             entry.channel.descriptor().currencies.contains(&currency)
-                && (!entry.rules.are_of_one_currency() || entry.rules.currency == currency)
+                && (!has_amounts || entry.rules.currency == currency)
         });
         let span = |(place, (entry, spec)): (usize, (&&ChannelEntry, Option<&MethodSpec>))| {
             let amounts = &spec?.amounts;

@@ -3,8 +3,6 @@
 #[cfg(test)]
 mod callbacks;
 #[cfg(test)]
-mod capacity;
-#[cfg(test)]
 mod create;
 #[cfg(test)]
 mod crossing;
@@ -18,8 +16,6 @@ mod explain;
 mod late_answers;
 #[cfg(test)]
 mod late_money;
-#[cfg(test)]
-mod lifecycle;
 #[cfg(test)]
 mod notices;
 #[cfg(test)]

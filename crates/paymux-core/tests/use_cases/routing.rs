@@ -3,7 +3,6 @@
 mod agreement;
 mod figures;
 mod health;
-mod own;
 mod replay;
 mod strategies;
 
@@ -82,7 +81,6 @@ impl Want<'_> {
             metadata: &self.metadata,
             pin: self.pin,
             minute: self.minute,
-            full: &[],
         }
     }
 }

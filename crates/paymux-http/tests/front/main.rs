@@ -9,7 +9,6 @@ mod admin_lists;
 mod bad_input;
 mod callbacks;
 mod cancel;
-mod channels;
 mod create;
 mod envelope;
 mod events;

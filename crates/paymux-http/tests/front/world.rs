@@ -38,7 +38,6 @@ pub(crate) const OPERATOR: &str = "token-of-the-operator";
 pub(crate) struct World {
     pub(crate) front: Router,
     pub(crate) admin: Router,
-    pub(crate) payments: Payments,
     pub(crate) store: Arc<MemoryStore>,
     /// The channel `main`, which can do everything.
     pub(crate) main: Arc<ScriptedChannel>,
@@ -72,8 +71,8 @@ impl World {
             metrics: Arc::clone(&metrics),
             reload: Arc::new(NoFile),
         });
-        let front = Front::new(config, payments.clone(), Arc::new(ready), metrics).router();
-        Self { front, admin, payments, store, main, ready_panics }
+        let front = Front::new(config, payments, Arc::new(ready), metrics).router();
+        Self { front, admin, store, main, ready_panics }
     }
 
     /// A front whose metrics are on the admin listener only.

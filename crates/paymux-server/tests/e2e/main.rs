@@ -12,8 +12,6 @@ mod canary;
 #[cfg(test)]
 mod chaos;
 #[cfg(test)]
-mod cloudpay;
-#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod crash;
@@ -29,8 +27,6 @@ mod explain;
 mod http;
 #[cfg(test)]
 mod ledger_commands;
-#[cfg(test)]
-mod lifecycle;
 #[cfg(test)]
 mod lines;
 #[cfg(test)]

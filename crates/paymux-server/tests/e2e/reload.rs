@@ -11,19 +11,19 @@ use crate::http::{Answer, Http};
 use crate::process::PATIENCE;
 use crate::world::{SHOP, Sandbox, free_address, order};
 
-pub(crate) const TOKEN: &str = "operator-0123456789abcdef";
+const TOKEN: &str = "operator-0123456789abcdef";
 /// How often the file is read again under load.
 const RELOADS: u64 = 1000;
 
 /// A paymux with operators, and what stands in its file.
-pub(crate) struct Node {
-    pub(crate) paymux: Arc<Sandbox>,
-    pub(crate) operator: Http,
+struct Node {
+    paymux: Arc<Sandbox>,
+    operator: Http,
 }
 
 impl Node {
     /// With these channels and routes.
-    pub(crate) async fn start(text: &str) -> Self {
+    async fn start(text: &str) -> Self {
         let admin = free_address().await;
         let server = format!(
             "[server]\nhttp = \"ADDRESS\"\nadmin = \"{admin}\"\nadmin_token = \"{TOKEN}\"\ntest_mode = true\n"
@@ -72,12 +72,12 @@ impl Node {
         created.body["channel"].as_str().unwrap().to_owned()
     }
 
-    pub(crate) async fn end(self) {
+    async fn end(self) {
         Arc::into_inner(self.paymux).unwrap().end().await;
     }
 }
 
-pub(crate) fn channels(ids: &[&str]) -> String {
+fn channels(ids: &[&str]) -> String {
     let channel = |id: &&str| format!("[[channels]]\nid = \"{id}\"\nprovider = \"sandbox\"\n");
     ids.iter().map(channel).collect::<Vec<_>>().concat()
 }

@@ -12,8 +12,6 @@ mod m0005_sending;
 mod m0006_said_paid;
 mod m0007_overdue;
 mod m0008_day_book;
-mod m0009_capacity;
-mod m0010_channels;
 
 use sea_orm::{ConnectionTrait, SqliteTransactionMode, TransactionOptions};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, TransactionTrait};
@@ -35,8 +33,6 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_said_paid::SaidPaid),
             Box::new(m0007_overdue::Overdue),
             Box::new(m0008_day_book::DayBook),
-            Box::new(m0009_capacity::Capacity),
-            Box::new(m0010_channels::Channels),
         ]
     }
 }
@@ -46,13 +42,13 @@ pub(crate) fn names() -> Vec<String> {
     Migrator::migrations().iter().map(|step| step.name().to_owned()).collect()
 }
 
-/// A text with the database's own names for our five types, and for what is not so.
+/// A text with the database's own names for our five types.
 fn dialect(backend: DbBackend, text: &str) -> String {
     let names = match backend {
-        DbBackend::Postgres => [r#"text COLLATE "C""#, "bigint", "boolean", "bytea", "", "false"],
-        _ => ["TEXT", "INTEGER", "INTEGER", "BLOB", " STRICT", "0"],
+        DbBackend::Postgres => [r#"text COLLATE "C""#, "bigint", "boolean", "bytea", ""],
+        _ => ["TEXT", "INTEGER", "INTEGER", "BLOB", " STRICT"],
     };
-    let marks = ["{text}", "{int}", "{bool}", "{bytes}", "{strict}", "{false}"];
+    let marks = ["{text}", "{int}", "{bool}", "{bytes}", "{strict}"];
     marks.iter().zip(names).fold(text.to_owned(), |text, (mark, name)| text.replace(mark, name))
 }
 

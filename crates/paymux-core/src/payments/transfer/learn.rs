@@ -46,7 +46,7 @@ impl Payments {
                 Ok(Applied::CallbackKnown) => {
                     return Ok(Learnt::new(self.reload_transfer(transfer.id).await?, How::CallbackKnown));
                 }
-                Ok(Applied::Stale | Applied::Full) => self.reload_transfer(transfer.id).await?,
+                Ok(Applied::Stale) => self.reload_transfer(transfer.id).await?,
                 Err(error) => return self.transfer_stored_after_all(after, error).await,
             };
         }
@@ -79,7 +79,7 @@ impl Payments {
         }
         let now = self.now();
         let mut after = before.clone();
-        let entry = catalog.open_channel(&before.channel);
+        let entry = catalog.channel(&before.channel);
         let look = |checks, ended_at| next_look(entry, Can::QUERY_TRANSFER, (checks, ended_at), now);
         after.course().go(cell, &news.facts, now, look);
         let kind = event_kind(cell.1);

@@ -3,8 +3,6 @@
 
 use super::super::breaker::Health;
 use super::super::{bits, rate};
-use super::capacity::Used;
-use super::room::Rooms;
 use crate::catalog::{ChannelEntry, Strategy};
 use crate::money::Currency;
 use crate::sync::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -20,10 +18,6 @@ pub(in crate::router) struct RouteFigures {
     last_completed_ms: AtomicI64,
     /// How many there are.
     count: usize,
-    /// Whether all of them take new payments.
-    all_active: AtomicBool,
-    /// Those that take new payments.
-    active: Box<[AtomicU64]>,
     /// Whether all of them are well, as mostly.
     all_well: AtomicBool,
     /// Those that are well.
@@ -32,14 +26,12 @@ pub(in crate::router) struct RouteFigures {
     probed: Box<[AtomicU64]>,
     /// How often calls of each go well; empty where nobody looks at it.
     rates: Box<[AtomicU32]>,
-    /// What their limits leave; `None` where none has a limit.
-    rooms: Option<Rooms>,
 }
 
 const NOBODY: usize = usize::MAX;
 
 impl RouteFigures {
-    /// Nothing collected, nothing completed, all active and well.
+    /// Nothing collected, nothing completed, all well.
     pub(super) fn new(strategy: Strategy, entries: &[&ChannelEntry]) -> Self {
         let mut currencies: Vec<Currency> = Vec::new();
         if strategy.looks_at_collected() {
@@ -54,13 +46,10 @@ impl RouteFigures {
             last_completed: AtomicUsize::new(NOBODY),
             last_completed_ms: AtomicI64::new(i64::MIN),
             count: entries.len(),
-            all_active: AtomicBool::new(true),
-            active: bits::full(entries.len()).iter().map(|word| AtomicU64::new(*word)).collect(),
             all_well: AtomicBool::new(true),
             well: bits::full(entries.len()).iter().map(|word| AtomicU64::new(*word)).collect(),
             probed: (0..bits::words(entries.len())).map(|_| AtomicU64::new(0)).collect(),
             rates: (0..rated).map(|_| AtomicU32::new(rate::BEST_PPM)).collect(),
-            rooms: Rooms::new(entries),
         }
     }
 
@@ -79,43 +68,18 @@ impl RouteFigures {
         }
     }
 
-    /// A place takes new payments from now on, or no longer.
-    pub(super) fn opens(&self, place: usize, is_active: bool) {
-        set(&self.active, place, is_active);
-        self.all_active.store(self.are_all(&self.active), Ordering::Relaxed);
-    }
-
     /// A place's health is that now.
     pub(super) fn feels(&self, place: usize, health: Health) {
         set(&self.well, place, health == Health::Well);
         set(&self.probed, place, health == Health::Probed);
-        self.all_well.store(self.are_all(&self.well), Ordering::Relaxed);
-    }
-
-    /// Whether every place is in that row.
-    fn are_all(&self, row: &[AtomicU64]) -> bool {
-        let places: u32 = row.iter().map(|word| word.load(Ordering::Relaxed).count_ones()).sum();
-        places as usize == self.count
+        let well: u32 = self.well.iter().map(|word| word.load(Ordering::Relaxed).count_ones()).sum();
+        self.all_well.store(well as usize == self.count, Ordering::Relaxed);
     }
 
     /// A place's calls go well so often now.
     pub(super) fn fares(&self, place: usize, rate: u32) {
         if let Some(cell) = self.rates.get(place) {
             cell.store(rate, Ordering::Relaxed);
-        }
-    }
-
-    /// So much of a place's limits is used now.
-    pub(super) fn uses(&self, place: usize, used: &Used) {
-        if let Some(rooms) = &self.rooms {
-            rooms.uses(place, used);
-        }
-    }
-
-    /// Keeps in `set` those where a payment of that many minor units fits.
-    pub(in crate::router) fn keep_room(&self, set: &mut [u64], minor: i64) {
-        if let Some(rooms) = &self.rooms {
-            rooms.keep(set, minor);
         }
     }
 
@@ -135,16 +99,6 @@ impl RouteFigures {
         self.rates.iter().map(|rate| i64::from(rate.load(Ordering::Relaxed)))
     }
 
-    /// Keeps in `set` those that take new payments.
-    pub(in crate::router) fn keep_active(&self, set: &mut [u64]) {
-        if self.all_active.load(Ordering::Relaxed) {
-            return;
-        }
-        for (word, active) in set.iter_mut().zip(&self.active) {
-            *word &= active.load(Ordering::Relaxed);
-        }
-    }
-
     /// Keeps in `set` those that are well, and those that are probed where this payment `probes`.
     pub(in crate::router) fn keep_healthy(&self, set: &mut [u64], probes: bool) {
         if self.all_well.load(Ordering::Relaxed) {
@@ -157,7 +111,7 @@ impl RouteFigures {
     }
 }
 
-pub(super) fn set(row: &[AtomicU64], place: usize, is_in: bool) {
+fn set(row: &[AtomicU64], place: usize, is_in: bool) {
     let (word, bit) = (&row[place / bits::WORD], 1 << (place % bits::WORD));
     if is_in {
         word.fetch_or(bit, Ordering::Relaxed);

@@ -143,12 +143,6 @@ pub(super) const FAULTS: &[Planted] = &[
             "UPDATE channel_day SET received = received + 1 WHERE received = (SELECT max(received) FROM channel_day)",
         ],
     ),
-    fault(
-        "limits_are_the_attempts",
-        &["INSERT INTO channel_capacity (day, channel, currency, reserved, booked, counted) \
-            VALUES (19783, 'main', 'CNY', 0, 0, 1)"],
-    ),
-    fault("set_aside_for_what_may_come", &["UPDATE attempts SET reserved = 5 WHERE id = ({open})"]),
     fault("booked_second_sums", &["{move} 'returned_outside'"]),
     fault(
         "booked_transfers",
@@ -196,12 +190,6 @@ pub(super) const FAULTS: &[Planted] = &[
         "applied_callback_has_money",
         &["UPDATE callbacks SET payment = ({unpaid}) WHERE id = (SELECT min(id) FROM callbacks \
             WHERE verdict = 'applied' AND payment IS NOT NULL)"],
-    ),
-    fault(
-        "off_channels_are_idle",
-        &[
-            "INSERT INTO channels SELECT channel, provider, 'account', 'off', 1, 'root', 2 FROM attempts WHERE id = ({open})",
-        ],
     ),
     fault("nothing_is_overdue", &["UPDATE attempts SET check_at = 1 WHERE id = ({open})"]),
     fault(
