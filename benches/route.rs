@@ -46,6 +46,7 @@ impl Want {
             metadata: &self.metadata,
             pin: None,
             minute: 14 * 60,
+            full: &[],
         }
     }
 }

@@ -72,14 +72,7 @@ pub trait Acceptor: Send + Sync + 'static {
     /// The answer to a path or verb that the protocol does not have.
     fn not_found(&self, request: &WireRequest) -> WireResponse;
 
-    /// Whether the protocol has a notice of that fact at all.
-    fn tells(&self, fact: &FrontFact) -> bool {
-        let _ = fact;
-        true
-    }
-
-    /// Writes the notice of a fact, signed for that account. The path is the receiver's, and so is the query,
-    /// but where the protocol puts its sign there: then the notice has a query, which is added to it.
+    /// Writes the notice of a fact, signed for that account; path and query are the receiver's.
     fn notice(&self, account: &FrontAccount, fact: &FrontFact, now: Timestamp) -> WireRequest;
 
     /// Whether the receiver's answer to a notice ends its repeats.

@@ -16,15 +16,6 @@ use crate::wire::{WireRequest, WireResponse};
 /// How often a callback reads again and decides anew when somebody was faster.
 const TRIES: u32 = 8;
 
-/// Whether what a callback names is an order of ours and its whole amount.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fit {
-    /// It is, or it is not about an order's money, or it was not believed.
-    Whole,
-    /// It is not: stored and looked at, but not every provider wants that acknowledged.
-    Other,
-}
-
 /// What was made of a verified claim.
 pub(crate) struct Outcome {
     pub(crate) verdict: CallbackVerdict,
@@ -59,21 +50,13 @@ impl Payments {
             let entry = entry.clone();
             async move { Ok(this.take_now(&catalog, &entry, request).await) }
         };
-        let (verdict, fit) = self.run(work).await.unwrap_or((Verdict::TryAgain, Fit::Whole));
+        let verdict = self.run(work).await.unwrap_or(Verdict::TryAgain);
         metrics::counter!("paymux_callbacks_total", "channel" => channel.to_string(), "verdict" => label(verdict))
             .increment(1);
-        Some(match (verdict, fit) {
-            (Verdict::Accepted, Fit::Other) => entry.channel.acknowledge_misfit(),
-            _ => entry.channel.acknowledge(verdict),
-        })
+        Some(entry.channel.acknowledge(verdict))
     }
 
-    async fn take_now(
-        &self,
-        catalog: &Catalog,
-        entry: &ChannelEntry,
-        request: WireRequest,
-    ) -> (Verdict, Fit) {
+    async fn take_now(&self, catalog: &Catalog, entry: &ChannelEntry, request: WireRequest) -> Verdict {
         let row = self.row(entry, request);
         let (taken, verdict) = match entry.channel.verify_callback(&row.request) {
             Ok(mut claim) => {
@@ -86,16 +69,13 @@ impl Payments {
                 let row = CallbackRow { event_key, ..row };
                 (self.take_claim(entry, &claim, row).await, Verdict::Accepted)
             }
-            Err(error) => {
-                let kept = self.keep_unverified(catalog, row, &error).await;
-                (kept.map(|()| Fit::Whole), Verdict::Rejected)
-            }
+            Err(error) => (self.keep_unverified(catalog, row, &error).await, Verdict::Rejected),
         };
         match taken {
-            Ok(fit) => (verdict, fit),
+            Ok(()) => verdict,
             Err(error) => {
                 tracing::error!(channel = %entry.id, %error, "a callback could not be stored; it is not acknowledged");
-                (Verdict::TryAgain, Fit::Whole)
+                Verdict::TryAgain
             }
         }
     }
@@ -136,10 +116,9 @@ impl Payments {
         entry: &ChannelEntry,
         claim: &Claim,
         row: CallbackRow,
-    ) -> Result<Fit, PaymentError> {
+    ) -> Result<(), PaymentError> {
         for _ in 0..TRIES {
             let found = self.store().payment_by_number(&entry.id, &claim.number).await?;
-            let fit = fit(claim, found.as_ref());
             let step = match (found, claim.kind) {
                 (Some(payment), ClaimKind::Paid) => self.apply_paid(entry, claim, payment, &row).await?,
                 (payment, ClaimKind::Paid) => Some(orphan(payment)),
@@ -148,7 +127,7 @@ impl Payments {
             };
             let Some(outcome) = step else { continue };
             if outcome.verdict == CallbackVerdict::Applied {
-                return Ok(fit);
+                return Ok(());
             }
             let row = CallbackRow {
                 verdict: outcome.verdict,
@@ -160,7 +139,7 @@ impl Payments {
             crash_point!("callback.before_keep" => return Err(PaymentError::Overloaded("crash point".to_owned())));
             self.store().keep_callback(row, ring).await?;
             crash_point!("callback.after_keep" => return Err(PaymentError::Overloaded("crash point".to_owned())));
-            return Ok(fit);
+            return Ok(());
         }
         Err(PaymentError::InFlight)
     }
@@ -205,7 +184,7 @@ impl Payments {
         crash_point!("callback.after_apply" => return Err(PaymentError::Overloaded("crash point".to_owned())));
         Ok(match applied {
             Applied::Done => Some(Outcome::applied(id)),
-            Applied::Stale => None,
+            Applied::Stale | Applied::Full => None,
             Applied::CallbackKnown => Some(known(claim, &payment, attempt)),
         })
     }
@@ -387,18 +366,6 @@ fn settled_by(claim: &Claim, payment: &Payment) -> Proof {
     let trade_no = if claim.trade_no_is_signed { TradeNo::Proven } else { TradeNo::Told };
     let facts = Facts { receipt: Some(receipt), trade_no, ..Facts::default() };
     Proof::Of(Happening::Callback(sum), Box::new(facts))
-}
-
-/// How a claim of money fits the payment of its number.
-fn fit(claim: &Claim, payment: Option<&Payment>) -> Fit {
-    if claim.kind != ClaimKind::Paid {
-        return Fit::Whole;
-    }
-    let asked = claim.order_amount.unwrap_or(claim.received);
-    match payment {
-        Some(payment) if asked == payment.amount => Fit::Whole,
-        _ => Fit::Other,
-    }
 }
 
 /// Whether the claim names money other than what is booked on the attempt.

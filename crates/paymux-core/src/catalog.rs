@@ -17,9 +17,9 @@ use crate::method::{Method, MethodPattern};
 use crate::money::Currency;
 use crate::notices::SCHEDULE;
 use crate::region::Region;
-use crate::router::{Ask, HealthRules, Live, Table};
+use crate::router::{Ask, HealthRules, Live, OwnStrategy, Table};
 use crate::secret::Secret;
-use crate::store::Ring;
+use crate::store::{CapacityLimits, Ring};
 use crate::wire::Endpoint;
 use crate::words::words;
 
@@ -62,6 +62,8 @@ pub struct Catalog {
     keys: BTreeMap<KeyDigest, AppId>,
     channels: Vec<ChannelEntry>,
     routes: Vec<Route>,
+    /// Strategies of an embedder's own, by the routes that pick by them.
+    own_strategies: BTreeMap<RouteName, Arc<dyn OwnStrategy>>,
     /// Routes and channels as the router reads them; made from both when it is first asked for.
     table: OnceLock<Table>,
     /// What changes while payments are routed; shared with the catalog that takes this one's place.
@@ -136,6 +138,7 @@ impl Catalog {
             keys,
             channels,
             routes,
+            own_strategies: BTreeMap::new(),
             table: OnceLock::new(),
             live: Arc::default(),
             timing: Timing::default(),
@@ -161,6 +164,18 @@ impl Catalog {
     pub fn edit(&mut self) -> (&mut Vec<ChannelEntry>, &mut Vec<Route>) {
         self.table.take();
         (&mut self.channels, &mut self.routes)
+    }
+
+    /// Has that route pick by a strategy of the embedder's own instead of its [`Route::strategy`]. A catalog that takes
+    /// this one's place is told anew.
+    pub fn pick_by(&mut self, route: &RouteName, strategy: Arc<dyn OwnStrategy>) {
+        self.table.take();
+        self.own_strategies.insert(route.clone(), strategy);
+    }
+
+    /// The strategy of the embedder's own that the route picks by, if it does.
+    pub(crate) fn own_strategy(&self, route: &RouteName) -> Option<&Arc<dyn OwnStrategy>> {
+        self.own_strategies.get(route)
     }
 
     /// Routes and channels as the router reads them.
@@ -407,13 +422,19 @@ impl ChannelEntry {
 /// What a channel may collect (收款规则): all that is set must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
-    /// The currency that the amounts below are in. A payment in another one is not taken where an
-    /// amount stands.
+    /// The currency that the amounts and days below are of. A payment in another one is not taken where one of them
+    /// stands.
     pub currency: Currency,
     /// The least amount, in minor units of the payment's currency.
     pub amount_min: Option<i64>,
     /// The largest amount.
     pub amount_max: Option<i64>,
+    /// The most that attempts of one day may come to, paid or still payable. Late money is booked all the same.
+    pub day_amount_max: Option<i64>,
+    /// The most attempts of one day that were paid or are still payable.
+    pub day_count_max: Option<i64>,
+    /// The most attempts that are under way at once: being placed, waiting for their payers, or unknown.
+    pub in_flight_max: Option<i64>,
     /// In one of these times of day, in the day zone.
     pub hours: Option<Vec<Hours>>,
     /// From payers in one of these regions; a payer whose region is unknown is in none.
@@ -422,7 +443,43 @@ pub struct Rules {
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { currency: Currency::CNY, amount_min: None, amount_max: None, hours: None, regions: None }
+        Self {
+            currency: Currency::CNY,
+            amount_min: None,
+            amount_max: None,
+            day_amount_max: None,
+            day_count_max: None,
+            in_flight_max: None,
+            hours: None,
+            regions: None,
+        }
+    }
+}
+
+impl Rules {
+    /// Whether they say anything about amounts or days, and so let only payments in their currency pass.
+    pub const fn are_of_one_currency(&self) -> bool {
+        self.amount_min.is_some() || self.amount_max.is_some() || self.has_day()
+    }
+
+    /// Whether a day has a limit.
+    pub(crate) const fn has_day(&self) -> bool {
+        self.day_amount_max.is_some() || self.day_count_max.is_some()
+    }
+
+    /// Whether what was taken before can leave no room.
+    pub(crate) const fn has_limits(&self) -> bool {
+        self.has_day() || self.in_flight_max.is_some()
+    }
+
+    /// The limits of a day.
+    pub(crate) const fn day_limits(&self) -> CapacityLimits {
+        CapacityLimits { amount: self.day_amount_max, count: self.day_count_max }
+    }
+
+    /// The limit of what is under way.
+    pub(crate) const fn flight_limits(&self) -> CapacityLimits {
+        CapacityLimits { amount: None, count: self.in_flight_max }
     }
 }
 

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::day::Day;
 use crate::ids::{AppId, AttemptId, ChannelId, OrderNo, PaymentId, ProviderOrderNo, RouteName};
 use crate::method::Method;
 use crate::money::{Currency, Money};
@@ -318,6 +319,20 @@ pub struct Attempt {
     /// When its own create answer, come after its sender's time, said that the money was taken; nobody has
     /// shown that money yet, or see `received`.
     pub said_paid_at: Option<Timestamp>,
+    /// What it takes of its channel's limits.
+    pub capacity: Capacity,
+}
+
+/// What an attempt takes of its channel's limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Capacity {
+    /// The day whose limits it counts in, by the day zone when it was made; `None` where its channel had none then.
+    pub day: Option<Day>,
+    /// What is set aside for it of the day's amount, in minor units of the payment's currency, until money came in or
+    /// none can any more.
+    pub reserved: i64,
+    /// Whether it counts as under way.
+    pub in_flight: bool,
 }
 
 impl Attempt {
@@ -334,6 +349,12 @@ impl Attempt {
     pub fn is_overdue(&self, ended_before: Timestamp) -> bool {
         let is_plain = self.received.is_none() && self.said_paid_at.is_none();
         self.state == AttemptState::Open && is_plain && self.ends_at < ended_before
+    }
+
+    /// Whether it counts in the limits of its day: money may still come in on it, or has.
+    pub fn counts_in_its_day(&self) -> bool {
+        let has_money = self.received.is_some() || !self.more.is_empty();
+        self.capacity.day.is_some() && (self.capacity.reserved > 0 || has_money)
     }
 
     /// What of its money is neither set aside for refunds nor gone back.

@@ -241,20 +241,32 @@ impl Payments {
     /// Stores what a draft changed. `None` when somebody was faster, or the callback was known;
     /// the payment as it is now otherwise. A draft that changed nothing is not stored.
     pub(crate) async fn commit(&self, draft: Draft<'_>) -> Result<Option<Payment>, StoreError> {
-        let Some(change) = draft.into_change() else { return Ok(None) };
-        let payment = change.payment.clone();
-        Ok(match self.apply(change).await? {
-            Applied::Done => Some(payment),
-            Applied::Stale | Applied::CallbackKnown => None,
+        // Boxed, since a draft holds a payment twice, and its callers hold one too.
+        Ok(match Box::pin(self.try_commit(draft)).await? {
+            Committed::Done(payment) => Some(*payment),
+            Committed::Stale | Committed::Full => None,
         })
     }
 
-    /// Stores a change; what it brings in counts here at once.
+    /// As [`Self::commit`], of a draft that may begin an attempt.
+    async fn try_commit(&self, draft: Draft<'_>) -> Result<Committed, StoreError> {
+        let Some(change) = draft.into_change() else { return Ok(Committed::Stale) };
+        let payment = Box::new(change.payment.clone());
+        Ok(match self.apply(change).await? {
+            Applied::Done => Committed::Done(payment),
+            Applied::Stale | Applied::CallbackKnown => Committed::Stale,
+            Applied::Full => Committed::Full,
+        })
+    }
+
+    /// Stores a change; what it brings in, and takes of limits, counts here at once.
     pub(crate) async fn apply(&self, change: Change) -> Result<Applied, StoreError> {
-        let incomes = change.incomes.clone();
+        let (incomes, capacity) = (change.incomes.clone(), change.capacity.clone());
         let applied = self.store().apply(change).await?;
         if applied == Applied::Done {
-            self.catalog().live().book(&incomes);
+            let catalog = self.catalog();
+            catalog.live().book(&incomes);
+            catalog.live().take(&capacity);
         }
         Ok(applied)
     }
@@ -264,6 +276,16 @@ impl Payments {
         let mut canceling = self.0.canceling.lock().unwrap_or_else(PoisonError::into_inner);
         canceling.insert(id).then(|| CancelGuard { payments: self.clone(), id })
     }
+}
+
+/// What became of a draft.
+enum Committed {
+    /// It is stored: the payment as it is now.
+    Done(Box<Payment>),
+    /// Somebody was faster, or it changed nothing.
+    Stale,
+    /// The channel of the attempt that it begins has no room for it.
+    Full,
 }
 
 /// Gives the right to cancel back when dropped.

@@ -14,6 +14,7 @@ mod filter;
 mod finder;
 mod intervals;
 mod live;
+mod own;
 mod rate;
 mod regions;
 mod replay;
@@ -45,7 +46,8 @@ pub use breaker::{Health, HealthRules, Pulse};
 pub use filter::Removal;
 pub use finder::ROUTES_MAX;
 pub use live::Live;
-pub use replay::{ReplayError, replay};
+pub use own::{Contender, Contenders, OwnStrategy};
+pub use replay::{ReplayError, replay, replay_by};
 pub use seed::{Seed, SeedError, Tie};
 pub use table::Sheet;
 
@@ -70,6 +72,8 @@ pub struct Ask<'a> {
     pub pin: Option<&'a ChannelId>,
     /// The minute of the day in the day zone, from midnight.
     pub minute: u16,
+    /// Channels that have just been found to have no room for it, whatever their figures say.
+    pub full: &'a [ChannelId],
 }
 
 impl<'a> Ask<'a> {
@@ -85,6 +89,7 @@ impl<'a> Ask<'a> {
             metadata: &request.metadata,
             pin: request.channel.as_ref(),
             minute: catalog.day_zone.minute_of_day(at),
+            full: &[],
         }
     }
 
@@ -122,7 +127,10 @@ impl Table {
                 route.channels.iter().filter_map(|&i| catalog.channels().get(i)).collect();
             Compiled {
                 table: RouteTable::new(route, catalog.channels()),
-                strategy: Prepared::new(route.strategy, &entries, catalog.health.probe_percent),
+                strategy: match catalog.own_strategy(&route.name) {
+                    Some(own) => Prepared::own(Arc::clone(own), &entries),
+                    None => Prepared::new(route.strategy, &entries, catalog.health.probe_percent),
+                },
                 figures: catalog.live().follow(route.strategy, &entries),
             }
         };
@@ -293,6 +301,13 @@ impl<'a> Router<'a> {
         let Compiled { table, strategy, figures } = self.catalog.table().routes.get(place)?;
         let pin = ask.pin.and_then(|pin| self.place_of(route, pin));
         table.sift(ask, pin, tried.iter().filter_map(|id| self.place_of(route, id)), sheet);
+        sheet.keep_room(|set| {
+            figures.keep_room(set, ask.amount.minor());
+            ask.full
+                .iter()
+                .filter_map(|id| self.place_of(route, id))
+                .for_each(|place| bits::remove(set, place));
+        });
         let probes = self.probes(seed);
         sheet.keep_healthy(|set| figures.keep_healthy(set, probes));
         strategy.look(figures, ask, sheet);
@@ -377,19 +392,25 @@ impl<'a> Router<'a> {
         let mut candidates =
             route.map_or_else(Vec::new, |route| self.candidates(route, ask, tried, sheet).collect());
         candidates.extend(self.outsider(route, ask));
-        let takes_turns = route.is_some_and(|route| route.strategy == Strategy::RoundRobin);
+        let strategy = route.and_then(|route| self.strategy_of(route));
+        let own = route.and_then(|route| self.catalog.own_strategy(&route.name));
         Decision {
             route: route.map(|route| route.name.clone()),
-            strategy: route.map(|route| route.strategy.word()),
+            strategy: own.map(|own| own.name()).or_else(|| strategy.map(Strategy::word)),
             seed: Seed::new(seed),
-            turn: choice.filter(|_| takes_turns).map(|choice| choice.turn),
+            turn: choice.filter(|_| strategy == Some(Strategy::RoundRobin)).map(|choice| choice.turn),
             sticks_to: sheet.tie().map(Tie),
-            probe_percent: route
-                .filter(|route| route.strategy.looks_at_rates())
+            probe_percent: strategy
+                .filter(|strategy| strategy.looks_at_rates())
                 .map(|_| self.catalog.health.probe_percent),
             picked: choice.map(|choice| choice.channel.id.clone()),
             candidates,
         }
+    }
+
+    /// A route's strategy, unless it is an embedder's own.
+    fn strategy_of(self, route: &Route) -> Option<Strategy> {
+        self.catalog.own_strategy(&route.name).is_none().then_some(route.strategy)
     }
 
     fn candidates(
@@ -399,10 +420,13 @@ impl<'a> Router<'a> {
         tried: &[ChannelId],
         sheet: &Sheet,
     ) -> impl Iterator<Item = Candidate> {
-        let strategy = route.strategy;
+        let strategy = self.strategy_of(route);
+        let looks_at = move |at: fn(Strategy) -> bool| strategy.is_some_and(at);
         self.removals(route, ask, tried).enumerate().map(move |(place, (entry, removal))| {
+            let by_capacity =
+                || sheet.is_out_by_capacity(place).then(|| filter::by_capacity(&entry.rules, ask));
             let by_health = || sheet.is_out_by_health(place).then(|| filter::by_health(&self.catalog.health));
-            let removed_by = removal.or_else(by_health);
+            let removed_by = removal.or_else(by_capacity).or_else(by_health);
             let seen = |looks: bool| sheet.seen(place).filter(|_| looks);
             let is_last = || sheet.last_completed() == Some(place);
             Candidate {
@@ -411,9 +435,9 @@ impl<'a> Router<'a> {
                 removed_by,
                 weight: Some(entry.weight),
                 fee_bp: entry.fee_bp,
-                collected_today: seen(strategy.looks_at_collected()),
-                last_completed: strategy.looks_at_last_completed().then(is_last),
-                success_ppm: seen(strategy.looks_at_rates()),
+                collected_today: seen(looks_at(Strategy::looks_at_collected)),
+                last_completed: looks_at(Strategy::looks_at_last_completed).then(is_last),
+                success_ppm: seen(looks_at(Strategy::looks_at_rates)),
             }
         })
     }

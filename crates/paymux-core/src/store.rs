@@ -4,6 +4,7 @@
 //! payment's version and each touched attempt's state and fencing number. If any differs, nothing
 //! is written, and the caller reads again and decides anew.
 
+mod capacity;
 mod day_book;
 mod desk;
 mod outbox;
@@ -22,6 +23,7 @@ use crate::secret::Secret;
 use crate::wire::WireRequest;
 use crate::words::words;
 
+pub use capacity::{CapacityFigure, CapacityLimits, CapacityMove, CapacitySpan, CapacityUse};
 pub use day_book::{DayBook, DayFigure, Income};
 pub use desk::{
     AuditRow, CallbackFilter, ChannelUse, Desk, OrderLine, Patience, QueueCounts, QueueFilter, QueueItem,
@@ -55,6 +57,8 @@ pub struct Opening {
     pub payment: Payment,
     /// The routing decision of that attempt, as JSON.
     pub decision: serde_json::Value,
+    /// What it takes of its channel's limits; each within them, and one for each limit.
+    pub capacity: Vec<CapacityMove>,
 }
 
 /// What became of an [`Opening`].
@@ -64,6 +68,8 @@ pub enum Opened {
     New,
     /// The app has this order number already: the stored payment, untouched.
     Exists(Box<Payment>),
+    /// A limit of its channel has no room for it: nothing was written.
+    Full,
 }
 
 /// A change of one payment, with all that belongs to it.
@@ -83,6 +89,8 @@ pub struct Change {
     pub postings: Vec<Posting>,
     /// What channels have collected by it: one for each channel and currency, in that order.
     pub incomes: Vec<Income>,
+    /// What it takes and gives back of channels' limits: one for each limit, by channel.
+    pub capacity: Vec<CapacityMove>,
     /// What the merchant is told; stored with the change, delivered later.
     pub events: Vec<Event>,
     /// The callback that caused it.
@@ -111,6 +119,8 @@ pub enum Applied {
     Stale,
     /// A callback with this event key was applied before: nothing was written.
     CallbackKnown,
+    /// A limit of a channel has no room for the new attempt: nothing was written.
+    Full,
 }
 
 words! {
@@ -304,7 +314,8 @@ impl<T: PaymentLedger + RefundLedger + TransferLedger + Outbox + Desk + DayBook>
 /// Payments, their attempts, and callbacks.
 #[async_trait]
 pub trait PaymentLedger: Send + Sync + 'static {
-    /// Stores a payment with its first attempt, or finds the one that has its order number.
+    /// Stores a payment with its first attempt, or finds the one that has its order number. An order number that is
+    /// taken is found also where the channel's limits have no room.
     async fn open(&self, opening: Opening) -> Result<Opened, StoreError>;
 
     /// Applies a change if nobody was faster. It is stale too where it would leave an attempt with less

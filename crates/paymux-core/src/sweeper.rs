@@ -76,6 +76,10 @@ impl Payments {
         }
         let catalog = self.catalog();
         let payment = self.ask_if_possible(&catalog, payment, &attempt).await?;
+        if only_waits_for_its_end(&catalog, &payment, &attempt) {
+            self.learn(payment, id, Happening::QueryUnknown, &Facts::default()).await?;
+            return Ok(());
+        }
         self.end_if_due(&catalog, payment, id).await
     }
 
@@ -109,8 +113,7 @@ impl Payments {
             return Ok(());
         }
         if can_close(catalog, &payment, &attempt) {
-            let now = self.now();
-            if now < closable_from(catalog, &payment, &attempt, now) {
+            if self.now() < closable_from(catalog, &payment, &attempt) {
                 return Ok(());
             }
             return match self.close(payment, id).await? {
@@ -151,6 +154,12 @@ impl Payments {
 fn lease(catalog: &Catalog) -> Duration {
     let own = catalog.channels().iter().filter_map(|entry| entry.request);
     own.fold(catalog.timing.request, Duration::max) * CALLS + LEASE_MARGIN
+}
+
+/// Whether an attempt is watched that nobody can ask about or close: its look is for what is set aside for it.
+fn only_waits_for_its_end(catalog: &Catalog, payment: &Payment, attempt: &Attempt) -> bool {
+    let nobody_can = !can_ask(catalog, payment, attempt) && !can_close(catalog, payment, attempt);
+    attempt.state.is_watched() && attempt.capacity.reserved > 0 && nobody_can
 }
 
 /// Whether nobody knows what became of a call that itself moves money, for longer than the call and its

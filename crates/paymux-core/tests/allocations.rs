@@ -68,6 +68,7 @@ fn allocations(strategy: Strategy, count: usize, pin: Option<&ChannelId>, tried:
         metadata: &metadata,
         pin,
         minute: 12 * 60,
+        full: &[],
     };
     let (router, mut sheet) = (Router::new(&catalog), Sheet::default());
     router.choose(&ask, tried, 0, &mut sheet).unwrap();

@@ -58,6 +58,7 @@ fn picks(catalog: &Catalog, seeds: std::ops::Range<u64>) -> Vec<String> {
         metadata: &metadata,
         pin: None,
         minute: 0,
+        full: &[],
     };
     let mut sheet = Sheet::default();
     let pick =

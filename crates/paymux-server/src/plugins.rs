@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 use paymux_core::Provider;
-use paymux_sim::{BeeCloudSim, FufuSim, Running, SimAccount, SimConfig, StartError};
+use paymux_sim::{BeeCloudSim, Running, SimAccount, SimConfig, StartError};
 
 /// Every provider that this binary knows, in the order in which lists show them. A sandbox keeps its
 /// books in the provider, so a process makes this list once.
 pub fn providers() -> Vec<Arc<dyn Provider>> {
-    vec![paymux_beecloud::provider(), paymux_fufu::provider(), paymux_sandbox::provider()]
+    vec![paymux_beecloud::provider(), paymux_sandbox::provider()]
 }
 
 /// A provider that can be simulated.
@@ -18,9 +18,6 @@ pub enum Simulated {
     /// BeeCloud.
     #[value(name = "beecloud")]
     BeeCloud,
-    /// FuFu.
-    #[value(name = "fufu")]
-    Fufu,
 }
 
 impl Simulated {
@@ -28,7 +25,6 @@ impl Simulated {
     pub fn slug(self) -> &'static str {
         match self {
             Self::BeeCloud => paymux_beecloud::ID,
-            Self::Fufu => paymux_fufu::ID,
         }
     }
 
@@ -40,11 +36,6 @@ impl Simulated {
                 "app_sign is MD5 over app_id, timestamp and app_secret: it proves who asks and when, not how \
                  much, so what is paid is compared with the ledger"
             }
-            // Source: FuFu interface 1.1.1, signature.
-            Self::Fufu => {
-                "sign is MD5 over timestamp, key and the body without its blanks: it proves what is asked and by \
-                 whom, and an answer carries none, so each is compared with what was asked"
-            }
         }
     }
 
@@ -52,7 +43,6 @@ impl Simulated {
     pub fn account(self, key: &str, seed: u64, notify_url: Option<String>) -> SimAccount {
         match self {
             Self::BeeCloud => BeeCloudSim::account(key, seed, notify_url),
-            Self::Fufu => FufuSim::account(key, seed, notify_url),
         }
     }
 
@@ -63,7 +53,6 @@ impl Simulated {
     pub async fn start(self, config: SimConfig) -> Result<Running, StartError> {
         match self {
             Self::BeeCloud => BeeCloudSim::start(config).await,
-            Self::Fufu => FufuSim::start(config).await,
         }
     }
 }

@@ -10,11 +10,11 @@ use paymux_core::day::Day;
 use paymux_core::ids::{AuditId, CallbackId, RefundNo, TransferNo};
 use paymux_core::payment::Payment;
 use paymux_core::store::{
-    Applied, AuditRow, CallbackFilter, CallbackRow, Change, ChannelUse, Claim, Claimed, DayBook, DayFigure,
-    DayLimit, DeliveryReport, Desk, DueAttempt, DueDelivery, EventFilter, ListedEvent, Opened, Opening,
-    OrderLine, Outbox, Patience, PaymentFilter, PaymentLedger, QueueCounts, QueueFilter, QueueItem,
-    Redelivery, RefundLedger, RefundLine, RefundOpened, Ring, StoreError, TransferChange, TransferLedger,
-    TransferOpened, Window,
+    Applied, AuditRow, CallbackFilter, CallbackRow, CapacityFigure, Change, ChannelUse, Claim, Claimed,
+    DayBook, DayFigure, DayLimit, DeliveryReport, Desk, DueAttempt, DueDelivery, EventFilter, ListedEvent,
+    Opened, Opening, OrderLine, Outbox, Patience, PaymentFilter, PaymentLedger, QueueCounts, QueueFilter,
+    QueueItem, Redelivery, RefundLedger, RefundLine, RefundOpened, Ring, StoreError, TransferChange,
+    TransferLedger, TransferOpened, Window,
 };
 use paymux_core::{
     AppId, AttemptId, ChannelId, OrderNo, PaymentId, Refund, RefundId, Secret, Store, Transfer, TransferId,
@@ -277,6 +277,10 @@ impl DayBook for Witnessed {
 
     async fn last_completed(&self) -> Result<Vec<(ChannelId, Timestamp)>, StoreError> {
         self.store.last_completed().await
+    }
+
+    async fn capacity_figures(&self, day: Day) -> Result<Vec<CapacityFigure>, StoreError> {
+        self.store.capacity_figures(day).await
     }
 }
 

@@ -1,9 +1,9 @@
-//! Integers, times and amounts as the decimal digits that get sent and signed, on the stack.
+//! Integers as the decimal digits that get signed, on the stack.
 //!
-//! For writing only. What was received is signed as it was sent, whatever number it means.
+//! Amounts with a point (`12.30`) do not live here: providers sign such text as it was sent.
 
-/// Room for the longest: `u64::MAX` has 20 digits, and a point among them; `i64::MIN` a sign and 19.
-const WIDTH: usize = 21;
+/// Room for the longest of both: `u64::MAX` has 20 digits, `i64::MIN` a sign and 19.
+const WIDTH: usize = 20;
 
 /// An integer written in decimal: no leading zero, no plus, no exponent, `-` only below zero.
 ///
@@ -20,45 +20,9 @@ pub struct Decimal {
 }
 
 impl Decimal {
-    /// So many hundredths of a unit, with exactly two decimals: fen as yuan, 1230 as `12.30` and 5 as
-    /// `0.05`.
-    ///
-    /// ```
-    /// use paymux_sign::Decimal;
-    ///
-    /// assert_eq!(Decimal::hundredths(1023).as_str(), "10.23");
-    /// ```
-    pub fn hundredths(amount: u64) -> Self {
-        let mut decimal = Self { text: [0; WIDTH], start: WIDTH };
-        decimal.push_front(b'0' + (amount % 10) as u8);
-        decimal.push_front(b'0' + (amount / 10 % 10) as u8);
-        decimal.push_front(b'.');
-        decimal.push_digits(amount / 100);
-        decimal
-    }
-
-    /// The digits, 1 to 21 bytes of ASCII.
+    /// The digits, 1 to 20 bytes of ASCII.
     pub fn as_bytes(&self) -> &[u8] {
         &self.text[self.start..]
-    }
-
-    /// The digits as text.
-    #[expect(clippy::missing_panics_doc, reason = "digits, a sign and a point are ASCII, so it never panics")]
-    pub fn as_str(&self) -> &str {
-        #[expect(clippy::expect_used, reason = "only digits, a sign and a point are ever pushed")]
-        core::str::from_utf8(self.as_bytes()).expect("digits are ASCII")
-    }
-
-    /// Pushes a number, its last digit first.
-    fn push_digits(&mut self, value: u64) {
-        let mut rest = value;
-        loop {
-            self.push_front(b'0' + (rest % 10) as u8);
-            rest /= 10;
-            if rest == 0 {
-                return;
-            }
-        }
     }
 
     fn push_front(&mut self, byte: u8) {
@@ -76,8 +40,14 @@ impl AsRef<[u8]> for Decimal {
 impl From<u64> for Decimal {
     fn from(value: u64) -> Self {
         let mut decimal = Self { text: [0; WIDTH], start: WIDTH };
-        decimal.push_digits(value);
-        decimal
+        let mut rest = value;
+        loop {
+            decimal.push_front(b'0' + (rest % 10) as u8);
+            rest /= 10;
+            if rest == 0 {
+                return decimal;
+            }
+        }
     }
 }
 
@@ -99,7 +69,6 @@ impl From<i64> for Decimal {
 
 #[cfg(test)]
 mod tests {
-    use alloc::format;
     use alloc::string::ToString as _;
 
     use proptest::prelude::{any, proptest};
@@ -124,33 +93,11 @@ mod tests {
         }
     }
 
-    #[test]
-    fn writes_hundredths_with_exactly_two_decimals() {
-        check(0, "0.00");
-        check(5, "0.05");
-        check(50, "0.50");
-        check(99, "0.99");
-        check(100, "1.00");
-        check(1023, "10.23");
-        check(1230, "12.30");
-        check(10_000, "100.00");
-        check(u64::MAX, "184467440737095516.15");
-
-        #[track_caller]
-        fn check(amount: u64, want: &str) {
-            assert_eq!(Decimal::hundredths(amount).as_str(), want);
-        }
-    }
-
     proptest! {
         #[test]
         fn writes_what_the_standard_library_writes(unsigned: u64, signed in any::<i64>()) {
             assert_eq!(Decimal::from(unsigned).as_bytes(), unsigned.to_string().as_bytes());
-            assert_eq!(Decimal::from(signed).as_str(), signed.to_string());
-            assert_eq!(
-                Decimal::hundredths(unsigned).as_str(),
-                format!("{}.{:02}", unsigned / 100, unsigned % 100)
-            );
+            assert_eq!(Decimal::from(signed).as_bytes(), signed.to_string().as_bytes());
         }
     }
 }

@@ -7,10 +7,6 @@
 //! | Shape | Start at |
 //! |---|---|
 //! | lower-case hex of MD5 over pieces with nothing between them | [`Md5Text`], [`Md5Digest`] |
-//! | the same around the digest of an inner text | [`Md5Text::nested`] |
-//! | the same over a body without its blanks and line breaks | [`Md5Text::squeezed`] |
-//! | a digest that travels with its time: `digest:timestamp` | [`StampedMd5`] |
-//! | integers, times and amounts as text, on the stack | [`Decimal`] |
 //! | `webhook-signature: v1,...` over `id.timestamp.body` | [`WebhookMessage`], [`ReceivedWebhook`] |
 //! | HMAC-SHA256 under a key of our own, to know a repeat | [`DigestKey`] |
 //! | two secrets, whatever they are | [`constant_time_eq`] |
@@ -42,7 +38,6 @@ mod lineup;
 mod md5_digest;
 mod md5_text;
 mod spelling;
-mod stamped_md5;
 mod webhook;
 mod webhook_secret;
 
@@ -53,7 +48,6 @@ pub use lineup::{CANDIDATE_BYTES_MAX, CANDIDATES_MAX, Lineup};
 pub use md5_digest::{HexCase, MalformedMd5, Md5Digest, Md5Hex};
 pub use md5_text::Md5Text;
 pub use spelling::{NumberSpelling, compact_json, from_gbk, gbk, number_spellings, trimmed, without_blanks};
-pub use stamped_md5::{MalformedStamp, StampedMd5, StampedText};
 pub use webhook::{
     ReceivedWebhook, UnsignableWebhook, WEBHOOK_ID_HEADER, WEBHOOK_SIGNATURE_HEADER,
     WEBHOOK_TIMESTAMP_HEADER, WEBHOOK_TOLERANCE, WebhookMessage, WebhookRefusal,

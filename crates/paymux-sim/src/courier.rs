@@ -80,9 +80,6 @@ impl Notice {
     }
 
     fn of(engine: &Arc<Engine>, key: OrderKey, fact: FrontFact, url: String) -> Option<Self> {
-        if !engine.acceptor.tells(&fact) {
-            return None;
-        }
         let account = engine.accounts.of(&key.account)?.clone();
         Some(Self { engine: engine.clone(), key, account, fact, url })
     }
@@ -147,11 +144,8 @@ impl Notice {
             Err(error) => return NoticeOutcome::Undelivered { why: error.to_string() },
         };
         let (path, query) = endpoint.path_and_query();
-        let message = self.message(fault);
-        // Some protocols sign in the address.
-        let query: Vec<_> = query.into_iter().chain(message.query.as_deref()).collect();
-        let query = if query.is_empty() { None } else { Some(query.join("&")) };
-        let request = WireRequest { path: path.to_owned(), query, ..message };
+        let request =
+            WireRequest { path: path.to_owned(), query: query.map(str::to_owned), ..self.message(fault) };
         let call = Outgoing {
             destination: Destination::Merchant,
             endpoint: endpoint.origin(),

@@ -124,7 +124,7 @@ impl Running {
 
     /// What a channel that calls it has as its `base_url`.
     pub fn base_url(&self) -> String {
-        format!("http://{}{}", self.addr, self.bank.engine.dialect.base_path())
+        format!("http://{}", self.addr)
     }
 
     /// The bank, for tests and demos in the same process.

@@ -6,6 +6,7 @@
 
 mod books;
 mod callbacks;
+mod capacity;
 mod outbox;
 mod payments;
 mod refunds;
@@ -15,6 +16,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use paymux_core::clock::Timestamp;
+use paymux_core::day::Day;
 use paymux_core::ids::IdError;
 use paymux_core::money::{Currency, Money};
 use sea_orm::{Iden, Iterable, QueryResult, TryGetable, Value};
@@ -25,6 +27,7 @@ use crate::fault::Fault;
 
 pub(crate) use self::books::{audit_values, income_values, posting_values, read_audit, read_day_figure};
 pub(crate) use self::callbacks::{Worth, callback_values, read_callback};
+pub(crate) use self::capacity::{capacity_key, capacity_values, empty_capacity_values, read_capacity_figure};
 pub(crate) use self::outbox::{delivery_values, event_values, read_event};
 pub(crate) use self::payments::{
     attempt_changes, attempt_values, decision_values, payment_changes, payment_values, read_attempt,
@@ -44,8 +47,8 @@ pub(crate) mod names {
 
     use super::columns;
     use crate::entity::{
-        attempts, audit, callbacks, channel_day, claims, decisions, deliveries, endpoints, events, payments,
-        postings, refunds, transfers,
+        attempts, audit, callbacks, channel_capacity, channel_day, claims, decisions, deliveries, endpoints,
+        events, payments, postings, refunds, transfers,
     };
 
     pub(crate) static PAYMENTS: LazyLock<String> = LazyLock::new(|| columns::<payments::Column>(""));
@@ -58,6 +61,8 @@ pub(crate) mod names {
     pub(crate) static TRANSFERS: LazyLock<String> = LazyLock::new(|| columns::<transfers::Column>(""));
     pub(crate) static POSTINGS: LazyLock<String> = LazyLock::new(|| columns::<postings::Column>(""));
     pub(crate) static CHANNEL_DAY: LazyLock<String> = LazyLock::new(|| columns::<channel_day::Column>(""));
+    pub(crate) static CHANNEL_CAPACITY: LazyLock<String> =
+        LazyLock::new(|| columns::<channel_capacity::Column>(""));
     pub(crate) static CLAIMS: LazyLock<String> = LazyLock::new(|| columns::<claims::Column>(""));
     pub(crate) static ENDPOINTS: LazyLock<String> = LazyLock::new(|| columns::<endpoints::Column>(""));
     pub(crate) static AUDIT: LazyLock<String> = LazyLock::new(|| columns::<audit::Column>(""));
@@ -93,6 +98,11 @@ fn maybe_json<T: Serialize>(value: Option<&T>) -> Result<Value, Fault> {
 
 fn moment(at: Option<Timestamp>) -> Value {
     at.map(Timestamp::ms).into()
+}
+
+fn day(number: i64) -> Result<Day, Fault> {
+    let number = i32::try_from(number).map_err(|_| Fault::Corrupt("a day that no calendar knows"))?;
+    Ok(Day::from_number(number))
 }
 
 fn count(value: i64) -> Result<i32, Fault> {

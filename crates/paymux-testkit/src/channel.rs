@@ -8,9 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use paymux_core::channel::{
     Blame, CallbackError, Can, CancelAnswer, Channel, ChannelError, Claim, ClaimKind, Created, Cx,
-    Descriptor, Evidence, ExtraField, FinalAfter, MethodSpec, Needs, Opened, Order, OrderEnd, OrderRef,
-    OutflowAnswer, PayoutSpec, Privacy, QueryAnswer, Receipt, RefundOrder, Refusal, TransferOrder,
-    TransferRef, Verdict,
+    Descriptor, Evidence, ExtraField, MethodSpec, Needs, Opened, Order, OrderEnd, OrderRef, OutflowAnswer,
+    PayoutSpec, Privacy, QueryAnswer, Receipt, RefundOrder, Refusal, TransferOrder, TransferRef, Verdict,
 };
 use paymux_core::ids::RefundId;
 use paymux_core::method::{Method, Product, Wallet};
@@ -95,10 +94,6 @@ pub struct ScriptedChannel {
     script: Mutex<Steps>,
     /// How close to midnight UTC no queued refund is sent, where refunds are numbered by the day.
     quiet: Option<Duration>,
-    /// Before that moment no order is closed.
-    closes_from: Option<Timestamp>,
-    /// Whether what fits no order is acknowledged otherwise.
-    tells_misfits: bool,
 }
 
 #[derive(Debug, Default)]
@@ -161,7 +156,7 @@ impl ScriptedChannel {
             looks: &[],
             extra: &[],
         };
-        Self { descriptor, script: Mutex::default(), quiet: None, closes_from: None, tells_misfits: false }
+        Self { descriptor, script: Mutex::default(), quiet: None }
     }
 
     /// The same, with another set of abilities.
@@ -186,31 +181,8 @@ impl ScriptedChannel {
     #[must_use]
     pub fn that_proves_absence(mut self, method: Method, after: Duration) -> Self {
         for spec in self.descriptor.methods.iter_mut().filter(|spec| spec.method == method) {
-            spec.not_found_final_after = Some(FinalAfter::Creation(after));
+            spec.not_found_final_after = Some(after);
         }
-        self
-    }
-
-    /// The same, where "not found" proves it so long after an order's end.
-    #[must_use]
-    pub fn that_proves_absence_after_end(mut self, method: Method, after: Duration) -> Self {
-        for spec in self.descriptor.methods.iter_mut().filter(|spec| spec.method == method) {
-            spec.not_found_final_after = Some(FinalAfter::End(after));
-        }
-        self
-    }
-
-    /// The same, which takes no close before that moment.
-    #[must_use]
-    pub fn that_closes_from(mut self, moment: Timestamp) -> Self {
-        self.closes_from = Some(moment);
-        self
-    }
-
-    /// The same, which answers `misfit` to a callback that fits no order.
-    #[must_use]
-    pub fn that_tells_misfits(mut self) -> Self {
-        self.tells_misfits = true;
         self
     }
 
@@ -473,10 +445,6 @@ impl Channel for ScriptedChannel {
         }
     }
 
-    fn cancel_not_before(&self, _method: Method, at: Timestamp) -> Option<Timestamp> {
-        self.closes_from.filter(|from| at < *from)
-    }
-
     async fn cancel(&self, _cx: &Cx<'_>, order: &OrderRef) -> Result<CancelAnswer, ChannelError> {
         let (span, answer) = {
             let mut steps = self.steps();
@@ -562,10 +530,5 @@ impl Channel for ScriptedChannel {
             Verdict::Rejected => WireResponse::ok("text/plain", "fail"),
             Verdict::TryAgain => WireResponse::with_status(503, "text/plain", "again"),
         }
-    }
-
-    fn acknowledge_misfit(&self) -> WireResponse {
-        let word = if self.tells_misfits { "misfit" } else { "success" };
-        WireResponse::ok("text/plain", word)
     }
 }

@@ -13,7 +13,7 @@ use paymux_core::ids::{
 use paymux_core::method::{Method, Product, Wallet};
 use paymux_core::money::{Currency, Money};
 use paymux_core::outflow::OutflowState;
-use paymux_core::payment::{Attempt, AttemptState, Payment, Status};
+use paymux_core::payment::{Attempt, AttemptState, Capacity, Payment, Status};
 use paymux_core::posting::{Account, Cause, Posting, PostingKind};
 use paymux_core::refund::{Refund, RefundOrigin};
 use paymux_core::store::{
@@ -116,6 +116,7 @@ impl Fixtures {
             closing_until: None,
             contested: 0,
             said_paid_at: None,
+            capacity: Capacity::default(),
         }
     }
 
@@ -270,7 +271,8 @@ impl Fixtures {
 
 /// The opening of a payment that has one attempt.
 pub fn opening_of(payment: Payment) -> Opening {
-    Opening { payment, decision: serde_json::json!({ "route": "default", "picked": "main" }) }
+    let decision = serde_json::json!({ "route": "default", "picked": "main" });
+    Opening { payment, decision, capacity: vec![] }
 }
 
 /// A change of what was seen that changes nothing but the version: a start for real ones.
@@ -285,6 +287,7 @@ pub fn change_of(seen: &Payment) -> Change {
         refund: None,
         postings: vec![],
         incomes: vec![],
+        capacity: vec![],
         events: vec![],
         callback: None,
         audit: None,

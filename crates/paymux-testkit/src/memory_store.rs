@@ -7,6 +7,7 @@
 mod apply;
 mod attached;
 mod callbacks;
+mod capacity;
 mod day_book;
 mod desk;
 mod outbox;
@@ -28,7 +29,9 @@ use paymux_core::ids::{
 use paymux_core::payment::Payment;
 use paymux_core::posting::Posting;
 use paymux_core::refund::Refund;
-use paymux_core::store::{AuditRow, CallbackRow, Claim, DayFigure, Event, StoreError, Subject};
+use paymux_core::store::{
+    AuditRow, CallbackRow, CapacityFigure, Claim, DayFigure, Event, StoreError, Subject,
+};
 use paymux_core::transfer::Transfer;
 
 pub use self::outbox::{Delivery, DeliveryState};
@@ -82,6 +85,7 @@ struct Books {
     postings: BTreeMap<PostingId, Posting>,
     audits: BTreeMap<AuditId, AuditRow>,
     days: day_book::Days,
+    capacity: capacity::Uses,
 }
 
 /// Where an attempt belongs, and why it was made.
@@ -207,6 +211,11 @@ impl MemoryStore {
     /// What every channel has collected on every day, by day, channel and currency.
     pub fn days(&self) -> Vec<(Day, DayFigure)> {
         self.locked().days.iter().map(|((day, ..), figure)| (*day, figure.clone())).collect()
+    }
+
+    /// How much of every channel's limits is used, by day, channel and currency, where it is anything.
+    pub fn capacity(&self) -> Vec<CapacityFigure> {
+        self.locked().whole_capacity()
     }
 
     /// Every line of the audit trail, oldest first.

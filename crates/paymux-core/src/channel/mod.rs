@@ -10,9 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 
 pub use claim::{CallbackError, Claim, ClaimKind, Evidence, Verdict};
-pub use descriptor::{
-    Can, Descriptor, ExtraField, FinalAfter, MethodSpec, Needs, OrderEnd, PayoutSpec, Privacy,
-};
+pub use descriptor::{Can, Descriptor, ExtraField, MethodSpec, Needs, OrderEnd, PayoutSpec, Privacy};
 pub use error::{Blame, ChannelError, Effect, Refusal};
 pub use order::{
     CancelAnswer, Created, ListedOrder, ListedRefund, Opened, Order, OrderRef, OutflowAnswer, QueryAnswer,
@@ -66,13 +64,6 @@ pub trait Channel: Send + Sync + 'static {
     async fn query(&self, cx: &Cx<'_>, order: &OrderRef) -> Result<QueryAnswer, ChannelError> {
         let _ = (cx, order);
         Err(ChannelError::Unsupported)
-    }
-
-    /// Until when the close of an order of that method is better kept back at that moment; `None` = it can
-    /// go. For providers that take it at some hours of the day only. Pure.
-    fn cancel_not_before(&self, method: Method, at: Timestamp) -> Option<Timestamp> {
-        let _ = (method, at);
-        None
     }
 
     /// Closes or revokes an unpaid order. Needs [`Can::CANCEL`].
@@ -173,12 +164,6 @@ pub trait Channel: Send + Sync + 'static {
 
     /// The exact answer that this provider expects for that verdict.
     fn acknowledge(&self, verdict: Verdict) -> WireResponse;
-
-    /// The answer to a verified callback that was stored, but whose number or amount is not the order's. Not
-    /// every provider wants that acknowledged.
-    fn acknowledge_misfit(&self) -> WireResponse {
-        self.acknowledge(Verdict::Accepted)
-    }
 
     /// An operation that is not routed, by the provider's own name. The body and the answer are
     /// JSON of the provider's own shape.

@@ -7,16 +7,18 @@ use crate::catalog::{Catalog, ChannelEntry, FailoverUnknown, Route};
 use crate::channel::OrderEnd;
 use crate::clock::{Mono, Timestamp, within};
 use crate::error::PaymentError;
-use crate::ids::{AppId, AttemptId, PaymentId};
+use crate::ids::{AppId, AttemptId, ChannelId, PaymentId};
 use crate::money::Money;
 use crate::payment::request::{InvalidField, NewPayment};
-use crate::payment::{Attempt, AttemptState, Payment, Status};
+use crate::payment::{Attempt, AttemptState, Capacity, Payment, Status};
 use crate::router::{Ask, Picked, Router};
 use crate::state::{Effect, Happening};
 use crate::store::{Opened, Opening, StoreError};
 use crate::transport::Destination;
 
 use self::outcome::Ended;
+use super::draft::opening_moves;
+use super::figures::read_capacity;
 use super::outflows::REPEAT_LOOK;
 use super::schedule::ORPHAN_MARGIN;
 use super::{CreateAnswer, Facts, Payments};
@@ -28,6 +30,16 @@ struct Dispatch {
     started: Mono,
     /// A moment before the attempt that is to be sent was handed to the store.
     begun: Mono,
+}
+
+/// How a create began.
+enum Begun {
+    /// The payment is stored, and its first attempt may be sent.
+    New(Box<Payment>),
+    /// The order number is taken.
+    Stands(Box<Payment>),
+    /// Nothing was stored.
+    Refused(PaymentError),
 }
 
 impl Payments {
@@ -43,32 +55,59 @@ impl Payments {
     async fn create_now(&self, app: AppId, request: NewPayment) -> Result<CreateAnswer, PaymentError> {
         let catalog = self.catalog();
         let started = self.clock().mono();
-        let ask = Ask::of(&catalog, &app, &request, self.now());
         catalog.live().turn(started);
-        let router = Router::new(&catalog);
-        let checked = self.check_request(&catalog, &app, &request).map_err(PaymentError::from);
-        let picked = checked
-            .and_then(|()| router.pick(&ask, &[], self.ports().rng.bits()).map_err(PaymentError::NoChannel));
-        let picked = match picked {
-            Ok(picked) => picked,
-            Err(no) => {
-                // A repeat is answered whatever became of the configuration since.
-                return match self.store().payment_by_order(&app, &request.order_no).await? {
-                    Some(stored) => self.repeat(stored, &request, started, &catalog).await,
-                    None => Err(no),
-                };
-            }
-        };
-        let payment = self.new_payment(&catalog, &app, &request, &picked);
-        let decision = serde_json::to_value(&picked.decision).unwrap_or_default();
-        match self.open(Opening { payment: payment.clone(), decision }).await? {
-            Opened::Exists(stored) => self.repeat(*stored, &request, started, &catalog).await,
-            Opened::New => {
+        catalog.live().begins(catalog.day_zone.day(self.now()));
+        match self.begin(&catalog, &app, &request).await? {
+            Begun::New(payment) => {
                 crate::crash_point!("create.after_open");
                 let dispatch = Dispatch { app, request, started, begun: started };
-                let payment = self.dispatch_within(&catalog, payment, dispatch).await?;
+                let payment = self.dispatch_within(&catalog, *payment, dispatch).await?;
                 Ok(CreateAnswer { payment, is_new: true })
             }
+            Begun::Stands(stored) => self.repeat(*stored, &request, started, &catalog).await,
+            // A repeat is answered whatever became of the configuration since.
+            Begun::Refused(no) => match self.store().payment_by_order(&app, &request.order_no).await? {
+                Some(stored) => self.repeat(stored, &request, started, &catalog).await,
+                None => Err(no),
+            },
+        }
+    }
+
+    /// Stores the payment with its first attempt, on a channel that has room for it.
+    async fn begin(
+        &self,
+        catalog: &Catalog,
+        app: &AppId,
+        request: &NewPayment,
+    ) -> Result<Begun, PaymentError> {
+        if let Err(error) = self.check_request(catalog, app, request) {
+            return Ok(Begun::Refused(error.into()));
+        }
+        let mut full = Vec::new();
+        loop {
+            let ask = Ask { full: &full, ..Ask::of(catalog, app, request, self.now()) };
+            let picked = match Router::new(catalog).pick(&ask, &[], self.ports().rng.bits()) {
+                Ok(picked) => picked,
+                Err(no) => return Ok(Begun::Refused(PaymentError::NoChannel(no))),
+            };
+            let payment = self.new_payment(catalog, app, request, &picked);
+            let decision = serde_json::to_value(&picked.decision).unwrap_or_default();
+            let capacity = opening_moves(catalog, &payment);
+            match self.open(Opening { payment: payment.clone(), decision, capacity }).await? {
+                Opened::New => return Ok(Begun::New(Box::new(payment))),
+                Opened::Exists(stored) => return Ok(Begun::Stands(stored)),
+                Opened::Full => self.found_full(catalog, &mut full, picked.channel).await,
+            }
+        }
+    }
+
+    /// A channel had less room left than was known here: it is not tried again for this payment, and all that is
+    /// known of limits is read anew, for the payments after it.
+    async fn found_full(&self, catalog: &Catalog, full: &mut Vec<ChannelId>, entry: &ChannelEntry) {
+        metrics::counter!("paymux_capacity_races_total", "channel" => entry.id.to_string()).increment(1);
+        full.push(entry.id.clone());
+        if let Err(error) = read_capacity(catalog, self.store(), self.now()).await {
+            tracing::warn!(%error, "what is used of the channels' limits could not be read");
         }
     }
 
@@ -90,15 +129,19 @@ impl Payments {
 
     /// Stores a new payment. After an unconfirmed commit it is new all the same if it can be read.
     async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
-        let id = opening.payment.id;
+        let (id, capacity) = (opening.payment.id, opening.capacity.clone());
         crate::crash_point!("create.before_open" => return Err(StoreError::Unavailable("crash point".into())));
-        match self.store().open(opening).await {
+        let opened = match self.store().open(opening).await {
             Err(StoreError::Unconfirmed(why)) => match self.store().payment(id).await? {
-                Some(_) => Ok(Opened::New),
-                None => Err(StoreError::Unconfirmed(why)),
+                Some(_) => Opened::New,
+                None => return Err(StoreError::Unconfirmed(why)),
             },
-            answer => answer,
+            answer => answer?,
+        };
+        if let Opened::New = opened {
+            self.catalog().live().take(&capacity);
         }
+        Ok(opened)
     }
 
     fn check_notify_url(
@@ -261,7 +304,18 @@ impl Payments {
             closing_until: None,
             contested: 0,
             said_paid_at: None,
+            capacity: capacity(catalog, entry, payment, now),
         }
+    }
+}
+
+/// What an attempt that is made at that moment takes of its channel's limits.
+fn capacity(catalog: &Catalog, entry: &ChannelEntry, payment: &Payment, now: Timestamp) -> Capacity {
+    let counts = entry.rules.has_day() && entry.rules.currency == payment.amount.currency();
+    Capacity {
+        day: counts.then(|| catalog.day_zone.day(now)),
+        reserved: if counts { payment.amount.minor() } else { 0 },
+        in_flight: entry.rules.in_flight_max.is_some(),
     }
 }
 

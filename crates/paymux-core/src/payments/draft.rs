@@ -1,5 +1,6 @@
 //! One change of one payment, in the making: what happened goes in, a [`Change`] comes out.
 
+mod capacity;
 mod crossing;
 mod income;
 mod money;
@@ -21,6 +22,7 @@ use crate::state::{Effect, Ground, Happening, although_said_paid, step};
 use crate::store::{AuditRow, CallbackRow, Change, Event, EventKind, RefundWrite, Subject, Touched};
 use crate::view::{PaymentView, RefundView, Told, notice_body, refund_status};
 
+pub(crate) use self::capacity::opening_moves;
 pub(crate) use self::crossing::Sight;
 use self::money::has_gone_back;
 pub(crate) use self::money::{Entry, Queued};
@@ -197,13 +199,14 @@ impl<'a> Draft<'a> {
 
     /// The change; `None` when nothing differs from before.
     pub(crate) fn into_change(mut self) -> Option<Change> {
+        self.let_capacity_go();
         let is_empty = self.after == *self.before && self.refund.is_none() && self.callback.is_none();
         if is_empty && self.audit.is_none() {
             return None;
         }
         self.after.version = self.before.version + 1;
         self.after.events = self.before.events + i64::try_from(self.events.len()).unwrap_or(0);
-        let incomes = self.incomes();
+        let (incomes, capacity) = (self.incomes(), self.capacity_moves());
         let events =
             (1..).zip(&self.events).map(|(i, notice)| self.event(notice, self.before.events + i)).collect();
         Some(Change {
@@ -214,6 +217,7 @@ impl<'a> Draft<'a> {
             refund: self.refund,
             postings: self.postings,
             incomes,
+            capacity,
             events,
             callback: self.callback,
             audit: self.audit,

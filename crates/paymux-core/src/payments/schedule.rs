@@ -108,7 +108,11 @@ pub(super) fn next_look(
             }
             // A close that failed is tried again, even where nothing can be asked.
             let can_close = descriptor.can.has(Can::CANCEL) && matches!(spec.end, OrderEnd::Call { .. });
-            (can_ask || can_close).then_some(by_pause.min(watched_until))
+            if can_ask || can_close {
+                return Some(by_pause.min(watched_until));
+            }
+            // Nothing comes of a look, save that what is set aside for it is free again afterwards.
+            (attempt.capacity.reserved > 0).then_some(watched_until)
         }
         // Money can come before the answer; the worker still looks whether its sender is gone.
         AttemptState::Sending => attempt.check_at,
@@ -139,6 +143,7 @@ mod tests {
     use crate::channel::Needs;
     use crate::ids::{AttemptId, ChannelId};
     use crate::method::{Method, Product, Wallet};
+    use crate::payment::Capacity;
     use crate::random::Rng;
 
     struct Zero;
@@ -176,6 +181,7 @@ mod tests {
             closing_until: None,
             contested: 0,
             said_paid_at: None,
+            capacity: Capacity::default(),
         }
     }
 

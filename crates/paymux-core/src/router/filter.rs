@@ -12,7 +12,7 @@ use crate::router::{Ask, HealthRules};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Removal {
     /// The rule: `state`, `method`, `currency`, `amount`, `expiry`, `needs`, `hours`, `region`, `pin`,
-    /// `tried`, `health`.
+    /// `tried`, `cap`, `health`.
     pub rule: &'static str,
     /// What was seen, for a person.
     pub detail: String,
@@ -55,6 +55,18 @@ pub(super) fn pin_outside(route: &Route) -> Removal {
 /// A pinned channel of a payment that no route takes.
 pub(super) fn pin_without_route() -> Removal {
     Removal::lasting("pin", "no route takes this payment")
+}
+
+/// What was taken before leaves too little of the channel's limits.
+pub(super) fn by_capacity(rules: &Rules, ask: &Ask<'_>) -> Removal {
+    let limits = [
+        rules.day_amount_max.map(|most| format!("{most} minor units a day")),
+        rules.day_count_max.map(|most| format!("{most} payments a day")),
+        rules.in_flight_max.map(|most| format!("{most} payments under way at once")),
+    ];
+    let limits = limits.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let minor = ask.amount.minor();
+    Removal::for_now("cap", format!("no room is left for {minor} minor units; it takes at most {limits}"))
 }
 
 /// Calls of the channel have gone wrong, and the payment is none of those that probe it.
@@ -103,8 +115,7 @@ fn by_currency(entry: &ChannelEntry, ask: &Ask<'_>) -> Option<Removal> {
     if !entry.channel.descriptor().currencies.contains(&currency) {
         return Some(Removal::lasting("currency", format!("the provider takes no {currency}")));
     }
-    let has_amounts = entry.rules.amount_min.is_some() || entry.rules.amount_max.is_some();
-    (has_amounts && entry.rules.currency != currency).then(|| {
+    (entry.rules.are_of_one_currency() && entry.rules.currency != currency).then(|| {
         Removal::lasting("currency", format!("the channel's amount rules are in {}", entry.rules.currency))
     })
 }

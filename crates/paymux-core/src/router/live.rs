@@ -4,11 +4,14 @@
 //! Who writes holds a lock and carries each figure to the routes that look at it. Who routes reads numbers there,
 //! and takes no lock.
 
+mod capacity;
+mod room;
 mod route;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, Weak};
 
+use self::capacity::Used;
 use super::breaker::{Breaker, Health, HealthRules, Pulse};
 use super::rate;
 use crate::catalog::{ChannelEntry, Strategy};
@@ -16,8 +19,8 @@ use crate::clock::{Mono, Timestamp};
 use crate::day::Day;
 use crate::ids::ChannelId;
 use crate::money::Currency;
-use crate::store::{DayFigure, Income};
-use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
+use crate::store::{CapacityFigure, CapacityMove, CapacitySpan, DayFigure, Income};
+use crate::sync::{AtomicI64, AtomicU64, Mutex, MutexGuard, Ordering};
 
 pub(super) use self::route::RouteFigures;
 
@@ -27,13 +30,16 @@ pub struct Live {
     figures: Mutex<Figures>,
     /// When time alone next changes one, in milliseconds on the monotonic clock; [`NEVER`] where it does not.
     turns_at_ms: AtomicU64,
+    /// The number of the day that the figures are of; [`NO_DAY`] at first.
+    day: AtomicI64,
 }
 
+const NO_DAY: i64 = i64::MIN;
 const NEVER: u64 = u64::MAX;
 
 impl Default for Live {
     fn default() -> Self {
-        Self { figures: Mutex::default(), turns_at_ms: AtomicU64::new(NEVER) }
+        Self { figures: Mutex::default(), turns_at_ms: AtomicU64::new(NEVER), day: AtomicI64::new(NO_DAY) }
     }
 }
 
@@ -51,6 +57,7 @@ struct ChannelFigures {
     /// By the currency's code, in its minor units.
     collected: BTreeMap<&'static str, i64>,
     last_completed: Option<Timestamp>,
+    used: Used,
     breaker: Breaker,
     /// How often its calls go well, in parts of a million.
     rate: u32,
@@ -63,6 +70,7 @@ impl Default for ChannelFigures {
         Self {
             collected: BTreeMap::new(),
             last_completed: None,
+            used: Used::default(),
             breaker: Breaker::default(),
             rate: rate::BEST_PPM,
             followers: Vec::new(),
@@ -78,7 +86,7 @@ impl Live {
         }
         let mut figures = self.lock();
         for income in incomes {
-            let is_today = figures.turns_to(income.day);
+            let is_today = self.turns_to(&mut figures, income.day);
             let channel = figures.channel(&income.channel);
             if is_today {
                 let collected = channel.collected.entry(income.money.currency().code()).or_default();
@@ -96,7 +104,7 @@ impl Live {
     /// only grow.
     pub fn read_day(&self, day: Day, rows: &[DayFigure]) {
         let mut figures = self.lock();
-        if !figures.turns_to(day) {
+        if !self.turns_to(&mut figures, day) {
             return;
         }
         for row in rows {
@@ -110,6 +118,46 @@ impl Live {
                 channel.completes(at, i64::gt);
             }
         }
+    }
+
+    /// It is that day now. Cheap where it was before.
+    pub fn begins(&self, day: Day) {
+        if self.day.load(Ordering::Relaxed) < i64::from(day.number()) {
+            self.turns_to(&mut self.lock(), day);
+        }
+    }
+
+    /// What a change of this process takes and gives back of limits is known at once.
+    pub fn take(&self, moves: &[CapacityMove]) {
+        if moves.is_empty() {
+            return;
+        }
+        let mut figures = self.lock();
+        for CapacityMove { channel, span, by, .. } in moves {
+            let counts = match span {
+                CapacitySpan::Day(day, _) => self.turns_to(&mut figures, *day),
+                CapacitySpan::Flight => true,
+            };
+            if counts {
+                let channel = figures.channel(channel);
+                channel.used.add(*span, *by);
+                channel.carry_room();
+            }
+        }
+    }
+
+    /// What the ledger says is used on that day and under way. It takes the place of what was known: what changes
+    /// meanwhile is known again with the next reading, and the ledger itself lets nothing above a limit.
+    pub fn read_capacity(&self, day: Day, rows: &[CapacityFigure]) {
+        let mut figures = self.lock();
+        if !self.turns_to(&mut figures, day) {
+            return;
+        }
+        figures.channels.values_mut().for_each(|channel| channel.used = Used::default());
+        for row in rows {
+            figures.channel(&row.channel).used.add(row.span, row.used);
+        }
+        figures.channels.values().for_each(ChannelFigures::carry_room);
     }
 
     /// When channels last completed a payment, on whichever day.
@@ -142,6 +190,7 @@ impl Live {
             channel.followers.retain(|(route, _)| route.strong_count() > 0);
             channel.followers.push((Arc::downgrade(&route), place));
             channel.carry_to(&route, place);
+            route.uses(place, &channel.used);
             route.feels(place, channel.breaker.health());
             route.fares(place, channel.rate);
             if let Some(at) = channel.last_completed {
@@ -197,6 +246,21 @@ impl Live {
         self.turns_at_ms.store(ms.unwrap_or(NEVER), Ordering::Relaxed);
     }
 
+    /// Begins that day, if it is later than the one before. Whether it is the day now.
+    fn turns_to(&self, figures: &mut Figures, day: Day) -> bool {
+        if figures.day < Some(day) {
+            figures.day = Some(day);
+            self.day.store(day.number().into(), Ordering::Relaxed);
+            for channel in figures.channels.values_mut() {
+                channel.collected.clear();
+                channel.used.clear_day();
+                channel.carry();
+                channel.carry_room();
+            }
+        }
+        figures.day == Some(day)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Figures> {
         self.figures.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -205,18 +269,6 @@ impl Live {
 impl Figures {
     fn channel(&mut self, id: &ChannelId) -> &mut ChannelFigures {
         self.channels.entry(id.clone()).or_default()
-    }
-
-    /// Begins that day, if it is later than the one before. Whether it is the day now.
-    fn turns_to(&mut self, day: Day) -> bool {
-        if self.day < Some(day) {
-            self.day = Some(day);
-            for channel in self.channels.values_mut() {
-                channel.collected.clear();
-                channel.carry();
-            }
-        }
-        self.day == Some(day)
     }
 }
 
@@ -230,6 +282,11 @@ impl ChannelFigures {
 
     fn carry_to(&self, route: &RouteFigures, place: usize) {
         route.collects(place, |currency| self.collected.get(currency.code()).copied().unwrap_or(0));
+    }
+
+    /// Tells every route what its limits leave.
+    fn carry_room(&self) {
+        self.routes().for_each(|(route, place)| route.uses(place, &self.used));
     }
 
     /// Tells every route, the metrics and the log how it does.

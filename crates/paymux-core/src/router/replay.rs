@@ -1,9 +1,12 @@
 //! A choice made again from its record alone: no catalog, no figures, no clock. What a record says was left is
 //! believed; what the strategy then does with it is worked out anew, by the code that did it then.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::own::{Own, OwnStrategy};
 use super::seed::{Seed, Tie};
 use super::strategy::{Lot, Member, Prepared};
 use super::table::Sheet;
@@ -62,7 +65,35 @@ pub fn replay(record: &Value) -> Result<Option<ChannelId>, ReplayError> {
     Ok(place.and_then(|place| record.candidates.get(place)).map(|row| row.channel.clone()))
 }
 
+/// As [`replay`], of a record that a strategy of an embedder's own made.
+///
+/// # Errors
+/// When it is no record, or one of another strategy.
+pub fn replay_by(record: &Value, own: Arc<dyn OwnStrategy>) -> Result<Option<ChannelId>, ReplayError> {
+    let record = Record::deserialize(record).map_err(|error| ReplayError(error.to_string()))?;
+    if record.strategy.as_deref() != Some(own.name()) {
+        return Err(ReplayError(format!("its strategy is not `{}`", own.name())));
+    }
+    let members: Vec<Member<'_>> = record.plain_members().collect();
+    let left = Sheet::of_record(record.candidates.len(), record.left());
+    let place = Own::new(own, &members).pick(left.left(), record.seed.number());
+    Ok(place.and_then(|place| record.candidates.get(place)).map(|row| row.channel.clone()))
+}
+
 impl Record {
+    /// The places of those that were left.
+    fn left(&self) -> impl Iterator<Item = usize> {
+        self.candidates.iter().enumerate().filter(|(_, row)| row.eligible).map(|(place, _)| place)
+    }
+
+    fn plain_members(&self) -> impl Iterator<Item = Member<'_>> {
+        self.candidates.iter().map(|row| Member {
+            id: &row.channel,
+            weight: row.weight.unwrap_or(1),
+            fee_bp: row.fee_bp,
+        })
+    }
+
     fn strategy(&self) -> Result<Strategy, ReplayError> {
         let word = self.strategy.as_deref().ok_or_else(|| missing("strategy"))?;
         let known = || Strategy::ALL.iter().map(|strategy| strategy.word()).collect::<Vec<_>>().join(", ");
@@ -85,8 +116,7 @@ impl Record {
 
     fn sheet(&self, strategy: Strategy) -> Result<Sheet, ReplayError> {
         let rows = || self.candidates.iter();
-        let left = rows().enumerate().filter(|(_, row)| row.eligible).map(|(place, _)| place);
-        let mut sheet = Sheet::of_record(self.candidates.len(), left);
+        let mut sheet = Sheet::of_record(self.candidates.len(), self.left());
         if strategy.looks_at_collected() {
             let sum = |row: &Row| row.collected_today.ok_or_else(|| missing_of(row, "collected_today"));
             let sums: Vec<i64> = rows().map(sum).collect::<Result<_, _>>()?;

@@ -1,8 +1,11 @@
 //! How a route picks among the channels that are left. Each strategy is a pure function of them, of what was
 //! prepared of the route, and of the seed; taking turns also of how often turns were taken before.
 
+use std::sync::Arc;
+
 use super::draw::{Draw, mixed};
 use super::live::RouteFigures;
+use super::own::{Own, OwnStrategy};
 use super::table::Sheet;
 use super::weights::{Cycle, Weights};
 use super::{Ask, bits, rate};
@@ -27,6 +30,8 @@ pub(super) enum Prepared {
     Cheapest(Box<[usize]>),
     /// A number for each channel that its id alone decides.
     Sticky(Box<[u64]>),
+    /// An embedder's.
+    Own(Own),
 }
 
 /// What never changes of a channel, as far as a strategy looks at it.
@@ -55,6 +60,12 @@ impl Prepared {
     pub(super) fn new(strategy: Strategy, entries: &[&ChannelEntry], probe_percent: u8) -> Self {
         let members: Vec<Member<'_>> = entries.iter().map(|entry| Member::of(entry)).collect();
         Self::over(strategy, &members, probe_percent)
+    }
+
+    /// An embedder's strategy.
+    pub(super) fn own(strategy: Arc<dyn OwnStrategy>, entries: &[&ChannelEntry]) -> Self {
+        let members: Vec<Member<'_>> = entries.iter().map(|entry| Member::of(entry)).collect();
+        Self::Own(Own::new(strategy, &members))
     }
 
     /// As [`Self::new`], over what a record or a route tells of the channels.
@@ -138,6 +149,7 @@ impl Prepared {
             Self::Weighted(weights) => weights.draw(left, &mut draw),
             Self::RoundRobin(cycle, _) => cycle.turn(left, lot.turn),
             Self::Cheapest(order) => order.iter().copied().find(|place| bits::has(left, *place)),
+            Self::Own(own) => own.pick(left, lot.seed),
             Self::Sticky(channels) => {
                 let tie = sheet.tie()?;
                 bits::all(left).max_by_key(|place| channels.get(*place).map(|channel| mixed(channel ^ tie)))

@@ -26,12 +26,13 @@ pub(super) enum Stage {
     Needs,
     Hours,
     Region,
+    Capacity,
     Health,
 }
 
 impl Stage {
     /// How many there are.
-    const COUNT: usize = 11;
+    const COUNT: usize = 12;
 }
 
 /// Who is left after each stage: where a decision is worked out. May be used again and again, and grows to
@@ -108,10 +109,26 @@ impl Sheet {
         }
     }
 
+    /// Takes out who has no room left.
+    pub(super) fn keep_room(&mut self, keep: impl FnOnce(&mut [u64])) {
+        keep(self.stage(Stage::Capacity));
+    }
+
+    /// Whether a place was left until that stage, and no longer.
+    fn is_out_by(&self, stage: Stage, place: usize) -> bool {
+        let from = stage as usize * self.words;
+        let (before, after) = self.sets[from..from + 2 * self.words].split_at(self.words);
+        bits::has(before, place) && !bits::has(after, place)
+    }
+
     /// Whether a place was left until its health was looked at, and no longer.
     pub(super) fn is_out_by_health(&self, place: usize) -> bool {
-        let before = &self.sets[Stage::Health as usize * self.words..][..self.words];
-        bits::has(before, place) && !bits::has(self.left(), place)
+        self.is_out_by(Stage::Health, place)
+    }
+
+    /// Whether a place was left until its room was looked at, and no longer.
+    pub(super) fn is_out_by_capacity(&self, place: usize) -> bool {
+        self.is_out_by(Stage::Capacity, place)
     }
 
     /// Notes what the strategy sees of each place.
@@ -280,9 +297,8 @@ impl MethodTable {
 impl CurrencyTable {
     fn new(entries: &[&ChannelEntry], specs: &[Option<&MethodSpec>], currency: Currency) -> Self {
         let takes = set_of(entries, |entry| {
-            let has_amounts = entry.rules.amount_min.or(entry.rules.amount_max).is_some();
             entry.channel.descriptor().currencies.contains(&currency)
-                && (!has_amounts || entry.rules.currency == currency)
+                && (!entry.rules.are_of_one_currency() || entry.rules.currency == currency)
         });
         let span = |(place, (entry, spec)): (usize, (&&ChannelEntry, Option<&MethodSpec>))| {
             let amounts = &spec?.amounts;

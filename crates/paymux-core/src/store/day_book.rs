@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::{CapacityFigure, StoreError};
 use crate::clock::Timestamp;
 use crate::day::Day;
 use crate::ids::ChannelId;
@@ -36,7 +36,7 @@ pub struct DayFigure {
     pub last_completed_at: Option<Timestamp>,
 }
 
-/// What channels have collected.
+/// What channels have collected, and how much of their limits is used.
 #[async_trait]
 pub trait DayBook: Send + Sync + 'static {
     /// What came in on that day, by channel and currency. Channels that collected nothing are not there.
@@ -44,4 +44,8 @@ pub trait DayBook: Send + Sync + 'static {
 
     /// When each channel last made a payment a success, on whichever day.
     async fn last_completed(&self) -> Result<Vec<(ChannelId, Timestamp)>, StoreError>;
+
+    /// How much is used of the limits of that day, and of what is under way at once. Channels of which nothing is
+    /// are not there.
+    async fn capacity_figures(&self, day: Day) -> Result<Vec<CapacityFigure>, StoreError>;
 }

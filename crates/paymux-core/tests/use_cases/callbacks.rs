@@ -529,25 +529,3 @@ async fn signed_money_is_not_put_aside_because_of_our_clocks() {
     assert_eq!(take(&world, self::paid(&payment, 1999, "T1")).await, accepted());
     assert_eq!(world.stored(&payment).await.status, Status::Succeeded);
 }
-
-/// An order that is not ours, or another sum than was asked: stored all the same.
-#[tokio::test(start_paused = true)]
-async fn a_provider_that_wants_no_acknowledgement_of_what_does_not_fit_gets_none() {
-    let setting = Setting { a: |a| a.that_tells_misfits(), ..Setting::default() };
-    let misfit = || (200, "misfit".to_owned());
-    let world = World::with(&setting);
-    let payment = world.created(json!({})).await;
-    assert_eq!(take(&world, callback("nobody", Money::fen(1999), "T1")).await, misfit());
-    assert_eq!(take(&world, paid(&payment, 1998, "T1")).await, misfit());
-    assert_eq!(world.stored(&payment).await.held, Some(Held::Underpaid));
-    assert_eq!(verdicts(&world), [V::Orphan, V::Applied]);
-
-    let world = World::with(&setting);
-    let payment = world.created(json!({})).await;
-    for _ in 0..2 {
-        assert_eq!(take(&world, paid(&payment, 1999, "T1")).await, accepted());
-    }
-    assert_eq!(take(&world, paid(&payment, 2000, "T1")).await, misfit());
-    let bare = WireRequest::new(paymux_core::Verb::Post, "/notify/a");
-    assert_eq!(take(&world, bare).await, (200, "fail".to_owned()), "what is not believed is no misfit");
-}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use paymux_core::catalog::{Catalog, ChannelEntry, Lifecycle, Strategy, When};
+use paymux_core::ids::RouteName;
 use paymux_core::payments::{Explained, Times};
 use paymux_core::router::{Ask, Router, Seed};
 use paymux_core::store::{Income, PaymentLedger as _};
@@ -125,7 +126,7 @@ async fn a_refusal_is_told_as_a_create_tells_it() {
         let world = World::new();
         world.reconfigure(&Setting::default(), change);
         let told = explained(&world, patch.clone()).decision;
-        assert_eq!((told.picked.as_ref(), told.route.as_ref().map(|name| name.as_str())), (None, route));
+        assert_eq!((told.picked.as_ref(), told.route.as_ref().map(RouteName::as_str)), (None, route));
         let rules = told.candidates.iter().map(|c| (c.channel.as_str(), c.removed_by.as_ref().unwrap().rule));
         assert_eq!(rules.collect::<Vec<_>>(), removed, "{patch}");
         match world.create(patch.clone()).await {

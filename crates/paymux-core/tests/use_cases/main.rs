@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod callbacks;
 #[cfg(test)]
+mod capacity;
+#[cfg(test)]
 mod create;
 #[cfg(test)]
 mod crossing;

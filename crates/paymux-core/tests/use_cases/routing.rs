@@ -3,6 +3,7 @@
 mod agreement;
 mod figures;
 mod health;
+mod own;
 mod replay;
 mod strategies;
 
@@ -81,6 +82,7 @@ impl Want<'_> {
             metadata: &self.metadata,
             pin: self.pin,
             minute: self.minute,
+            full: &[],
         }
     }
 }

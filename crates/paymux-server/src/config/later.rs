@@ -5,7 +5,7 @@
 pub(super) const RULE: &str = "not supported by this version yet; remove it";
 
 /// Keys, with `[]` for any place in a list.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 9] = [
     "server.grpc",
     "server.tls_cert",
     "server.tls_key",
@@ -15,8 +15,6 @@ const KEYS: [&str; 11] = [
     "limits.requests_per_second",
     "limits.concurrent_requests",
     "apps[].compat",
-    "channels[].rules.day_amount_max",
-    "channels[].rules.day_count_max",
 ];
 
 /// Providers.

@@ -172,6 +172,9 @@ pub(super) struct Rules {
     pub(super) currency: Option<String>,
     pub(super) amount_min: Option<i64>,
     pub(super) amount_max: Option<i64>,
+    pub(super) day_amount_max: Option<i64>,
+    pub(super) day_count_max: Option<i64>,
+    pub(super) in_flight_max: Option<i64>,
     pub(super) hours: Option<Vec<String>>,
     pub(super) regions: Option<Vec<String>>,
 }

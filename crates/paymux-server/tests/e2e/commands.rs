@@ -179,20 +179,14 @@ async fn logs_are_json_where_nobody_looks_and_hold_no_secret() {
 
 #[tokio::test]
 async fn sim_prints_a_channel_that_works() {
-    for provider in ["beecloud", "fufu"] {
-        check_sim(provider).await;
-    }
-}
-
-async fn check_sim(provider: &str) {
-    let mut sim = Running::start(paymux(["sim", "--provider", provider, "--listen", "127.0.0.1:0"]));
+    let mut sim = Running::start(paymux(["sim", "--provider", "beecloud", "--listen", "127.0.0.1:0"]));
     let mut channel = String::new();
     while !channel.contains("base_url") {
         channel += &(sim.line().await.unwrap() + "\n");
     }
     let text = format!(
         "[server]\nhttp = \"ADDRESS\"\n{channel}\
-         [[routes]]\nname = \"default\"\nstrategy = \"priority\"\nchannels = [\"{provider}-sim\"]\n"
+         [[routes]]\nname = \"default\"\nstrategy = \"priority\"\nchannels = [\"beecloud-sim\"]\n"
     );
     let paymux = Sandbox::start(&text).await;
     let created = paymux.http.post(SHOP, "/v1/payments", order("A1001")).await;

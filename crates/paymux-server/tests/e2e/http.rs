@@ -33,13 +33,11 @@ impl Http {
     }
 
     pub(crate) async fn get(&self, key: &str, path: &str) -> Answer {
-        let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        let request = WireRequest::new(Verb::Get, path);
-        self.send(key, if query.is_empty() { request } else { request.query(query) }).await.unwrap()
+        self.send(key, request(Verb::Get, path)).await.unwrap()
     }
 
     pub(crate) async fn post(&self, key: &str, path: &str, body: impl ToString) -> Answer {
-        let request = WireRequest::new(Verb::Post, path).body("application/json", body.to_string());
+        let request = request(Verb::Post, path).body("application/json", body.to_string());
         self.send(key, request).await.unwrap()
     }
 
@@ -61,5 +59,13 @@ impl Http {
             text: String::from_utf8_lossy(&answer.body).into_owned(),
             body: serde_json::from_slice(&answer.body).unwrap_or_default(),
         })
+    }
+}
+
+/// A request to that path, which may have a query.
+fn request(verb: Verb, path: &str) -> WireRequest {
+    match path.split_once('?') {
+        Some((path, query)) => WireRequest::new(verb, path).query(query),
+        None => WireRequest::new(verb, path),
     }
 }

@@ -12,7 +12,6 @@ mod channel;
 mod channel_refunds;
 mod control;
 mod faults;
-mod fufu;
 mod notices;
 mod orders;
 mod refunds;

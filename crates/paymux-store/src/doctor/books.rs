@@ -62,6 +62,23 @@ pub(super) const CHECKS: &[Check] = &[
             GROUP BY channel, currency HAVING sum(amount) <> 0",
     },
     Check {
+        name: "limits_are_the_attempts",
+        rule: "What is used of a channel's limits is what its attempts have set aside and taken in, and how many there are.",
+        why: "A channel collects more than it may, or is left out although it has room.",
+        todo: "Compare the attempts of that day with the sums: a change of one was written without the other.",
+        sql: "SELECT day || ' ' || channel || ' ' || currency FROM (\
+            SELECT day, channel, currency, reserved, booked, counted FROM channel_capacity \
+            UNION ALL SELECT a.limits_day, a.channel, p.currency, -a.reserved, 0, \
+                CASE WHEN a.reserved > 0 OR a.received IS NOT NULL OR a.more <> '[]' THEN -1 ELSE 0 END \
+                FROM attempts a JOIN payments p ON p.id = a.payment WHERE a.limits_day IS NOT NULL \
+            UNION ALL SELECT a.limits_day, a.channel, p.currency, 0, -x.amount, 0 FROM postings x \
+                JOIN attempts a ON a.id = x.attempt JOIN payments p ON p.id = a.payment \
+                WHERE a.limits_day IS NOT NULL AND x.kind IN ('received', 'held') AND x.currency = p.currency \
+            UNION ALL SELECT 0, channel, '', 0, 0, -1 FROM attempts WHERE in_flight) l \
+            GROUP BY day, channel, currency \
+            HAVING sum(reserved) <> 0 OR sum(booked) <> 0 OR sum(counted) <> 0",
+    },
+    Check {
         name: "booked_refunds",
         rule: "A refund that is done has its amount in the books once, of the merchant's money where the merchant asked for it; any other has none.",
         why: "The books show more or less with the provider than there is.",

@@ -41,6 +41,9 @@ pub struct Model {
     pub closing_until: Option<i64>,
     pub contested: i64,
     pub said_paid_at: Option<i64>,
+    pub limits_day: Option<i64>,
+    pub reserved: i64,
+    pub in_flight: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

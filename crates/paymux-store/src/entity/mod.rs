@@ -8,6 +8,7 @@
 pub(crate) mod attempts;
 pub(crate) mod audit;
 pub(crate) mod callbacks;
+pub(crate) mod channel_capacity;
 pub(crate) mod channel_day;
 pub(crate) mod claims;
 pub(crate) mod decisions;

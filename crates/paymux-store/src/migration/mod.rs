@@ -12,6 +12,7 @@ mod m0005_sending;
 mod m0006_said_paid;
 mod m0007_overdue;
 mod m0008_day_book;
+mod m0009_capacity;
 
 use sea_orm::{ConnectionTrait, SqliteTransactionMode, TransactionOptions};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, TransactionTrait};
@@ -33,6 +34,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_said_paid::SaidPaid),
             Box::new(m0007_overdue::Overdue),
             Box::new(m0008_day_book::DayBook),
+            Box::new(m0009_capacity::Capacity),
         ]
     }
 }
@@ -42,13 +44,13 @@ pub(crate) fn names() -> Vec<String> {
     Migrator::migrations().iter().map(|step| step.name().to_owned()).collect()
 }
 
-/// A text with the database's own names for our five types.
+/// A text with the database's own names for our five types, and for what is not so.
 fn dialect(backend: DbBackend, text: &str) -> String {
     let names = match backend {
-        DbBackend::Postgres => [r#"text COLLATE "C""#, "bigint", "boolean", "bytea", ""],
-        _ => ["TEXT", "INTEGER", "INTEGER", "BLOB", " STRICT"],
+        DbBackend::Postgres => [r#"text COLLATE "C""#, "bigint", "boolean", "bytea", "", "false"],
+        _ => ["TEXT", "INTEGER", "INTEGER", "BLOB", " STRICT", "0"],
     };
-    let marks = ["{text}", "{int}", "{bool}", "{bytes}", "{strict}"];
+    let marks = ["{text}", "{int}", "{bool}", "{bytes}", "{strict}", "{false}"];
     marks.iter().zip(names).fold(text.to_owned(), |text, (mark, name)| text.replace(mark, name))
 }
 

@@ -11,8 +11,8 @@ use sea_orm::{Iden, Iterable};
 
 use super::*;
 use crate::entity::{
-    attempts, audit, callbacks, channel_day, claims, decisions, deliveries, endpoints, events, payments,
-    postings, refunds, transfers,
+    attempts, audit, callbacks, channel_capacity, channel_day, claims, decisions, deliveries, endpoints,
+    events, payments, postings, refunds, transfers,
 };
 use crate::ledger::{Ledger, Options};
 use crate::rows::{Cells, columns};
@@ -269,6 +269,7 @@ async fn the_entities_are_the_tables() {
     check::<transfers::Column>(&db, "transfers").await;
     check::<postings::Column>(&db, "postings").await;
     check::<audit::Column>(&db, "audit").await;
+    check::<channel_capacity::Column>(&db, "channel_capacity").await;
     check::<channel_day::Column>(&db, "channel_day").await;
     check::<claims::Column>(&db, "claims").await;
     check::<endpoints::Column>(&db, "endpoints").await;

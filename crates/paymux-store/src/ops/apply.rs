@@ -7,7 +7,7 @@ use sea_orm::ConnectionTrait;
 
 use super::attached::{self, Attached};
 use super::shift::{self, Shift};
-use super::{Guard, Work, day_book};
+use super::{Guard, Work, capacity, day_book};
 use crate::fault::{Constraint, Fault};
 use crate::rows::{self, names};
 use crate::script::{Script, Sql};
@@ -21,8 +21,18 @@ impl Work for Apply {
     const GUARD: Guard = Guard::Itself;
 
     async fn run<C: ConnectionTrait>(&self, db: &C) -> Result<Applied, Fault> {
-        let done = self.script(db)?.run(db).await?;
-        Ok(if done { Applied::Done } else { Applied::Stale })
+        if self.script(db)?.run(db).await? {
+            return Ok(Applied::Done);
+        }
+        let moves = &self.0.capacity;
+        if !capacity::is_bounded(moves) {
+            return Ok(Applied::Stale);
+        }
+        capacity::begin(db, moves).await?;
+        if self.script(db)?.run(db).await? {
+            return Ok(Applied::Done);
+        }
+        Ok(if capacity::has_room(db, moves).await? { Applied::Stale } else { Applied::Full })
     }
 
     fn refused(&self, constraint: Constraint) -> Result<Applied, StoreError> {
@@ -46,6 +56,7 @@ impl Apply {
         self.write_refund(&mut script)?;
         let Change { callback, postings, events, audit, .. } = change;
         Attached { callback, postings, events, audit }.write(&mut script)?;
+        capacity::write(&mut script, &change.capacity);
         // Last, since a row of a channel's day is what most writers would wait for.
         let backend = db.get_database_backend();
         change
@@ -64,8 +75,8 @@ impl Apply {
         shift::check(refund)
     }
 
-    /// The payment first, then its attempts, then a refund: who locks in one order never waits in a
-    /// circle.
+    /// The payment first, then its attempts, then a refund, then channels' limits: who locks in one order never waits
+    /// in a circle.
     fn look(&self, script: &mut Script, shift: Option<&Shift<'_>>) -> Result<(), Fault> {
         let Change { payment, seen_version, touched, refund, .. } = &self.0;
         let id = payment.id.to_string();
@@ -101,6 +112,7 @@ impl Apply {
         if let Some(write @ RefundWrite::Step { .. }) = refund {
             script.must_see(|sql| look_at_refund(sql, write, &id));
         }
+        capacity::look(script, &self.0.capacity);
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 pub(crate) mod apply;
 mod attached;
 pub(crate) mod callbacks;
+pub(crate) mod capacity;
 pub(crate) mod claims;
 pub(crate) mod day_book;
 pub(crate) mod deliveries;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use paymux_core::store::{Opened, Opening};
 use sea_orm::ConnectionTrait;
 
-use super::{Guard, Work, read};
+use super::{Guard, Work, capacity, read};
 use crate::fault::Fault;
 use crate::rows::{self, names};
 use crate::script::Script;
@@ -18,20 +18,34 @@ impl Work for Open {
     const GUARD: Guard = Guard::Itself;
 
     async fn run<C: ConnectionTrait>(&self, db: &C) -> Result<Opened, Fault> {
-        let payment = &self.0.payment;
         if self.script(db)?.run(db).await? {
             return Ok(Opened::New);
         }
-        let stored = read::by_order(db, &payment.app, &payment.order_no).await?;
-        stored
-            .map(|stored| Opened::Exists(Box::new(stored)))
-            .ok_or(Fault::Corrupt("an order number without a payment"))
+        if let Some(stored) = self.stored(db).await? {
+            return Ok(stored);
+        }
+        let moves = &self.0.capacity;
+        if !capacity::is_bounded(moves) {
+            return Err(Fault::Corrupt("an order number without a payment"));
+        }
+        capacity::begin(db, moves).await?;
+        if self.script(db)?.run(db).await? {
+            return Ok(Opened::New);
+        }
+        Ok(self.stored(db).await?.unwrap_or(Opened::Full))
     }
 }
 
 impl Open {
+    /// The payment that has the order number.
+    async fn stored<C: ConnectionTrait>(&self, db: &C) -> Result<Option<Opened>, Fault> {
+        let payment = &self.0.payment;
+        let stored = read::by_order(db, &payment.app, &payment.order_no).await?;
+        Ok(stored.map(|stored| Opened::Exists(Box::new(stored))))
+    }
+
     fn script<C: ConnectionTrait>(&self, db: &C) -> Result<Script, Fault> {
-        let Opening { payment, decision } = &self.0;
+        let Opening { payment, decision, capacity } = &self.0;
         let [attempt] = payment.attempts.as_slice() else {
             return Err(Fault::Corrupt("a new payment that has not exactly one attempt"));
         };
@@ -41,9 +55,11 @@ impl Open {
         // Any conflict, not only that of the order number: an equal opening under way at the same
         // time may be met at its id first.
         let known = " ON CONFLICT DO NOTHING";
+        capacity::look(&mut script, capacity);
         script.step_unless(|sql| sql.insert("payments", &names::PAYMENTS, p), known);
         script.step(|sql| sql.insert("attempts", &names::ATTEMPTS, a));
         script.step(|sql| sql.insert("decisions", &names::DECISIONS, d));
+        capacity::write(&mut script, capacity);
         Ok(script)
     }
 }

@@ -99,8 +99,8 @@ const SEED: [&str; 12] = [
      WHEN 4 THEN 'open' ELSE state END, fence, memo, reference, trade_no, \
      CASE WHEN n % 1000 NOT IN (1, 3, 4) THEN received END, \
      CASE WHEN n % 1000 NOT IN (1, 3, 4) THEN received_currency END, failure, created_at - 200001 + n, ends_at, \
-     CASE WHEN n % 100 = 0 THEN n END, checks, more, 0, 0, NULL, 0, CASE WHEN n % 1000 = 3 THEN n END \
-     FROM attempts CROSS JOIN {numbers}",
+     CASE WHEN n % 100 = 0 THEN n END, checks, more, 0, 0, NULL, 0, CASE WHEN n % 1000 = 3 THEN n END, \
+     limits_day, reserved, in_flight FROM attempts CROSS JOIN {numbers}",
     "INSERT INTO decisions SELECT 'att_' || {id}, decision FROM decisions CROSS JOIN {numbers}",
     "INSERT INTO callbacks SELECT 'cbk_' || {id}, 'main' || (n % 20), received_at - 200001 + n, verb, path, query, \
      headers, body, size, CASE n % 1000 WHEN 1 THEN 'orphan' WHEN 2 THEN 'duplicate' ELSE 'applied' END, \

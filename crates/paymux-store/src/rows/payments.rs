@@ -2,10 +2,12 @@
 
 use paymux_core::ids::{AppId, ChannelId, OrderNo, ProviderOrderNo, RouteName};
 use paymux_core::money::Money;
-use paymux_core::payment::{Attempt, AttemptState, Failure, Held, NextAction, Payment, SecondSum, Status};
+use paymux_core::payment::{
+    Attempt, AttemptState, Capacity, Failure, Held, NextAction, Payment, SecondSum, Status,
+};
 use sea_orm::Value;
 
-use super::{Cells, count, currency, json, maybe_json, maybe_text, moment, plain, text, word};
+use super::{Cells, count, currency, day, json, maybe_json, maybe_text, moment, plain, text, word};
 use crate::fault::Fault;
 
 /// The minor units of an amount that must be in the payment's currency: one column holds it for all.
@@ -100,10 +102,13 @@ pub(crate) fn attempt_values(
         moment(a.closing_until),
         a.contested.into(),
         moment(a.said_paid_at),
+        a.capacity.day.map(|day| i64::from(day.number())).into(),
+        a.capacity.reserved.into(),
+        a.capacity.in_flight.into(),
     ])
 }
 
-/// The columns of `attempts` that a change may write. What is set aside and what has gone back are not
+/// The columns of `attempts` that a change may write. What is set aside for refunds and what has gone back are not
 /// among them: they move with refunds, wherever another refund has moved them meanwhile.
 pub(crate) fn attempt_changes(a: &Attempt) -> Result<Vec<(&'static str, Value)>, Fault> {
     Ok(vec![
@@ -122,6 +127,8 @@ pub(crate) fn attempt_changes(a: &Attempt) -> Result<Vec<(&'static str, Value)>,
         ("closing_until", moment(a.closing_until)),
         ("contested", a.contested.into()),
         ("said_paid_at", moment(a.said_paid_at)),
+        ("reserved", a.capacity.reserved.into()),
+        ("in_flight", a.capacity.in_flight.into()),
     ])
 }
 
@@ -207,5 +214,10 @@ pub(crate) fn read_attempt(cells: &mut Cells<'_>) -> Result<Attempt, Fault> {
         closing_until: cells.maybe_moment()?,
         contested: cells.next()?,
         said_paid_at: cells.maybe_moment()?,
+        capacity: Capacity {
+            day: cells.next::<Option<i64>>()?.map(day).transpose()?,
+            reserved: cells.next()?,
+            in_flight: cells.next()?,
+        },
     })
 }

@@ -4,7 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paymux_core::clock::Timestamp;
-use paymux_core::store::{Applied, Claim, Claimed, Opened, Outbox, PaymentLedger, StoreError};
+use paymux_core::day::Day;
+use paymux_core::money::Currency;
+use paymux_core::store::{
+    Applied, CapacityLimits, CapacityMove, CapacitySpan, CapacityUse, Claim, Claimed, DayBook, Opened,
+    Outbox, PaymentLedger, StoreError,
+};
 use paymux_store::{ConnectError, Ledger, Options};
 use paymux_testkit::Fixtures;
 use paymux_testkit::fixtures::{all_of, opening_of, paid};
@@ -78,6 +83,33 @@ async fn two_nodes_share_one_truth() {
         two.take_due_deliveries(now, lease, 99, 99, &[])
     );
     assert_eq!(first.unwrap().len() + second.unwrap().len(), 20);
+}
+
+/// 200 openings at once from two nodes: to the last fen that fits, and not one more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_never_set_aside_a_fen_above_a_limit() {
+    const MOST: i64 = 5_000;
+    let place = OnPostgres::new().await;
+    let nodes = [Arc::new(place.open().await), Arc::new(place.open().await)];
+    let fixtures = Fixtures::new(1);
+    let day = Day::from_number(19_783);
+    let mut openings = tokio::task::JoinSet::new();
+    for number in 0..200_usize {
+        let mut opening = fixtures.opening("shop", &format!("A{number}"));
+        opening.capacity = vec![CapacityMove {
+            channel: opening.payment.attempts[0].channel.clone(),
+            span: CapacitySpan::Day(day, Currency::CNY),
+            by: CapacityUse { reserved: 50, booked: 0, count: 1 },
+            within: Some(CapacityLimits { amount: Some(MOST), count: None }),
+        }];
+        let node = Arc::clone(&nodes[number % 2]);
+        openings.spawn(async move { matches!(node.open(opening).await.unwrap(), Opened::New) });
+    }
+    let taken = openings.join_all().await.into_iter().filter(|is_new| *is_new).count();
+    assert_eq!(taken, 100);
+    let figures = nodes[0].capacity_figures(day).await.unwrap();
+    assert_eq!(figures.len(), 1);
+    assert_eq!(figures[0].used, CapacityUse { reserved: MOST, booked: 0, count: 100 });
 }
 
 /// Callers that go away leave no transaction behind, however far it had come.

@@ -160,7 +160,7 @@ async fn step(ledger: &Ledger, refund: &Refund, end: OutflowState) {
         match ledger.apply(refund_change(&seen, write)).await.unwrap() {
             Applied::Done => return,
             Applied::Stale => {}
-            Applied::CallbackKnown => panic!("there is no callback"),
+            other @ (Applied::CallbackKnown | Applied::Full) => panic!("{other:?}"),
         }
     }
     panic!("others were faster all the time");

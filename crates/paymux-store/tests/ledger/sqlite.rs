@@ -340,7 +340,8 @@ async fn the_schema_itself_refuses_what_must_not_be() {
         ("UPDATE deliveries SET state = 'lost'", "CHECK"),
         (
             "INSERT INTO attempts SELECT 'x', payment, 7, channel, provider, 'y', 'open', fence, memo, reference, trade_no, \
-          received, received_currency, failure, created_at, ends_at, check_at, checks, more, 0, 0, NULL, 0, NULL FROM attempts",
+          received, received_currency, failure, created_at, ends_at, check_at, checks, more, 0, 0, NULL, 0, NULL, \
+          NULL, 0, 0 FROM attempts",
             "UNIQUE",
         ),
     ] {

@@ -20,7 +20,21 @@ impl Books {
         }
         check_change(&change)?;
         let Some((next, refund)) = self.next(&change) else { return Ok(Applied::Stale) };
-        let Change { payment, added, refund: write, postings, incomes, events, callback, audit, .. } = change;
+        if !self.has_room(&change.capacity) {
+            return Ok(Applied::Full);
+        }
+        let Change {
+            payment,
+            added,
+            refund: write,
+            postings,
+            incomes,
+            capacity,
+            events,
+            callback,
+            audit,
+            ..
+        } = change;
         let mut attached = Attached { postings, events, callback, audit };
         attached.make_plain();
         let new = added.and_then(|(id, decision)| Some((payment.attempt(id)?, decision)));
@@ -32,6 +46,7 @@ impl Books {
         }
         let applied = self.check_attached(&attached)?;
         if applied == Applied::Done {
+            self.use_capacity(&capacity);
             if let Some((attempt, decision)) = new {
                 self.add(next.id, attempt, decision);
             }
@@ -153,4 +168,6 @@ fn write_attempt(stored: &mut Attempt, wanted: &Attempt) {
     stored.closing_until = wanted.closing_until;
     stored.contested = wanted.contested;
     stored.said_paid_at = wanted.said_paid_at;
+    stored.capacity.reserved = wanted.capacity.reserved;
+    stored.capacity.in_flight = wanted.capacity.in_flight;
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use paymux_core::clock::Timestamp;
 use paymux_core::day::Day;
 use paymux_core::ids::ChannelId;
-use paymux_core::store::{DayBook, DayFigure, Income, StoreError};
+use paymux_core::store::{CapacityFigure, DayBook, DayFigure, Income, StoreError};
 
 use super::{Books, MemoryStore, corrupt};
 
@@ -29,6 +29,10 @@ impl DayBook for MemoryStore {
             }
         }
         Ok(last.into_iter().collect())
+    }
+
+    async fn capacity_figures(&self, day: Day) -> Result<Vec<CapacityFigure>, StoreError> {
+        Ok(self.books()?.capacity_of(day))
     }
 }
 

@@ -92,7 +92,7 @@ fn matches(payment: &Payment, filter: &PaymentFilter) -> bool {
 
 impl Books {
     fn open(&mut self, opening: Opening) -> Result<Opened, StoreError> {
-        let Opening { mut payment, decision } = opening;
+        let Opening { mut payment, decision, capacity } = opening;
         plain_payment(&mut payment);
         check_numbers(&payment)?;
         let [attempt] = payment.attempts.as_mut_slice() else {
@@ -111,6 +111,10 @@ impl Books {
             return corrupt("an id is in use");
         }
         self.check_new(&attempt)?;
+        if !self.has_room(&capacity) {
+            return Ok(Opened::Full);
+        }
+        self.use_capacity(&capacity);
         self.add(payment.id, &attempt, decision);
         self.orders.insert(order, payment.id);
         self.of_app.entry(payment.app.clone()).or_default().insert(payment.id);

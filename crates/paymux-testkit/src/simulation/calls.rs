@@ -13,10 +13,10 @@ use paymux_core::ids::{
 use paymux_core::payment::Payment;
 use paymux_core::refund::Refund;
 use paymux_core::store::{
-    Applied, AuditRow, CallbackFilter, CallbackRow, Change, ChannelUse, Claim, Claimed, DayFigure, DayLimit,
-    DeliveryReport, DueAttempt, DueDelivery, EventFilter, ListedEvent, Opened, Opening, OrderLine, Patience,
-    PaymentFilter, QueueCounts, QueueFilter, QueueItem, Redelivery, RefundLine, RefundOpened, Ring,
-    StoreError, TransferChange, TransferOpened, Window,
+    Applied, AuditRow, CallbackFilter, CallbackRow, CapacityFigure, Change, ChannelUse, Claim, Claimed,
+    DayFigure, DayLimit, DeliveryReport, DueAttempt, DueDelivery, EventFilter, ListedEvent, Opened, Opening,
+    OrderLine, Patience, PaymentFilter, QueueCounts, QueueFilter, QueueItem, Redelivery, RefundLine,
+    RefundOpened, Ring, StoreError, TransferChange, TransferOpened, Window,
 };
 use paymux_core::transfer::Transfer;
 
@@ -62,6 +62,7 @@ pub enum StoreCall {
     ChannelUse(ChannelId),
     DayFigures(Day),
     LastCompleted,
+    CapacityFigures(Day),
 }
 
 /// What a call is answered.
@@ -94,6 +95,7 @@ pub enum StoreAnswer {
     ChannelUse(ChannelUse),
     DayFigures(Vec<DayFigure>),
     LastCompleted(Vec<(ChannelId, Timestamp)>),
+    CapacityFigures(Vec<CapacityFigure>),
 }
 
 /// What came of a call.
@@ -236,6 +238,7 @@ impl StoreCall {
             Self::ChannelUse(channel) => A::ChannelUse(store.channel_use(&channel).await?),
             Self::DayFigures(day) => A::DayFigures(store.day_figures(day).await?),
             Self::LastCompleted => A::LastCompleted(store.last_completed().await?),
+            Self::CapacityFigures(day) => A::CapacityFigures(store.capacity_figures(day).await?),
             _ => return Err(StoreError::Corrupt("a call that is made nowhere".to_owned())),
         })
     }
@@ -271,6 +274,7 @@ pub(super) fn brief(outcome: &StoreOutcome) -> String {
     match outcome {
         Ok(StoreAnswer::Opened(Opened::New)) => "new".to_owned(),
         Ok(StoreAnswer::Opened(Opened::Exists(stored))) => format!("exists: {}", stored.id),
+        Ok(StoreAnswer::Opened(Opened::Full)) => "full".to_owned(),
         Ok(StoreAnswer::Applied(applied)) => format!("{applied:?}"),
         Ok(StoreAnswer::RefundOpened(RefundOpened::Exists(stored))) => format!("exists: {}", stored.id),
         Ok(StoreAnswer::TransferOpened(TransferOpened::Exists(stored))) => format!("exists: {}", stored.id),

@@ -15,11 +15,11 @@ use paymux_core::payment::Payment;
 use paymux_core::refund::Refund;
 use paymux_core::secret::Secret;
 use paymux_core::store::{
-    Applied, AuditRow, CallbackFilter, CallbackRow, Change, ChannelUse, Claim, Claimed, DayBook, DayFigure,
-    DayLimit, DeliveryReport, Desk, DueAttempt, DueDelivery, EventFilter, ListedEvent, Opened, Opening,
-    OrderLine, Outbox, Patience, PaymentFilter, PaymentLedger, QueueCounts, QueueFilter, QueueItem,
-    Redelivery, RefundLedger, RefundLine, RefundOpened, Ring, StoreError, TransferChange, TransferLedger,
-    TransferOpened, Window,
+    Applied, AuditRow, CallbackFilter, CallbackRow, CapacityFigure, Change, ChannelUse, Claim, Claimed,
+    DayBook, DayFigure, DayLimit, DeliveryReport, Desk, DueAttempt, DueDelivery, EventFilter, ListedEvent,
+    Opened, Opening, OrderLine, Outbox, Patience, PaymentFilter, PaymentLedger, QueueCounts, QueueFilter,
+    QueueItem, Redelivery, RefundLedger, RefundLine, RefundOpened, Ring, StoreError, TransferChange,
+    TransferLedger, TransferOpened, Window,
 };
 use paymux_core::transfer::Transfer;
 use tokio::sync::oneshot;
@@ -444,5 +444,9 @@ impl DayBook for NodeStore {
 
     async fn last_completed(&self) -> Result<Vec<(ChannelId, Timestamp)>, StoreError> {
         want!(self.ask(C::LastCompleted).await, A::LastCompleted)
+    }
+
+    async fn capacity_figures(&self, day: Day) -> Result<Vec<CapacityFigure>, StoreError> {
+        want!(self.ask(C::CapacityFigures(day)).await, A::CapacityFigures)
     }
 }

@@ -10,6 +10,7 @@
 
 pub mod books;
 pub mod callbacks;
+pub mod capacity;
 pub mod changes;
 pub mod claims;
 pub mod day_book;
@@ -39,8 +40,8 @@ use paymux_core::payment::Payment;
 use paymux_core::posting::Posting;
 use paymux_core::refund::Refund;
 use paymux_core::store::{
-    Applied, AuditRow, CallbackRow, Change, DayFigure, Event, Opened, Opening, Patience, QueueFilter,
-    QueueItem, Store, StoreError,
+    Applied, AuditRow, CallbackRow, CapacityFigure, Change, DayFigure, Event, Opened, Opening, Patience,
+    QueueFilter, QueueItem, Store, StoreError,
 };
 use paymux_core::transfer::Transfer;
 
@@ -71,6 +72,8 @@ pub trait Look: Send + Sync {
     async fn postings(&self) -> Vec<Posting>;
     /// What every channel has collected on every day, by day, channel and currency.
     async fn days(&self) -> Vec<(Day, DayFigure)>;
+    /// How much of every channel's limits is used, by day, channel and currency, where it is anything.
+    async fn capacity(&self) -> Vec<CapacityFigure>;
     /// Every address of an app that is gone for good, by app and address.
     async fn gone(&self) -> Vec<(AppId, String)>;
     /// The ids of all that the store shows by id.
@@ -100,6 +103,7 @@ pub struct Snapshot {
     gone: Vec<(AppId, String)>,
     postings: Vec<Posting>,
     days: Vec<(Day, DayFigure)>,
+    capacity: Vec<CapacityFigure>,
     audits: Vec<AuditRow>,
     queue: Vec<QueueItem>,
 }
@@ -130,6 +134,10 @@ impl Look for MemoryStore {
 
     async fn days(&self) -> Vec<(Day, DayFigure)> {
         self.days()
+    }
+
+    async fn capacity(&self) -> Vec<CapacityFigure> {
+        self.capacity()
     }
 
     async fn gone(&self) -> Vec<(AppId, String)> {
@@ -212,6 +220,7 @@ impl Subject {
             gone: self.look.gone().await,
             postings: self.look.postings().await,
             days: self.look.days().await,
+            capacity: self.look.capacity().await,
             audits: self.store.audit(None, 100_000).await.unwrap(),
             queue: self.store.queue(&all_that_waits()).await.unwrap(),
         }
@@ -304,6 +313,15 @@ macro_rules! store_contract {
             day_book: is_empty_at_first, adds_what_comes_in, keeps_days_channels_and_currencies_apart,
                 tells_when_each_channel_last_completed_a_payment, adds_nothing_with_a_stale_change,
                 refuses_less_than_nothing, adds_what_comes_in_at_once;
+            capacity: is_empty_at_first, an_attempt_keeps_what_it_takes,
+                an_opening_takes_up_to_the_last_of_it, an_opening_without_room_writes_nothing,
+                of_several_limits_each_must_have_room,
+                a_taken_order_number_is_found_without_room,
+                what_has_happened_is_booked_above_any_limit, money_is_booked_without_a_row,
+                what_is_given_back_can_be_taken_again, a_failover_takes_and_gives_back_at_once,
+                a_failover_without_room_writes_nothing, a_stale_change_moves_nothing,
+                keeps_channels_days_and_currencies_apart, openings_at_once_take_what_is_there,
+                failovers_across_each_other_lose_nothing;
             books: keeps_every_field, refuses_lines_that_cannot_be, books_nothing_with_a_stale_change;
             money_races: refunds_at_once_take_what_is_there, of_equal_refund_numbers_one_is_new,
                 transfers_at_once_keep_the_days_limit, of_equal_transfer_numbers_one_is_new,
@@ -357,6 +375,7 @@ mod tests {
             ("callbacks", include_str!("callbacks.rs")),
             ("changes", include_str!("changes.rs")),
             ("claims", include_str!("claims.rs")),
+            ("capacity", include_str!("capacity.rs")),
             ("day_book", include_str!("day_book.rs")),
             ("desk", include_str!("desk.rs")),
             ("endpoints", include_str!("endpoints.rs")),

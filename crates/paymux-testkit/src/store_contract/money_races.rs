@@ -93,7 +93,7 @@ async fn insist(store: &dyn Store, payment: &Payment, change: impl Fn(&Payment) 
         match store.apply(change(&seen)).await.unwrap() {
             Applied::Done => return stale,
             Applied::Stale => stale += 1,
-            Applied::CallbackKnown => panic!("there is no callback"),
+            other @ (Applied::CallbackKnown | Applied::Full) => panic!("{other:?}"),
         }
         assert!(stale < 10_000, "a change is stale for ever");
         tokio::task::yield_now().await;

@@ -172,7 +172,7 @@ pub async fn finds_the_stored_one_by_its_order_number(subject: &Subject) {
     for again in [opening, another.clone()] {
         match subject.store.open(again).await.unwrap() {
             Opened::Exists(found) => assert_eq!(*found, stored),
-            Opened::New => panic!("one order number, two payments"),
+            other @ (Opened::New | Opened::Full) => panic!("{other:?}"),
         }
     }
     assert_eq!(subject.store.payment(another.payment.id).await, Ok(None));

@@ -9,13 +9,14 @@ mod outflows;
 use std::time::Duration;
 
 use paymux_core::clock::Timestamp;
+use paymux_core::day::Day;
 use paymux_core::ids::{AppId, CallbackId, EventId, PaymentId};
-use paymux_core::money::Money;
+use paymux_core::money::{Currency, Money};
 use paymux_core::payment::{AttemptState, Payment, Status};
 use paymux_core::refund::Refund;
 use paymux_core::store::{
-    CallbackVerdict, Change, DeliveryOutcome, DeliveryReport, DueDelivery, EventKind, PaymentFilter, Ring,
-    Store, StoreError,
+    CallbackVerdict, CapacityLimits, CapacityMove, CapacitySpan, CapacityUse, Change, DeliveryOutcome,
+    DeliveryReport, DueDelivery, EventKind, PaymentFilter, Ring, Store, StoreError,
 };
 use paymux_core::transfer::Transfer;
 
@@ -116,14 +117,26 @@ impl Run {
         if let Some(other) = self.pick().filter(|_| self.rng.u32(..10) == 0) {
             attempt.number = other.attempts[0].number.clone();
         }
+        if self.rng.bool() {
+            opening.capacity = vec![self.taking(&opening.payment)];
+        }
         let payment = opening.payment.clone();
         let opened = same("open", model.open(opening.clone()).await, store.open(opening).await)?;
         match opened {
             Some(paymux_core::store::Opened::New) => self.known.push(payment),
             Some(paymux_core::store::Opened::Exists(stored)) => self.known.push(*stored),
-            None => {}
+            Some(paymux_core::store::Opened::Full) | None => {}
         }
         Ok(())
+    }
+
+    /// Some of a limit that is soon reached, and free again on another day.
+    fn taking(&mut self, payment: &Payment) -> CapacityMove {
+        let channel = payment.attempts[0].channel.clone();
+        let span = CapacitySpan::Day(Day::from_number(self.rng.i32(..3)), Currency::CNY);
+        let by = CapacityUse { reserved: self.rng.i64(1..50), booked: 0, count: 1 };
+        let within = Some(CapacityLimits { amount: Some(100), count: Some(3) });
+        CapacityMove { channel, span, by, within }
     }
 
     /// One of those seen, mostly a late one.

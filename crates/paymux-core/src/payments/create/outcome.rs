@@ -8,7 +8,7 @@ use crate::ids::{AttemptId, ChannelId};
 use crate::payment::{Attempt, AttemptState, Payment};
 use crate::payments::outflows::{MOVED_KEPT, OUTCOME_PAUSE};
 use crate::payments::place::Placed;
-use crate::payments::{Draft, Payments, can_ask, site};
+use crate::payments::{Committed, Draft, Payments, can_ask, site};
 use crate::router::{Ask, Picked, Router};
 use crate::state::{Effect, Happening, Sum};
 
@@ -47,17 +47,23 @@ impl Payments {
     ) -> Option<Payment> {
         // An unconfirmed try may have been written, and its attempt's time runs from before it.
         let begun = self.clock().mono();
+        let mut full = Vec::new();
         while ended.owns(&payment) {
             crate::crash_point!("create.before_outcome");
-            let next = self.next_channel(catalog, &payment, ended, dispatch);
+            let next = self.next_channel(catalog, &payment, ended, dispatch, &full);
             let draft = self.outcome(catalog, &payment, ended, next.as_ref());
-            match self.commit(draft).await {
-                Ok(Some(stored)) => {
+            match self.try_commit(draft).await {
+                Ok(Committed::Done(stored)) => {
                     crate::crash_point!("create.after_outcome");
                     dispatch.begun = begun;
-                    return Some(stored);
+                    return Some(*stored);
                 }
-                Ok(None) => self.step_aside().await,
+                Ok(Committed::Stale) => self.step_aside().await,
+                Ok(Committed::Full) => {
+                    if let Some(next) = next {
+                        self.found_full(catalog, &mut full, next.channel).await;
+                    }
+                }
                 Err(error) => self.wait_for_store(&payment, &error.into()).await,
             }
             match self.reload(payment.id).await {
@@ -168,10 +174,12 @@ impl Payments {
         payment: &Payment,
         ended: &Ended,
         dispatch: &Dispatch,
+        full: &[ChannelId],
     ) -> Option<Picked<'a>> {
         let attempt = payment.attempt(ended.attempt)?;
         let mut ask = Ask::of(catalog, &dispatch.app, &dispatch.request, self.now());
         ask.expires_in = payment.expires_at.since(self.now());
+        ask.full = full;
         let router = Router::new(catalog);
         let route = router.route(&ask)?;
         let tried: Vec<ChannelId> = payment.attempts.iter().map(|a| a.channel.clone()).collect();

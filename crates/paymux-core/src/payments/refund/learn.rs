@@ -45,7 +45,7 @@ impl Payments {
                 Ok(Applied::CallbackKnown) => {
                     return Ok(Learnt::new(self.reload_refund(refund.id).await?, How::CallbackKnown));
                 }
-                Ok(Applied::Stale) => self.reload_refund(refund.id).await?,
+                Ok(Applied::Stale | Applied::Full) => self.reload_refund(refund.id).await?,
                 Err(error) => return self.refund_stored_after_all(after, error).await,
             };
             if lease.is_some_and(|fence| fence != refund.fence) {

@@ -46,7 +46,7 @@ impl Payments {
                 Ok(Applied::CallbackKnown) => {
                     return Ok(Learnt::new(self.reload_transfer(transfer.id).await?, How::CallbackKnown));
                 }
-                Ok(Applied::Stale) => self.reload_transfer(transfer.id).await?,
+                Ok(Applied::Stale | Applied::Full) => self.reload_transfer(transfer.id).await?,
                 Err(error) => return self.transfer_stored_after_all(after, error).await,
             };
         }

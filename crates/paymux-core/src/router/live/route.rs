@@ -3,6 +3,8 @@
 
 use super::super::breaker::Health;
 use super::super::{bits, rate};
+use super::capacity::Used;
+use super::room::Rooms;
 use crate::catalog::{ChannelEntry, Strategy};
 use crate::money::Currency;
 use crate::sync::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -26,6 +28,8 @@ pub(in crate::router) struct RouteFigures {
     probed: Box<[AtomicU64]>,
     /// How often calls of each go well; empty where nobody looks at it.
     rates: Box<[AtomicU32]>,
+    /// What their limits leave; `None` where none has a limit.
+    rooms: Option<Rooms>,
 }
 
 const NOBODY: usize = usize::MAX;
@@ -50,6 +54,7 @@ impl RouteFigures {
             well: bits::full(entries.len()).iter().map(|word| AtomicU64::new(*word)).collect(),
             probed: (0..bits::words(entries.len())).map(|_| AtomicU64::new(0)).collect(),
             rates: (0..rated).map(|_| AtomicU32::new(rate::BEST_PPM)).collect(),
+            rooms: Rooms::new(entries),
         }
     }
 
@@ -83,6 +88,20 @@ impl RouteFigures {
         }
     }
 
+    /// So much of a place's limits is used now.
+    pub(super) fn uses(&self, place: usize, used: &Used) {
+        if let Some(rooms) = &self.rooms {
+            rooms.uses(place, used);
+        }
+    }
+
+    /// Keeps in `set` those where a payment of that many minor units fits.
+    pub(in crate::router) fn keep_room(&self, set: &mut [u64], minor: i64) {
+        if let Some(rooms) = &self.rooms {
+            rooms.keep(set, minor);
+        }
+    }
+
     /// The place of the channel that completed the last payment.
     pub(in crate::router) fn last_completed(&self) -> Option<usize> {
         Some(self.last_completed.load(Ordering::Relaxed)).filter(|place| *place != NOBODY)
@@ -111,7 +130,7 @@ impl RouteFigures {
     }
 }
 
-fn set(row: &[AtomicU64], place: usize, is_in: bool) {
+pub(super) fn set(row: &[AtomicU64], place: usize, is_in: bool) {
     let (word, bit) = (&row[place / bits::WORD], 1 << (place % bits::WORD));
     if is_in {
         word.fetch_or(bit, Ordering::Relaxed);

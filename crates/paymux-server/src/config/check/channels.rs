@@ -14,6 +14,9 @@ use crate::config::later;
 use crate::config::path::KeyPath;
 use crate::config::raw;
 
+/// The most payments that a limit can be set to.
+const COUNT_MAX: i64 = 1_000_000_000;
+
 /// The largest weight.
 const WEIGHT_MAX: i64 = 10_000;
 /// A fee of the whole payment.
@@ -134,11 +137,24 @@ impl Check<'_, '_> {
             text.parse().map_err(|error: HoursError| error.to_string())
         });
         let regions = self.regions(&path.key("regions"), raw.regions.as_deref());
-        let (amount_min, amount_max) = self.amounts(path, raw.amount_min, raw.amount_max)?;
+        let amounts = self.amounts(path, raw.amount_min, raw.amount_max);
+        let day_amount_max = self.number(&path.key("day_amount_max"), raw.day_amount_max, 1..=AMOUNT_MAX);
+        let day_count_max = self.number(&path.key("day_count_max"), raw.day_count_max, 1..=COUNT_MAX);
+        let in_flight_max = self.number(&path.key("in_flight_max"), raw.in_flight_max, 1..=COUNT_MAX);
+        let (amount_min, amount_max) = amounts?;
+        if let (Some(day), Some(least)) = (day_amount_max, amount_min)
+            && day < least
+        {
+            let rule = format!("`{day}` is less than `amount_min`, {least}: no payment would fit");
+            self.wrong(&path.key("day_amount_max"), rule);
+        }
         Some(Rules {
             currency: currency?,
             amount_min,
             amount_max,
+            day_amount_max,
+            day_count_max,
+            in_flight_max,
             hours: hours.ok()?,
             regions: regions.ok()?,
         })
@@ -294,7 +310,7 @@ impl Check<'_, '_> {
 
     fn rules_fit(&mut self, path: &KeyPath, rules: Option<&Rules>, channel: &dyn Channel) {
         let currencies = &channel.descriptor().currencies;
-        let Some(rules) = rules.filter(|rules| rules.amount_min.or(rules.amount_max).is_some()) else {
+        let Some(rules) = rules.filter(|rules| rules.are_of_one_currency()) else {
             return;
         };
         if !currencies.contains(&rules.currency) {

@@ -6,7 +6,7 @@ use paymux_core::catalog::{ChannelEntry, FailoverUnknown, Lifecycle, Route, Rule
 use paymux_core::ids::RouteName;
 use paymux_core::method::MethodError;
 use paymux_core::router::{ROUTES_MAX, takes_turns};
-use paymux_core::{App, AppId, Method, MethodPattern};
+use paymux_core::{App, AppId, Currency, Method, MethodPattern};
 
 use super::channels::Checked;
 use super::{Check, unknown, words};
@@ -236,6 +236,7 @@ pub(super) fn remarks(apps: &[App], channels: &[Checked], routes: &[Route]) -> V
         if !is_routed && entry.state == Lifecycle::Active {
             remarks.push(format!("channel `{}` is active and stands in no route", entry.id));
         }
+        remarks.extend(remark_on_limits(entry));
     }
     remarks
 }
@@ -245,6 +246,17 @@ fn remark_on_strategy(route: &Route) -> Option<String> {
     let is_alone = route.channels.len() == 1 && route.strategy != Strategy::Priority;
     let (name, strategy) = (&route.name, route.strategy);
     is_alone.then(|| format!("route `{name}` has one channel: `{strategy}` has nothing to choose from"))
+}
+
+/// A limit that another one always reaches first.
+fn remark_on_limits(entry: &ChannelEntry) -> Option<String> {
+    let ChannelEntry { id, rules, .. } = entry;
+    let (most, day, count) = (rules.amount_max?, rules.day_amount_max?, rules.day_count_max?);
+    (most.saturating_mul(count) <= day).then(|| {
+        format!(
+            "channel `{id}` never comes to its `day_amount_max`, {day}: `day_count_max` times `amount_max` is no more"
+        )
+    })
 }
 
 /// Paying out needs both its scope and its limit.
@@ -282,11 +294,14 @@ fn holds_any(patterns: Option<&[MethodPattern]>, method: Method) -> bool {
 
 /// Why no payment that the route takes is one that the rules let through.
 fn contradiction(when: &When, rules: &Rules) -> Option<String> {
-    let has_amounts = rules.amount_min.or(rules.amount_max).is_some();
-    if let Some(currency) = when.currency().filter(|currency| has_amounts && *currency != rules.currency) {
+    let is_other = |currency: &Currency| rules.are_of_one_currency() && *currency != rules.currency;
+    if let Some(currency) = when.currency().filter(is_other) {
         return Some(format!("its amount rules are in {}, the route takes {currency}", rules.currency));
     }
     let is_below = |max: Option<i64>, min: Option<i64>| max.zip(min).is_some_and(|(max, min)| max < min);
+    if is_below(rules.day_amount_max, when.amount_min) {
+        return Some("each of the route's amounts is above its `day_amount_max`".to_owned());
+    }
     if is_below(rules.amount_max, when.amount_min) || is_below(when.amount_max, rules.amount_min) {
         return Some("its amounts are all outside of the route's".to_owned());
     }

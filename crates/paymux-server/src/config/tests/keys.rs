@@ -196,8 +196,6 @@ fn what_comes_later_is_refused_and_not_passed_over() {
         assert!(told.contains(&format!("f:2: {list}[0].{key}: {RULE}")), "{told}");
     };
     inside("apps", "compat.beecloud = { app_id = \"x\" }");
-    inside("channels", "rules.day_amount_max = 1");
-    inside("channels", "rules.day_count_max = 1");
 }
 
 #[test]

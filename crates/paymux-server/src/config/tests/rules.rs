@@ -264,7 +264,7 @@ fn channels() {
         "[[channels]]\nid = \"a.b\"\nprovider = \"x\"\n",
         &[
             "f:2: channels[0].id: `a.b`: a name is 1 to 64 letters, digits, `-` or `_`",
-            "f:3: channels[0].provider: unknown provider `x`; known: beecloud, fufu, sandbox",
+            "f:3: channels[0].provider: unknown provider `x`; known: beecloud, sandbox",
         ],
     );
     check(
@@ -303,6 +303,47 @@ fn channels() {
         &["f:4: channels[0].rules.amount_max: `2` is less than `amount_min`, 3"],
     );
     check(&channel("rules = { amount_min = 2, amount_max = 2 }"), &[]);
+}
+
+#[test]
+fn limits_of_a_channel() {
+    check(
+        &channel("rules = { amount_min = 2, day_amount_max = 2, day_count_max = 1, in_flight_max = 1 }"),
+        &[],
+    );
+    check(
+        &channel("rules = { amount_min = 3, day_amount_max = 2 }"),
+        &["f:4: channels[0].rules.day_amount_max: `2` is less than `amount_min`, 3: no payment would fit"],
+    );
+    check(
+        &channel("rules = { currency = \"EUR\", day_count_max = 1 }"),
+        &["f:4: channels[0].rules.currency: `EUR`: the provider takes CNY"],
+    );
+    for (key, most) in
+        [("day_amount_max", AMOUNT_MAX), ("day_count_max", 1_000_000_000), ("in_flight_max", 1_000_000_000)]
+    {
+        check(&channel(&format!("rules.{key} = {most}")), &[]);
+        for wrong in [0, most + 1] {
+            let want = format!("f:4: channels[0].rules.{key}: `{wrong}`: write a number from 1 to {most}");
+            check(&channel(&format!("rules.{key} = {wrong}")), &[want.as_str()]);
+        }
+    }
+}
+
+#[test]
+fn a_limit_that_is_never_reached_is_remarked() {
+    let remarks = |day: i64| {
+        let rules = format!("rules = {{ amount_max = 10, day_count_max = 5, day_amount_max = {day} }}");
+        let remarks = read_text(&channel(&rules), &environment()).unwrap().remarks;
+        remarks.into_iter().filter(|remark| remark.contains("never")).collect::<Vec<_>>()
+    };
+    assert_eq!(remarks(49), [""; 0]);
+    assert_eq!(
+        remarks(50),
+        [
+            "channel `bee` never comes to its `day_amount_max`, 50: `day_count_max` times `amount_max` is no more"
+        ]
+    );
 }
 
 #[test]
@@ -476,6 +517,12 @@ fn a_channel_whose_rules_contradict_its_route_is_a_mistake() {
     check_pair("amount_max = 100", "amount_min = 100", None);
     check_pair("amount_min = 100", "amount_max = 99", Some("its amounts are all outside of the route's"));
     check_pair("amount_min = 100", "amount_max = 100", None);
+    check_pair(
+        "day_amount_max = 99",
+        "amount_min = 100",
+        Some("each of the route's amounts is above its `day_amount_max`"),
+    );
+    check_pair("day_amount_max = 100", "amount_min = 100", None);
     check_pair(
         "amount_max = 5",
         "currency = \"USD\"",

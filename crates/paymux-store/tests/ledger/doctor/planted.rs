@@ -143,6 +143,12 @@ pub(super) const FAULTS: &[Planted] = &[
             "UPDATE channel_day SET received = received + 1 WHERE received = (SELECT max(received) FROM channel_day)",
         ],
     ),
+    fault(
+        "limits_are_the_attempts",
+        &["INSERT INTO channel_capacity (day, channel, currency, reserved, booked, counted) \
+            VALUES (19783, 'main', 'CNY', 0, 0, 1)"],
+    ),
+    fault("set_aside_for_what_may_come", &["UPDATE attempts SET reserved = 5 WHERE id = ({open})"]),
     fault("booked_second_sums", &["{move} 'returned_outside'"]),
     fault(
         "booked_transfers",

@@ -9,7 +9,10 @@ use paymux_core::day::Day;
 use paymux_core::ids::{AppId, AttemptId, ChannelId};
 use paymux_core::money::{Currency, Money};
 use paymux_core::posting::{Cause, Posting, PostingKind};
-use paymux_core::store::{CallbackRow, CallbackVerdict, DayFigure, Event, EventKind, Subject};
+use paymux_core::store::{
+    CallbackRow, CallbackVerdict, CapacityFigure, CapacitySpan, CapacityUse, DayFigure, Event, EventKind,
+    Subject,
+};
 use paymux_core::wire::{Headers, Verb, WireRequest};
 use paymux_testkit::memory_store::{Delivery, DeliveryState};
 use paymux_testkit::store_contract::{Ids, Look};
@@ -30,6 +33,9 @@ const POSTINGS: &str = "SELECT id, at, kind, debit, credit, amount, currency, pa
     FROM postings ORDER BY id";
 const DAYS: &str = "SELECT day, channel, currency, CAST(sum(received) AS bigint), CAST(sum(completed) AS bigint), \
     max(last_completed_at) FROM channel_day GROUP BY day, channel, currency ORDER BY day, channel, currency";
+const CAPACITY: &str = "SELECT day, channel, currency, reserved, booked, counted FROM channel_capacity \
+    WHERE reserved <> 0 OR booked <> 0 OR counted <> 0 \
+    ORDER BY CASE WHEN currency = '' THEN 0 ELSE 1 END, day, channel, currency";
 const ENDPOINTS: &str = "SELECT app, url FROM endpoints ORDER BY app, url";
 
 macro_rules! rows {
@@ -73,6 +79,10 @@ impl Look for RowLook {
         rows!(self, DAYS, day_figure)
     }
 
+    async fn capacity(&self) -> Vec<CapacityFigure> {
+        rows!(self, CAPACITY, capacity_figure)
+    }
+
     async fn gone(&self) -> Vec<(AppId, String)> {
         let rows: Vec<(String, String)> = rows!(self, ENDPOINTS, |row| (row.get(0), row.get(1)));
         rows.into_iter().map(|(app, url)| (AppId::new(app).unwrap(), url)).collect()
@@ -110,6 +120,23 @@ where
         last_completed_at: row.get::<Option<i64>, _>(5).map(Timestamp::from_ms),
     };
     (Day::from_number(i32::try_from(row.get::<i64, _>(0)).unwrap()), figure)
+}
+
+fn capacity_figure<R: Cells>(row: &R) -> CapacityFigure
+where
+    usize: ColumnIndex<R>,
+    for<'r> String: Decode<'r, R::Database> + Type<R::Database>,
+    for<'r> i64: Decode<'r, R::Database> + Type<R::Database>,
+{
+    let code = row.get::<String, _>(2);
+    let span = if code.is_empty() {
+        CapacitySpan::Flight
+    } else {
+        let day = Day::from_number(i32::try_from(row.get::<i64, _>(0)).unwrap());
+        CapacitySpan::Day(day, Currency::from_code(&code).unwrap())
+    };
+    let used = CapacityUse { reserved: row.get(3), booked: row.get(4), count: row.get(5) };
+    CapacityFigure { channel: ChannelId::new(row.get::<String, _>(1)).unwrap(), span, used }
 }
 
 fn word<T>(read: fn(&str) -> Option<T>, word: &str) -> T {
