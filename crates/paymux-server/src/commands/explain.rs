@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use paymux_core::catalog::Scope;
+use paymux_core::catalog::{Rules, Scope};
 use paymux_core::hours::minute_of_day;
 use paymux_core::payment::request::{PayerRequest, PaymentRequest};
 use paymux_core::payments::{Explained, Question, Times, read_figures};
@@ -157,7 +157,8 @@ impl Inquiry {
         if self.looks_at_figures(&config.catalog)
             && let Err(error) = read_ledger(config, self.question.at).await
         {
-            let what = "what channels have collected and who completed the last payment count as nothing";
+            let what = "what channels have collected, what is used of their limits and who completed the last payment \
+                        count as nothing";
             console::error(&format!("the ledger could not be looked at, so {what}: {error:#}"));
         }
         Explained::of(&config.catalog, &self.app, &self.request, self.question)
@@ -166,8 +167,16 @@ impl Inquiry {
     /// Whether the route that takes the payment looks at what the ledger knows.
     fn looks_at_figures(&self, catalog: &Catalog) -> bool {
         let ask = Ask::of(catalog, &self.app, &self.request, self.question.at);
-        Router::new(catalog).route(&ask).is_some_and(|route| route.strategy.looks_at_figures())
+        Router::new(catalog).route(&ask).is_some_and(|route| {
+            let mut entries = route.channels.iter().filter_map(|place| catalog.channels().get(*place));
+            route.strategy.looks_at_figures() || entries.any(|entry| has_limits(&entry.rules))
+        })
     }
+}
+
+/// Whether what was taken before can leave no room.
+fn has_limits(rules: &Rules) -> bool {
+    rules.day_amount_max.or(rules.day_count_max).or(rules.in_flight_max).is_some()
 }
 
 /// A create of an app that is unknown, or has no part in payments, would not come as far as a route.
