@@ -185,6 +185,28 @@ async fn says_what_the_service_says_by_the_ledgers_figures() {
     service.end().await;
 }
 
+/// Limits are the ledger's too, whatever the strategy looks at.
+#[tokio::test]
+async fn says_what_a_limit_leaves() {
+    let limited = EVEN.replace("even", "priority").replacen(
+        "provider = \"sandbox\"",
+        "provider = \"sandbox\"\nrules.day_count_max = 1",
+        1,
+    );
+    let service = Sandbox::start(&limited).await;
+    assert_eq!(record(&explain(&service.file, &["--json"]).await)["picked"], "one");
+    let taken = service.http.post(SHOP, "/v1/payments", order("A1001")).await.body;
+    assert_eq!(taken["channel"], "one", "{taken}");
+    let told = record(&explain(&service.file, &["--json"]).await);
+    assert_eq!(
+        (&told["picked"], &told["candidates"][0]["removed_by"]["rule"]),
+        (&json!("two"), &json!("cap"))
+    );
+    let asked = service.http.post(SHOP, "/v1/routes/explain?seed=7&times=100", order("A1002")).await;
+    assert_eq!(told, asked.body);
+    service.end().await;
+}
+
 /// The same payment as `order`, as far as a route looks at it.
 async fn explain(file: &str, more: &[&str]) -> Ended {
     let words = ["explain", "-c", file, "--app", "shop", "--method", "wechat.native", "--amount", "1999"];
