@@ -83,9 +83,9 @@ pub(crate) fn table(done: &[Done]) -> String {
     let mut text = String::from("step            time  result\n");
     for Done { name, took, passed } in done {
         let result = if *passed { "passed" } else { "FAILED" };
-        let _ = writeln!(text, "{name:<10} {:>9}  {result}", seconds(*took));
+        let _ = writeln!(text, "{name:<12} {:>7}  {result}", seconds(*took));
     }
-    let _ = writeln!(text, "{:<10} {:>9}", "all", seconds(done.iter().map(|step| step.took).sum()));
+    let _ = writeln!(text, "{:<12} {:>7}", "all", seconds(done.iter().map(|step| step.took).sum()));
     text
 }
 

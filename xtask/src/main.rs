@@ -1,10 +1,12 @@
 //! The command line of `cargo xtask`: which command, with which options. What a command does lives in its own
 //! module.
 
+mod bench;
 mod chaos;
 mod ci;
 mod crash;
 mod drill;
+mod instructions;
 mod measure;
 mod prove;
 mod simulate;
@@ -40,6 +42,10 @@ enum Command {
     Prove(prove::Options),
     /// Plants known bugs in a copy and sees whether the harnesses catch them.
     Drill(drill::Options),
+    /// Runs the benches and shows them in one table, beside plain versions, limits and what was saved.
+    Bench(bench::Options),
+    /// Counts the instructions of signs and routing decisions, and compares them with their bounds.
+    Instructions(instructions::Options),
     /// Times the binary's start and reads its memory after many payments, beside the goals.
     Measure(measure::Options),
 }
@@ -64,6 +70,8 @@ fn run(command: Command) -> Result<()> {
         Command::Simulate(options) => simulate::run(root, &options),
         Command::Prove(options) => prove::run(root, &options),
         Command::Drill(options) => drill::run(root, &options),
+        Command::Bench(options) => bench::run(root, &options),
+        Command::Instructions(options) => instructions::run(root, &options),
         Command::Measure(options) => measure::run(root, &options),
     }
 }

@@ -1,10 +1,13 @@
 //! The workspace as values: its files with their text, its packages with their dependencies. Reads the disk and
 //! `cargo metadata` once; the rules of `tidy` then see only what stands here, and their tests make their own.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
-use cargo_metadata::{DependencyKind, MetadataCommand};
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Folders whose name starts with a dot are left out, but for these.
 const DOT_FOLDERS: [&str; 3] = [".cargo", ".ci", ".config"];
@@ -157,13 +160,24 @@ fn is_written(path: &Path) -> bool {
     path.extension().is_none_or(|extension| WRITTEN.iter().any(|written| extension == *written))
 }
 
+/// Where cargo builds, wherever the environment puts that.
+///
+/// # Errors
+/// When cargo cannot read the workspace.
+pub(crate) fn target_folder(root: &Path) -> Result<PathBuf> {
+    metadata(root).map(|metadata| metadata.target_directory.into_std_path_buf())
+}
+
 fn read_packages(root: &Path) -> Result<Vec<Package>> {
-    let metadata = MetadataCommand::new()
+    metadata(root)?.packages.iter().map(|package| read_package(root, package)).collect()
+}
+
+fn metadata(root: &Path) -> Result<Metadata> {
+    MetadataCommand::new()
         .manifest_path(root.join("Cargo.toml"))
         .no_deps()
         .exec()
-        .context("read the workspace with `cargo metadata`")?;
-    metadata.packages.iter().map(|package| read_package(root, package)).collect()
+        .context("read the workspace with `cargo metadata`")
 }
 
 fn read_package(root: &Path, package: &cargo_metadata::Package) -> Result<Package> {

@@ -75,6 +75,19 @@ pub trait Acceptor: Send + Sync + 'static {
     /// Writes the notice of a fact, signed for that account; path and query are the receiver's.
     fn notice(&self, account: &FrontAccount, fact: &FrontFact, now: Timestamp) -> WireRequest;
 
+    /// Whether the protocol has a notice for that fact; without one, [`Acceptor::notice`] is not asked.
+    fn tells(&self, fact: &FrontFact) -> bool {
+        let _ = fact;
+        true
+    }
+
+    /// The query, signed where the protocol signs it, with which a payer's browser goes on to the account's own
+    /// address once its order is paid and the notice of that was acknowledged. `None`: the protocol adds nothing.
+    fn return_query(&self, account: &FrontAccount, order: &FrontOrder) -> Option<String> {
+        let _ = (account, order);
+        None
+    }
+
     /// Whether the receiver's answer to a notice ends its repeats.
     fn acknowledged(&self, response: &WireResponse) -> bool;
 

@@ -1,14 +1,14 @@
 //! Callbacks in: raw bytes, verified as received, compared with the ledger, stored, and only then
 //! acknowledged.
 
-use crate::catalog::{Catalog, ChannelEntry, Lifecycle};
+use crate::catalog::{Catalog, ChannelEntry};
 use crate::channel::{CallbackError, Can, Claim, ClaimKind, Evidence, Receipt, Verdict};
 use crate::crash_point;
 use crate::error::PaymentError;
 use crate::ids::{AttemptId, CallbackId, ChannelId, PaymentId};
 use crate::money::Money;
 use crate::payment::{Attempt, AttemptState, Payment, SecondSum};
-use crate::payments::{Facts, Payments, TradeNo, can_close, site, storable};
+use crate::payments::{Facts, Payments, TradeNo, can_close, order_ref, site, storable};
 use crate::state::{Effect, Happening, Sum};
 use crate::store::{Applied, CallbackRow, CallbackVerdict};
 use crate::wire::{WireRequest, WireResponse};
@@ -39,26 +39,57 @@ impl Outcome {
     }
 }
 
+/// How a callback is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// In the words for that verdict.
+    As(Verdict),
+    /// Genuine and kept, and it fits nothing that we know.
+    Misfit,
+}
+
+impl Taken {
+    /// What was made of a verified claim, once it is stored.
+    fn of(verdict: CallbackVerdict) -> Self {
+        match verdict {
+            CallbackVerdict::Orphan | CallbackVerdict::Quarantined => Self::Misfit,
+            _ => Self::As(Verdict::Accepted),
+        }
+    }
+}
+
 impl Payments {
     /// Takes one request to a channel's callback address and answers it in the provider's words.
     /// `None` when there is no such channel, or it is off.
     pub async fn take_callback(&self, channel: ChannelId, request: WireRequest) -> Option<WireResponse> {
         let catalog = self.catalog();
-        let entry = catalog.channel(&channel).filter(|entry| entry.state != Lifecycle::Off)?.clone();
+        let entry = catalog.open_channel(&channel)?.clone();
         let this = self.clone();
         let work = {
             let entry = entry.clone();
             async move { Ok(this.take_now(&catalog, &entry, request).await) }
         };
-        let verdict = self.run(work).await.unwrap_or(Verdict::TryAgain);
-        metrics::counter!("paymux_callbacks_total", "channel" => channel.to_string(), "verdict" => label(verdict))
+        let taken = self.run(work).await.unwrap_or(Taken::As(Verdict::TryAgain));
+        metrics::counter!("paymux_callbacks_total", "channel" => channel.to_string(), "verdict" => label(taken))
             .increment(1);
-        Some(entry.channel.acknowledge(verdict))
+        Some(match taken {
+            Taken::As(verdict) => entry.channel.acknowledge(verdict),
+            Taken::Misfit => entry.channel.acknowledge_misfit(),
+        })
     }
 
-    async fn take_now(&self, catalog: &Catalog, entry: &ChannelEntry, request: WireRequest) -> Verdict {
+    /// The payment to whose page a payer's browser comes back, where the provider signs the way back. What it
+    /// brings is believed for that alone.
+    pub async fn find_returned(&self, channel: &ChannelId, request: &WireRequest) -> Option<Payment> {
+        let catalog = self.catalog();
+        let entry = catalog.open_channel(channel)?;
+        let number = entry.channel.verify_return(request).ok()?;
+        self.store().payment_by_number(channel, &number).await.ok().flatten()
+    }
+
+    async fn take_now(&self, catalog: &Catalog, entry: &ChannelEntry, request: WireRequest) -> Taken {
         let row = self.row(entry, request);
-        let (taken, verdict) = match entry.channel.verify_callback(&row.request) {
+        let taken = match entry.channel.verify_callback(&row.request) {
             Ok(mut claim) => {
                 claim.trade_no = claim.trade_no.map(storable);
                 // Another sum for the same order, or other money, is another fact: it must not pass for
@@ -67,17 +98,17 @@ impl Payments {
                 let event_key =
                     Some(format!("{} {} {}", claim.event_key, claim.received, trade_no.unwrap_or("-")));
                 let row = CallbackRow { event_key, ..row };
-                (self.take_claim(entry, &claim, row).await, Verdict::Accepted)
+                self.take_claim(entry, &claim, row).await.map(Taken::of)
             }
-            Err(error) => (self.keep_unverified(catalog, row, &error).await, Verdict::Rejected),
-        };
-        match taken {
-            Ok(()) => verdict,
             Err(error) => {
-                tracing::error!(channel = %entry.id, %error, "a callback could not be stored; it is not acknowledged");
-                Verdict::TryAgain
+                let kept = self.keep_unverified(catalog, row, &error).await;
+                kept.map(|()| Taken::As(Verdict::Rejected))
             }
-        }
+        };
+        taken.unwrap_or_else(|error| {
+            tracing::error!(channel = %entry.id, %error, "a callback could not be stored; it is not acknowledged");
+            Taken::As(Verdict::TryAgain)
+        })
     }
 
     fn row(&self, entry: &ChannelEntry, request: WireRequest) -> CallbackRow {
@@ -110,13 +141,13 @@ impl Payments {
         Ok(self.store().keep_callback(row, catalog.callback_ring).await?)
     }
 
-    /// Applies a verified claim, or keeps it with the reason why it changes nothing.
+    /// Applies a verified claim, or keeps it with the reason why it changes nothing. Tells which.
     async fn take_claim(
         &self,
         entry: &ChannelEntry,
         claim: &Claim,
         row: CallbackRow,
-    ) -> Result<(), PaymentError> {
+    ) -> Result<CallbackVerdict, PaymentError> {
         for _ in 0..TRIES {
             let found = self.store().payment_by_number(&entry.id, &claim.number).await?;
             let step = match (found, claim.kind) {
@@ -126,20 +157,16 @@ impl Payments {
                 _ => self.take_outflow_claim(entry, claim, &row).await?,
             };
             let Some(outcome) = step else { continue };
-            if outcome.verdict == CallbackVerdict::Applied {
-                return Ok(());
+            let verdict = outcome.verdict;
+            if verdict == CallbackVerdict::Applied {
+                return Ok(verdict);
             }
-            let row = CallbackRow {
-                verdict: outcome.verdict,
-                payment: outcome.payment,
-                detail: outcome.detail,
-                ..row
-            };
+            let row = CallbackRow { verdict, payment: outcome.payment, detail: outcome.detail, ..row };
             let ring = self.catalog().callback_ring;
             crash_point!("callback.before_keep" => return Err(PaymentError::Overloaded("crash point".to_owned())));
             self.store().keep_callback(row, ring).await?;
             crash_point!("callback.after_keep" => return Err(PaymentError::Overloaded("crash point".to_owned())));
-            return Ok(());
+            return Ok(verdict);
         }
         Err(PaymentError::InFlight)
     }
@@ -153,9 +180,14 @@ impl Payments {
         row: &CallbackRow,
     ) -> Result<Option<Outcome>, PaymentError> {
         let id = Some(payment.id);
-        let Some(attempt) = payment.attempt_by_number(&entry.id, &claim.number).map(|a| a.id) else {
+        let Some(attempt) = payment.attempt_by_number(&entry.id, &claim.number) else {
             return Ok(Some(orphan(Some(payment))));
         };
+        if let Err(why) = entry.channel.fits(&row.request, claim, &order_ref(&payment, attempt)) {
+            tracing::error!(payment = %payment.id, why, "a verified callback does not fit its order");
+            return Ok(Some(Outcome::kept(CallbackVerdict::Quarantined, id, why)));
+        }
+        let attempt = attempt.id;
         let (happening, facts) = match self.evidence(entry, claim, &payment, attempt).await? {
             Proof::Of(happening, facts) => (happening, *facts),
             Proof::Nothing(verdict, detail) => return Ok(Some(Outcome::kept(verdict, id, detail))),
@@ -412,10 +444,11 @@ fn beside_the_point(payment: Option<Payment>) -> Outcome {
     Outcome::kept(CallbackVerdict::Quarantined, payment.map(|p| p.id), "not about money of ours")
 }
 
-fn label(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Accepted => "accepted",
-        Verdict::Rejected => "rejected",
-        Verdict::TryAgain => "try_again",
+fn label(taken: Taken) -> &'static str {
+    match taken {
+        Taken::As(Verdict::Accepted) => "accepted",
+        Taken::As(Verdict::Rejected) => "rejected",
+        Taken::As(Verdict::TryAgain) => "try_again",
+        Taken::Misfit => "misfit",
     }
 }

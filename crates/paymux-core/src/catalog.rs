@@ -218,6 +218,16 @@ impl Catalog {
         self.channels.iter().find(|entry| entry.id == *id)
     }
 
+    /// Where a channel stands in its life: what the ledger says, or where it has said nothing, the configuration.
+    pub fn state(&self, entry: &ChannelEntry) -> Lifecycle {
+        self.live.state(&entry.id).unwrap_or(entry.state)
+    }
+
+    /// The channel of that id, unless it is off.
+    pub(crate) fn open_channel(&self, id: &ChannelId) -> Option<&ChannelEntry> {
+        self.channel(id).filter(|entry| self.state(entry) != Lifecycle::Off)
+    }
+
     /// Where that channel's provider sends its callbacks. No query: some providers cannot carry one.
     pub fn notify_url(&self, channel: &ChannelId) -> String {
         self.public_url.join(&format!("/notify/{channel}"), None)
@@ -360,7 +370,7 @@ words! {
         Active = "active",
         /// Everything but new payments.
         Draining = "draining",
-        /// Callbacks, queries, closes and refunds.
+        /// Callbacks, queries, closes and refunds; nothing is paid out.
         VerifyOnly = "verify-only",
         /// Nothing.
         Off = "off",
@@ -374,7 +384,7 @@ pub struct ChannelEntry {
     pub id: ChannelId,
     /// The account itself.
     pub channel: Arc<dyn Channel>,
-    /// Where it stands in its life.
+    /// Where it stands in its life while the ledger does not know it yet: see [`Catalog::state`].
     pub state: Lifecycle,
     /// Only these methods; `None` = all that the provider can.
     pub methods: Option<Vec<MethodPattern>>,
@@ -468,7 +478,7 @@ impl Rules {
     }
 
     /// Whether what was taken before can leave no room.
-    pub(crate) const fn has_limits(&self) -> bool {
+    pub const fn has_limits(&self) -> bool {
         self.has_day() || self.in_flight_max.is_some()
     }
 

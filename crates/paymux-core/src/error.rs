@@ -69,6 +69,14 @@ pub enum PaymentError {
     /// An operator's word does not fit, with the reason.
     #[error("this cannot be resolved so: {0}")]
     NotResolvable(String),
+    /// A channel cannot be turned off yet, with the reason.
+    #[error("channel `{channel}` cannot be turned off yet: {why}")]
+    ChannelNeeded {
+        /// Which channel.
+        channel: ChannelId,
+        /// Why, and what to do.
+        why: String,
+    },
     /// The provider cannot do it.
     #[error("channel `{channel}` cannot {operation}: its provider has no such operation")]
     Unsupported {
@@ -104,6 +112,7 @@ impl PaymentError {
             Self::KeyMismatch => "idempotency_mismatch",
             Self::Forbidden(_) => "forbidden",
             Self::NotResolvable(_) => "not_resolvable",
+            Self::ChannelNeeded { .. } => "channel_needed",
             Self::Unsupported { .. } => "unsupported",
             Self::Overloaded(_) => "overloaded",
             Self::Internal(_) => "internal",

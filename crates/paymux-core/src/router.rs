@@ -300,7 +300,8 @@ impl<'a> Router<'a> {
         let route = self.catalog.routes().get(place)?;
         let Compiled { table, strategy, figures } = self.catalog.table().routes.get(place)?;
         let pin = ask.pin.and_then(|pin| self.place_of(route, pin));
-        table.sift(ask, pin, tried.iter().filter_map(|id| self.place_of(route, id)), sheet);
+        let tried = tried.iter().filter_map(|id| self.place_of(route, id));
+        table.sift(ask, pin, tried, figures, sheet);
         sheet.keep_room(|set| {
             figures.keep_room(set, ask.amount.minor());
             ask.full
@@ -375,9 +376,13 @@ impl<'a> Router<'a> {
         route: &Route,
         ask: &Ask<'_>,
         tried: &[ChannelId],
+        sheet: &Sheet,
     ) -> impl Iterator<Item = (&'a ChannelEntry, Option<Removal>)> {
         let entries = route.channels.iter().filter_map(|&i| self.catalog.channels().get(i));
-        entries.map(move |entry| (entry, filter::removal(entry, ask, tried)))
+        entries.enumerate().map(move |(place, entry)| {
+            let closed = sheet.is_out_by_state(place).then(|| self.catalog.state(entry));
+            (entry, filter::removal(entry, closed, ask, tried))
+        })
     }
 
     fn record(
@@ -422,7 +427,7 @@ impl<'a> Router<'a> {
     ) -> impl Iterator<Item = Candidate> {
         let strategy = self.strategy_of(route);
         let looks_at = move |at: fn(Strategy) -> bool| strategy.is_some_and(at);
-        self.removals(route, ask, tried).enumerate().map(move |(place, (entry, removal))| {
+        self.removals(route, ask, tried, sheet).enumerate().map(move |(place, (entry, removal))| {
             let by_capacity =
                 || sheet.is_out_by_capacity(place).then(|| filter::by_capacity(&entry.rules, ask));
             let by_health = || sheet.is_out_by_health(place).then(|| filter::by_health(&self.catalog.health));

@@ -5,6 +5,7 @@
 //! is written, and the caller reads again and decides anew.
 
 mod capacity;
+mod channel_book;
 mod day_book;
 mod desk;
 mod outbox;
@@ -24,6 +25,7 @@ use crate::wire::WireRequest;
 use crate::words::words;
 
 pub use capacity::{CapacityFigure, CapacityLimits, CapacityMove, CapacitySpan, CapacityUse};
+pub use channel_book::{BOUND_AT_ONCE, ChannelBook, ChannelRecord};
 pub use day_book::{DayBook, DayFigure, Income};
 pub use desk::{
     AuditRow, CallbackFilter, ChannelUse, Desk, OrderLine, Patience, QueueCounts, QueueFilter, QueueItem,
@@ -307,9 +309,12 @@ pub enum Claimed {
 /// - What of an attempt's money is set aside and has gone back is never more than it received; the
 ///   database refuses more, whatever the code did.
 /// - A cancelled call (its future dropped) is done wholly or not at all.
-pub trait Store: PaymentLedger + RefundLedger + TransferLedger + Outbox + Desk + DayBook {}
+pub trait Store:
+    PaymentLedger + RefundLedger + TransferLedger + Outbox + Desk + DayBook + ChannelBook
+{
+}
 
-impl<T: PaymentLedger + RefundLedger + TransferLedger + Outbox + Desk + DayBook> Store for T {}
+impl<T: PaymentLedger + RefundLedger + TransferLedger + Outbox + Desk + DayBook + ChannelBook> Store for T {}
 
 /// Payments, their attempts, and callbacks.
 #[async_trait]

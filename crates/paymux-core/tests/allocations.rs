@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use paymux_core::catalog::{ChannelEntry, FailoverUnknown, Route, Strategy, When};
-use paymux_core::clock::Mono;
+use paymux_core::catalog::{ChannelEntry, FailoverUnknown, Lifecycle, Route, Strategy, When};
+use paymux_core::clock::{Mono, Timestamp};
 use paymux_core::ids::{AppId, ChannelId, RouteName};
 use paymux_core::payment::Payer;
 use paymux_core::router::{Ask, Pulse, Router, Sheet};
+use paymux_core::store::ChannelRecord;
 use paymux_core::wire::PlainHttp;
 use paymux_core::{App, Catalog, Endpoint, Money, OrderNo, Region};
 use paymux_testkit::ScriptedChannel;
@@ -20,7 +21,7 @@ fn channel(place: usize) -> ChannelId {
     ChannelId::new(format!("c{place}")).unwrap()
 }
 
-/// That many channels with rules of every kind, one of them out.
+/// That many channels with rules of every kind, one of them out and one drained.
 fn catalog(strategy: Strategy, count: usize) -> Catalog {
     let entry = |place: usize| {
         let id = channel(place);
@@ -49,6 +50,16 @@ fn catalog(strategy: Strategy, count: usize) -> Catalog {
     for _ in 0..5 {
         catalog.live().hear(&channel(0), Pulse::Ill, Mono(Duration::ZERO), &catalog.health);
     }
+    let drained = ChannelRecord {
+        id: channel(1),
+        provider: "scripted".to_owned(),
+        account: "c1".to_owned(),
+        state: Lifecycle::Draining,
+        since: Timestamp::from_ms(1),
+        by: None,
+        version: 2,
+    };
+    catalog.live().read_channels(&[drained]);
     catalog
 }
 

@@ -1,4 +1,4 @@
-//! Threads that route, hear of calls, book money and reload at the same time, in thousands of drawn orders of their
+//! Threads that route, hear of calls, book money, move channels and reload at the same time, in thousands of drawn orders of their
 //! steps: in the end the rows that the router reads say what really happened.
 //!
 //! Run with `cargo test -p paymux-core --features schedules --test schedules`.
@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use paymux_core::catalog::{ChannelEntry, FailoverUnknown, Route, Strategy, When};
-use paymux_core::clock::Mono;
+use paymux_core::catalog::{ChannelEntry, FailoverUnknown, Lifecycle, Route, Strategy, When};
+use paymux_core::clock::{Mono, Timestamp};
 use paymux_core::day::Day;
 use paymux_core::ids::{AppId, ChannelId, RouteName};
 use paymux_core::payment::Payer;
 use paymux_core::router::{Ask, Health, Pulse, Router, Sheet};
-use paymux_core::store::Income;
+use paymux_core::store::{ChannelRecord, Income};
 use paymux_core::wire::PlainHttp;
 use paymux_core::{App, Catalog, CatalogHandle, Endpoint, Money, OrderNo};
 use paymux_testkit::ScriptedChannel;
@@ -150,6 +150,64 @@ fn a_reload_loses_no_figures() {
         assert_eq!(catalog.live().collected(&channel("a"), Money::fen(1).currency()), 300);
         let seen = picks(&catalog, 0..60);
         assert!(seen.iter().all(|id| id == "b" || id == "d"), "{seen:?}");
+    };
+    shuttle::check_random(threads, ORDERS);
+}
+
+/// What the ledger said of a channel in that version of it.
+fn said(id: &str, version: i64, state: Lifecycle) -> ChannelRecord {
+    ChannelRecord {
+        id: channel(id),
+        provider: "scripted".to_owned(),
+        account: id.to_owned(),
+        state,
+        since: Timestamp::from_ms(version),
+        by: None,
+        version,
+    }
+}
+
+/// Whoever reads the ledger late brings what is old by then, and the routes of every catalog say what is newest.
+#[test]
+fn the_rows_say_what_the_ledger_said_last() {
+    let threads = || {
+        let handle = CatalogHandle::new(catalog(Strategy::Random, &["a", "b", "c"]));
+        let reads = |records: Vec<ChannelRecord>| {
+            let handle = handle.clone();
+            thread::spawn(move || {
+                for record in records {
+                    handle.load().live().read_channels(&[record]);
+                }
+            })
+        };
+        let reloads = {
+            let handle = handle.clone();
+            move || {
+                handle.replace(catalog(Strategy::Even, &["x", "a", "c"]));
+                handle.replace(catalog(Strategy::Random, &["c", "b", "a"]));
+            }
+        };
+        let routes = {
+            let handle = handle.clone();
+            move || (0..3).for_each(|seed| drop(picks(&handle.load(), seed..seed + 1)))
+        };
+        let (active, draining, closed) = (Lifecycle::Active, Lifecycle::Draining, Lifecycle::VerifyOnly);
+        let running = [
+            reads(vec![said("a", 1, active), said("a", 2, draining), said("b", 1, active)]),
+            reads(vec![said("b", 2, closed), said("a", 1, active), said("b", 3, active)]),
+            reads(vec![said("a", 3, closed), said("c", 1, active)]),
+            thread::spawn(reloads),
+            thread::spawn(routes),
+        ];
+        running.into_iter().for_each(|thread| thread.join().unwrap());
+        let catalog = handle.load();
+        for (id, want) in [("a", closed), ("b", active), ("c", active)] {
+            assert_eq!(catalog.live().state(&channel(id)), Some(want));
+        }
+        let seen = picks(&catalog, 0..60);
+        for (id, is_picked) in [("a", false), ("b", true), ("c", true)] {
+            assert_eq!(seen.iter().any(|picked| picked == id), is_picked, "{id}: {seen:?}");
+        }
     };
     shuttle::check_random(threads, ORDERS);
 }

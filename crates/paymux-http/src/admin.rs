@@ -1,8 +1,9 @@
 //! The admin listener's router. Off unless configured; every path needs the operator's token.
 //!
-//! Operators say here what became of money where nobody else can, look at what waits for them, and pay
-//! sandbox orders.
+//! Operators say here what became of money where nobody else can, and where channels stand in their lives, look at
+//! what waits for them, and pay sandbox orders.
 
+mod channels;
 mod lists;
 mod reload;
 mod sandbox;
@@ -81,6 +82,8 @@ fn operators() -> Router<Arc<Admin>> {
         .route("/admin/api/refunds/{id}/resolve", post(verdicts::resolve_refund))
         .route("/admin/api/transfers/{id}/resolve", post(verdicts::resolve_transfer))
         .route("/admin/api/callbacks/{id}/settle", post(verdicts::settle_callback))
+        .route("/admin/api/channels", get(channels::list))
+        .route("/admin/api/channels/{id}/state", post(channels::set_state))
         .route("/admin/api/reload", post(reload::reload))
         .route("/admin/api/queue", get(lists::queue))
         .route("/admin/api/attempts", get(lists::attempts))

@@ -201,6 +201,7 @@ impl From<PaymentError> for Problem {
             PaymentError::NotCancelable(_) => conflict("The payment cannot be canceled"),
             PaymentError::NotRefundable(_) => conflict("The payment cannot be refunded"),
             PaymentError::NotResolvable(_) => conflict("That word does not fit"),
+            PaymentError::ChannelNeeded { .. } => conflict("The channel is still needed"),
             PaymentError::RefundTooLarge { left } => Self::too_large(left, detail),
             PaymentError::TransferTooLarge { .. } => unfit("The app may not pay out so much").param("amount"),
             PaymentError::Forbidden(_) => of(StatusCode::FORBIDDEN, "The app may not do that"),
@@ -300,6 +301,8 @@ mod tests {
         check(PaymentError::KeyMismatch, 422, "idempotency_mismatch", None);
         check(PaymentError::Forbidden(Scope::Transfers), 403, "forbidden", None);
         check(PaymentError::NotResolvable("why".to_owned()), 409, "not_resolvable", None);
+        let needed = PaymentError::ChannelNeeded { channel: main(), why: "why".to_owned() };
+        check(needed, 409, "channel_needed", None);
         let unsupported = PaymentError::Unsupported { channel: main(), operation: "cancel" };
         check(unsupported, 422, "unsupported", None);
         check(PaymentError::Overloaded("secret".to_owned()), 503, "overloaded", Some("1"));

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use paymux_core::catalog::CatalogHandle;
-use paymux_core::payments::Ports;
+use paymux_core::payments::{Obstacle, Ports};
 use paymux_core::store::PaymentLedger as _;
 use paymux_core::wire::PlainHttp;
-use paymux_core::{Clock, Endpoint, Payments, Store, Transport};
+use paymux_core::{Clock, Endpoint, PaymentError, Payments, Store, Transport};
 use paymux_http::admin::Reload as _;
 use paymux_http::{Front, FrontConfig, MetricsPage, Readiness, Ready, admin};
 use paymux_store::{ConnectError, Ledger, Options};
@@ -45,6 +45,16 @@ pub enum StartError {
     /// The way out could not be made.
     #[error("calls to providers cannot be made")]
     Outbound(#[from] SetupError),
+    /// The ledger did not take the channels.
+    #[error("the ledger (store.url) does not take the channels of the configuration: {0}")]
+    Unbound(PaymentError),
+    /// Ids or accounts of channels are bound otherwise.
+    #[error("{}", lines(.0))]
+    Bound(Vec<Obstacle>),
+}
+
+fn lines(obstacles: &[Obstacle]) -> String {
+    obstacles.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// What a node is given beside its configuration.
@@ -105,6 +115,11 @@ impl Node {
         witnesses.push(wake.clone());
         let ports = ports(&settings, Witnessed::new(ledger.clone(), witnesses))?;
         let payments = Payments::new(ports, CatalogHandle::new(catalog));
+        for overruled in
+            payments.bind_channels().await.map_err(StartError::Unbound)?.map_err(StartError::Bound)?
+        {
+            tracing::warn!("{overruled}");
+        }
         let in_force = InForce::new(hash);
         let reloader = Arc::new(Reloader {
             source: surroundings.source,
@@ -127,7 +142,7 @@ impl Node {
         };
         node.tasks.spawn(workers::sweep(payments.clone(), settings.sweep_interval, node.shutdown.clone()));
         workers::read_figures(&payments).await;
-        node.tasks.spawn(workers::follow_figures(
+        node.tasks.spawn(workers::follow_channels(
             payments.clone(),
             settings.snapshot_interval,
             node.shutdown.clone(),

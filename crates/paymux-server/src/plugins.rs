@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 use paymux_core::Provider;
-use paymux_sim::{BeeCloudSim, Running, SimAccount, SimConfig, StartError};
+use paymux_sim::{BeeCloudSim, CloudPaySim, Running, SimAccount, SimConfig, StartError};
 
 /// Every provider that this binary knows, in the order in which lists show them. A sandbox keeps its
 /// books in the provider, so a process makes this list once.
 pub fn providers() -> Vec<Arc<dyn Provider>> {
-    vec![paymux_beecloud::provider(), paymux_sandbox::provider()]
+    vec![paymux_beecloud::provider(), paymux_cloudpay::provider(), paymux_sandbox::provider()]
 }
 
 /// A provider that can be simulated.
@@ -18,6 +18,9 @@ pub enum Simulated {
     /// BeeCloud.
     #[value(name = "beecloud")]
     BeeCloud,
+    /// cloudpay.
+    #[value(name = "cloudpay")]
+    CloudPay,
 }
 
 impl Simulated {
@@ -25,6 +28,7 @@ impl Simulated {
     pub fn slug(self) -> &'static str {
         match self {
             Self::BeeCloud => paymux_beecloud::ID,
+            Self::CloudPay => paymux_cloudpay::ID,
         }
     }
 
@@ -36,6 +40,11 @@ impl Simulated {
                 "app_sign is MD5 over app_id, timestamp and app_secret: it proves who asks and when, not how \
                  much, so what is paid is compared with the ledger"
             }
+            // Source: cloudpay's integration document, signature.
+            Self::CloudPay => {
+                "sign is MD5 over the MD5 of appkey, price, type, out_order_id and custom, and appsecret: nothing \
+                 stands between them, so each is compared with the ledger too"
+            }
         }
     }
 
@@ -43,6 +52,7 @@ impl Simulated {
     pub fn account(self, key: &str, seed: u64, notify_url: Option<String>) -> SimAccount {
         match self {
             Self::BeeCloud => BeeCloudSim::account(key, seed, notify_url),
+            Self::CloudPay => CloudPaySim::account(key, seed, notify_url),
         }
     }
 
@@ -53,6 +63,7 @@ impl Simulated {
     pub async fn start(self, config: SimConfig) -> Result<Running, StartError> {
         match self {
             Self::BeeCloud => BeeCloudSim::start(config).await,
+            Self::CloudPay => CloudPaySim::start(config).await,
         }
     }
 }

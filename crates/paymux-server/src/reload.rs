@@ -108,17 +108,17 @@ impl Reloader {
         {
             catalog.public_url = own.clone();
         }
-        match self.payments.replace_catalog(catalog).await {
-            Ok(Ok(())) => {}
+        let overruled = match self.payments.replace_catalog(catalog).await {
+            Ok(Ok(overruled)) => overruled,
             Ok(Err(obstacles)) => {
                 return Err(NotReloaded::Refused(obstacles.iter().map(ToString::to_string).collect()));
             }
             Err(error) => return Err(NotReloaded::Failed(error)),
-        }
+        };
         self.in_force.is_now(&config.hash);
         Ok(Reloaded {
             config: config.hash,
-            remarks: config.remarks,
+            remarks: config.remarks.into_iter().chain(overruled.iter().map(ToString::to_string)).collect(),
             at_next_start: self.settings.changed_in(&config.settings),
         })
     }

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use paymux_core::catalog::Lifecycle;
 use paymux_core::clock::Timestamp;
 use paymux_core::day::Day;
 use paymux_core::ids::{AuditId, CallbackId, RefundNo, TransferNo};
 use paymux_core::payment::Payment;
 use paymux_core::store::{
-    Applied, AuditRow, CallbackFilter, CallbackRow, CapacityFigure, Change, ChannelUse, Claim, Claimed,
-    DayBook, DayFigure, DayLimit, DeliveryReport, Desk, DueAttempt, DueDelivery, EventFilter, ListedEvent,
-    Opened, Opening, OrderLine, Outbox, Patience, PaymentFilter, PaymentLedger, QueueCounts, QueueFilter,
-    QueueItem, Redelivery, RefundLedger, RefundLine, RefundOpened, Ring, StoreError, TransferChange,
-    TransferLedger, TransferOpened, Window,
+    Applied, AuditRow, CallbackFilter, CallbackRow, CapacityFigure, Change, ChannelBook, ChannelRecord,
+    ChannelUse, Claim, Claimed, DayBook, DayFigure, DayLimit, DeliveryReport, Desk, DueAttempt, DueDelivery,
+    EventFilter, ListedEvent, Opened, Opening, OrderLine, Outbox, Patience, PaymentFilter, PaymentLedger,
+    QueueCounts, QueueFilter, QueueItem, Redelivery, RefundLedger, RefundLine, RefundOpened, Ring,
+    StoreError, TransferChange, TransferLedger, TransferOpened, Window,
 };
 use paymux_core::{
     AppId, AttemptId, ChannelId, OrderNo, PaymentId, Refund, RefundId, Secret, Store, Transfer, TransferId,
@@ -266,6 +267,27 @@ impl Outbox for Witnessed {
             self.tell(|witness| witness.asked_again());
         }
         Ok(count)
+    }
+}
+
+#[async_trait]
+impl ChannelBook for Witnessed {
+    async fn channel_records(&self) -> Result<Vec<ChannelRecord>, StoreError> {
+        self.store.channel_records().await
+    }
+
+    async fn bind_channels(&self, new: Vec<ChannelRecord>) -> Result<bool, StoreError> {
+        self.store.bind_channels(new).await
+    }
+
+    async fn move_channel(
+        &self,
+        id: &ChannelId,
+        seen_version: i64,
+        state: Lifecycle,
+        audit: AuditRow,
+    ) -> Result<bool, StoreError> {
+        self.store.move_channel(id, seen_version, state, audit).await
     }
 }
 

@@ -42,9 +42,12 @@ pub async fn deliver(payments: Payments, wake: Arc<Notify>, shutdown: Cancellati
     .await;
 }
 
-/// Reads what channels have collected, every `interval` until `shutdown`.
-pub async fn follow_figures(payments: Payments, interval: Duration, shutdown: CancellationToken) {
+/// Reads in which states channels are and what they have collected, every `interval` until `shutdown`.
+pub async fn follow_channels(payments: Payments, interval: Duration, shutdown: CancellationToken) {
     while shutdown.run_until_cancelled(sleep(interval)).await.is_some() {
+        if let Err(error) = payments.read_channels().await {
+            tracing::error!(%error, "the states of channels could not be read; it is tried again");
+        }
         read_figures(&payments).await;
     }
 }

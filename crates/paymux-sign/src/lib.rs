@@ -7,6 +7,11 @@
 //! | Shape | Start at |
 //! |---|---|
 //! | lower-case hex of MD5 over pieces with nothing between them | [`Md5Text`], [`Md5Digest`] |
+//! | the same around the digest of an inner text | [`Md5Text::nested`] |
+//! | the same over a body without its blanks and line breaks | [`Md5Text::squeezed`] |
+//! | a digest that travels with its time: `digest:timestamp` | [`StampedMd5`] |
+//! | many texts at once, side by side in wide registers | [`Md5Batch`] |
+//! | integers, times and amounts as text, on the stack | [`Decimal`] |
 //! | `webhook-signature: v1,...` over `id.timestamp.body` | [`WebhookMessage`], [`ReceivedWebhook`] |
 //! | HMAC-SHA256 under a key of our own, to know a repeat | [`DigestKey`] |
 //! | two secrets, whatever they are | [`constant_time_eq`] |
@@ -35,9 +40,13 @@ mod constant_time;
 mod decimal;
 mod digest_key;
 mod lineup;
+mod md5_batch;
+mod md5_block;
 mod md5_digest;
 mod md5_text;
 mod spelling;
+mod squeeze;
+mod stamped_md5;
 mod webhook;
 mod webhook_secret;
 
@@ -45,9 +54,13 @@ pub use constant_time::constant_time_eq;
 pub use decimal::Decimal;
 pub use digest_key::DigestKey;
 pub use lineup::{CANDIDATE_BYTES_MAX, CANDIDATES_MAX, Lineup};
+pub use md5_batch::{BatchText, Md5Batch};
+#[doc(hidden)]
+pub use md5_block::compress_blocks;
 pub use md5_digest::{HexCase, MalformedMd5, Md5Digest, Md5Hex};
 pub use md5_text::Md5Text;
 pub use spelling::{NumberSpelling, compact_json, from_gbk, gbk, number_spellings, trimmed, without_blanks};
+pub use stamped_md5::{MalformedStamp, StampedMd5, StampedText};
 pub use webhook::{
     ReceivedWebhook, UnsignableWebhook, WEBHOOK_ID_HEADER, WEBHOOK_SIGNATURE_HEADER,
     WEBHOOK_TIMESTAMP_HEADER, WEBHOOK_TOLERANCE, WebhookMessage, WebhookRefusal,

@@ -4,7 +4,7 @@
 
 use core::fmt;
 
-use crate::constant_time_eq;
+use subtle::ConstantTimeEq as _;
 
 const HEX_LENGTH: usize = 32;
 
@@ -70,11 +70,14 @@ impl Md5Digest {
         };
         let pairs: &[[u8; 2]; 16] =
             pairs.try_into().map_err(|_| MalformedMd5::Length { length: text.len() })?;
-        let mut bytes = [0; 16];
-        for (i, (byte, [high, low])) in bytes.iter_mut().zip(pairs).enumerate() {
-            let high = nibble(*high, case).ok_or(MalformedMd5::Digit { at: 2 * i, case })?;
-            let low = nibble(*low, case).ok_or(MalformedMd5::Digit { at: 2 * i + 1, case })?;
-            *byte = (high << 4) + low;
+        let (mut bytes, mut worst) = ([0; 16], 0);
+        for (byte, &[high, low]) in bytes.iter_mut().zip(pairs) {
+            let (high, low) = (NIBBLES[usize::from(high)], NIBBLES[usize::from(low)]);
+            worst |= high | low;
+            *byte = (high << 4) | (low & 15);
+        }
+        if worst & case.refused() != 0 {
+            return Err(MalformedMd5::Digit { at: first_refused(text, case), case });
         }
         Ok(Self(bytes))
     }
@@ -82,14 +85,17 @@ impl Md5Digest {
     /// Whether both are the same digest, in a time that does not tell where they differ.
     #[must_use]
     pub fn matches(self, other: Self) -> bool {
-        constant_time_eq(&self.0, &other.0)
+        // As one number: quicker than byte by byte, and no branch that could tell where.
+        u128::from_le_bytes(self.0).ct_eq(&u128::from_le_bytes(other.0)).into()
     }
 
     /// As 32 lower-case hex digits.
     pub fn to_hex(self) -> Md5Hex {
+        let digit = |nibble: u8| nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
+        let (high, low) = (self.0.map(|byte| digit(byte >> 4)), self.0.map(|byte| digit(byte & 15)));
         let mut hex = [0; HEX_LENGTH];
-        for (pair, byte) in hex.as_chunks_mut::<2>().0.iter_mut().zip(self.0) {
-            *pair = HEX_PAIRS[usize::from(byte)];
+        for (pair, digits) in hex.as_chunks_mut().0.iter_mut().zip(high.into_iter().zip(low)) {
+            *pair = <[u8; 2]>::from(digits);
         }
         Md5Hex(hex)
     }
@@ -134,25 +140,37 @@ impl fmt::Debug for Md5Hex {
     }
 }
 
-/// The two digits of every byte.
-static HEX_PAIRS: [[u8; 2]; 256] = {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut pairs = [[0; 2]; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
-        byte += 1;
+/// What a byte means as a hex digit, with what is odd about it above.
+static NIBBLES: [u8; 256] = {
+    let mut nibbles = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16 {
+        let digit = b"0123456789abcdef"[value as usize];
+        nibbles[digit.to_ascii_uppercase() as usize] =
+            if digit.is_ascii_digit() { value } else { value | UPPER };
+        nibbles[digit as usize] = value;
+        value += 1;
     }
-    pairs
+    nibbles
 };
+/// Flags of [`NIBBLES`].
+const NO_DIGIT: u8 = 0x80;
+const UPPER: u8 = 0x40;
 
-fn nibble(digit: u8, case: HexCase) -> Option<u8> {
-    match (digit, case) {
-        (b'0'..=b'9', _) => Some(digit - b'0'),
-        (b'a'..=b'f', _) => Some(digit - b'a' + 10),
-        (b'A'..=b'F', HexCase::Any) => Some(digit - b'A' + 10),
-        _ => None,
+impl HexCase {
+    /// Which flags of [`NIBBLES`] a digest may not have.
+    fn refused(self) -> u8 {
+        match self {
+            Self::Lower => NO_DIGIT | UPPER,
+            Self::Any => NO_DIGIT,
+        }
     }
+}
+
+/// Where the first byte stands that is refused; only asked where there is one.
+fn first_refused(text: &[u8], case: HexCase) -> usize {
+    let is_refused = |byte: &u8| NIBBLES[usize::from(*byte)] & case.refused() != 0;
+    text.iter().position(is_refused).unwrap_or_default()
 }
 
 #[cfg(test)]

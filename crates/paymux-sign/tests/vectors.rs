@@ -65,6 +65,22 @@ fn digests_texts_of_a_provider() {
     );
 }
 
+/// A text around the digest of another, and a body without its blanks, in the shapes of two providers.
+///
+/// Made with Python's hashlib from invented accounts and checked with md5sum.
+#[test]
+fn digests_nested_and_squeezed_texts() {
+    let inner = Md5Text::new().piece("0f1e2d3c4b5a69788796a5b4c3d2e1f0").piece(Decimal::hundredths(1023));
+    let inner = inner.piece("alipay").piece("PMX20240301000001").piece("user_42");
+    assert_digest(inner.clone(), "ec6c11b273a16dcaab955a30b19b81e9");
+    assert_digest(inner.nested().piece("s3cr3t-Of-Shop-One"), "e1796ffba8fb24e3706479dfbdb6d8b6");
+
+    let body =
+        "{\r\n    \"busi_id\": \"100000000000001\",\r\n    \"out_trade_no\": \"PMX20240301000001\"\r\n}\r\n";
+    let text = Md5Text::new().number(1_709_251_200_005_i64).piece("PaymuxTestKeyPaymuxTestKey012345");
+    assert_digest(text.squeezed(body), "e67de98ac42938fef76c9761ade48cec");
+}
+
 #[track_caller]
 fn assert_digest(text: Md5Text, want: &str) {
     let digest = text.digest();

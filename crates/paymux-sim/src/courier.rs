@@ -80,6 +80,9 @@ impl Notice {
     }
 
     fn of(engine: &Arc<Engine>, key: OrderKey, fact: FrontFact, url: String) -> Option<Self> {
+        if !engine.acceptor.tells(&fact) {
+            return None;
+        }
         let account = engine.accounts.of(&key.account)?.clone();
         Some(Self { engine: engine.clone(), key, account, fact, url })
     }

@@ -277,6 +277,15 @@ impl Engine {
         format!("{}{}", self.public_url, page::path(&key.number, account))
     }
 
+    /// What the protocol adds to that order's way back, if anything.
+    pub(crate) fn return_query(&self, account: &str, number: &str) -> Option<String> {
+        let front = self.accounts.of(account)?.as_front();
+        let key = OrderKey { number: number.to_owned(), account: account.to_owned() };
+        let books = self.books.lock();
+        let order = books.front(books.order(&key)?);
+        self.acceptor.return_query(&front, &order)
+    }
+
     /// The counts, those of the books included.
     pub(crate) fn stats(&self) -> Stats {
         let books = self.books.lock();

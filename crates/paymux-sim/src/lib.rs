@@ -33,6 +33,9 @@
 //! 7 is asked for one and leaves; 5 has too little money; 3 leaves the create in doubt and is paid;
 //! 1 leaves it in doubt and is not.
 //!
+//! Where the provider's own page leads the payer back, the page has a link with what the protocol adds and signs,
+//! once the webhook was acknowledged. The picture of a page's code is at the page's path with `/qr.svg` behind it.
+//!
 //! # What can go wrong
 //! See [`CallFault`] and [`NoticeFault`]; [`Rule`] says which calls they meet, how often and how
 //! likely. `POST /sim/faults` takes the same as JSON:
@@ -51,6 +54,7 @@ mod barcode;
 mod beecloud;
 mod books;
 mod call;
+mod cloudpay;
 mod config;
 mod courier;
 mod dialect;
@@ -65,6 +69,7 @@ mod stats;
 pub use beecloud::BeeCloudSim;
 pub use books::refunds::{REFUNDS_MAX, RefundEnd, RefundError, RefundState, RefundView};
 pub use books::{NoticeOutcome, NoticeTry, ORDERS_MAX, OrderState, OrderView, Pay, PayError};
+pub use cloudpay::CloudPaySim;
 pub use config::{PayerHabit, RefundHabit, SimAccount, SimConfig, StartError};
 pub use faults::{CallFault, FaultEffect, FaultPlan, NoticeFault, RULES_MAX, Rule, TooManyRules};
 pub use simulator::{Bank, Running};

@@ -26,6 +26,8 @@ pub(crate) enum Constraint {
     Live,
     /// A callback with this event key was applied already.
     EventKey,
+    /// A channel of that id, or of that account, is there already.
+    Account,
     /// Any other.
     Other,
 }
@@ -129,6 +131,11 @@ fn constraint(error: &DbErr) -> Option<Constraint> {
         "callbacks_applied" | "UNIQUE constraint failed: callbacks.channel, callbacks.event_key" => {
             Constraint::EventKey
         }
+        // An id's own constraint has no name on SQLite, and the database's own on PostgreSQL.
+        "channels_account"
+        | "channels_pkey"
+        | "UNIQUE constraint failed: channels.provider, channels.account"
+        | "UNIQUE constraint failed: channels.id" => Constraint::Account,
         _ => Constraint::Other,
     })
 }

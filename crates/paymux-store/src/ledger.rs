@@ -1,6 +1,7 @@
 //! The ledger as others see it: core's [`Store`](paymux_core::store::Store) over one of two databases.
 //! Each part of that port has a file of its own.
 
+mod channel_book;
 mod day_book;
 mod desk;
 mod outbox;

@@ -7,6 +7,7 @@
 mod books;
 mod callbacks;
 mod capacity;
+mod channels;
 mod outbox;
 mod payments;
 mod refunds;
@@ -28,6 +29,7 @@ use crate::fault::Fault;
 pub(crate) use self::books::{audit_values, income_values, posting_values, read_audit, read_day_figure};
 pub(crate) use self::callbacks::{Worth, callback_values, read_callback};
 pub(crate) use self::capacity::{capacity_key, capacity_values, empty_capacity_values, read_capacity_figure};
+pub(crate) use self::channels::{channel_changes, channel_values, read_channel};
 pub(crate) use self::outbox::{delivery_values, event_values, read_event};
 pub(crate) use self::payments::{
     attempt_changes, attempt_values, decision_values, payment_changes, payment_values, read_attempt,
@@ -47,8 +49,8 @@ pub(crate) mod names {
 
     use super::columns;
     use crate::entity::{
-        attempts, audit, callbacks, channel_capacity, channel_day, claims, decisions, deliveries, endpoints,
-        events, payments, postings, refunds, transfers,
+        attempts, audit, callbacks, channel_capacity, channel_day, channels, claims, decisions, deliveries,
+        endpoints, events, payments, postings, refunds, transfers,
     };
 
     pub(crate) static PAYMENTS: LazyLock<String> = LazyLock::new(|| columns::<payments::Column>(""));
@@ -63,6 +65,7 @@ pub(crate) mod names {
     pub(crate) static CHANNEL_DAY: LazyLock<String> = LazyLock::new(|| columns::<channel_day::Column>(""));
     pub(crate) static CHANNEL_CAPACITY: LazyLock<String> =
         LazyLock::new(|| columns::<channel_capacity::Column>(""));
+    pub(crate) static CHANNELS: LazyLock<String> = LazyLock::new(|| columns::<channels::Column>(""));
     pub(crate) static CLAIMS: LazyLock<String> = LazyLock::new(|| columns::<claims::Column>(""));
     pub(crate) static ENDPOINTS: LazyLock<String> = LazyLock::new(|| columns::<endpoints::Column>(""));
     pub(crate) static AUDIT: LazyLock<String> = LazyLock::new(|| columns::<audit::Column>(""));

@@ -115,6 +115,8 @@ struct Steps {
     asked_outgoes: u32,
     /// What the provider knows of money on its way out, by number.
     outgone: BTreeMap<String, OutflowAnswer>,
+    /// Whether what fits nothing is answered with a no.
+    refuses_misfits: bool,
 }
 
 impl ScriptedChannel {
@@ -223,6 +225,11 @@ impl ScriptedChannel {
     /// From now on a query without a script finds this.
     pub fn finds(&self, answer: QueryAnswer) {
         self.steps().finds = Some(answer);
+    }
+
+    /// Answers a genuine callback that fits nothing with a no.
+    pub fn refuse_misfits(&self) {
+        self.steps().refuses_misfits = true;
     }
 
     /// From now on no query is answered.
@@ -351,6 +358,8 @@ impl Outgo {
 
 /// A callback on this path counts as one whose money is not signed.
 pub const UNSIGNED: &str = "/unsigned";
+/// A callback on this path is genuine and does not fit the order that it names.
+pub const MISFIT: &str = "/misfit";
 /// A callback on this path counts as one whose trade number is not signed.
 pub const UNSIGNED_NUMBER: &str = "/unsigned-number";
 
@@ -524,11 +533,26 @@ impl Channel for ScriptedChannel {
         })
     }
 
+    fn fits(&self, request: &WireRequest, claim: &Claim, order: &OrderRef) -> Result<(), &'static str> {
+        let is_of_order = claim.number == order.number.as_str();
+        if is_of_order && request.path != MISFIT { Ok(()) } else { Err("it does not fit") }
+    }
+
     fn acknowledge(&self, verdict: Verdict) -> WireResponse {
         match verdict {
             Verdict::Accepted => WireResponse::ok("text/plain", "success"),
             Verdict::Rejected => WireResponse::ok("text/plain", "fail"),
             Verdict::TryAgain => WireResponse::with_status(503, "text/plain", "again"),
         }
+    }
+
+    fn acknowledge_misfit(&self) -> WireResponse {
+        let refuses = self.steps().refuses_misfits;
+        self.acknowledge(if refuses { Verdict::Rejected } else { Verdict::Accepted })
+    }
+
+    /// A browser that comes back with `signed=` and a number.
+    fn verify_return(&self, request: &WireRequest) -> Result<String, CallbackError> {
+        request.query_value("signed").ok_or_else(|| CallbackError::BadSign("there is none".to_owned()))
     }
 }

@@ -8,6 +8,7 @@ mod apply;
 mod attached;
 mod callbacks;
 mod capacity;
+mod channel_book;
 mod day_book;
 mod desk;
 mod outbox;
@@ -30,7 +31,7 @@ use paymux_core::payment::Payment;
 use paymux_core::posting::Posting;
 use paymux_core::refund::Refund;
 use paymux_core::store::{
-    AuditRow, CallbackRow, CapacityFigure, Claim, DayFigure, Event, StoreError, Subject,
+    AuditRow, CallbackRow, CapacityFigure, ChannelRecord, Claim, DayFigure, Event, StoreError, Subject,
 };
 use paymux_core::transfer::Transfer;
 
@@ -86,6 +87,7 @@ struct Books {
     audits: BTreeMap<AuditId, AuditRow>,
     days: day_book::Days,
     capacity: capacity::Uses,
+    channels: BTreeMap<ChannelId, ChannelRecord>,
 }
 
 /// Where an attempt belongs, and why it was made.

@@ -5,7 +5,7 @@ mod callback;
 mod channel;
 mod config;
 mod map;
-mod sign;
+pub mod sign;
 mod wire;
 
 use std::sync::Arc;

@@ -162,8 +162,33 @@ pub trait Channel: Send + Sync + 'static {
     ///   mean that the order is ours or the amount is right: the core compares those.
     fn verify_callback(&self, request: &WireRequest) -> Result<Claim, CallbackError>;
 
+    /// Whether a verified callback fits the order that it names, as far as only the plugin can tell: a sign that
+    /// puts nothing between its fields leaves open where one ends and the next begins. Pure, as
+    /// [`Channel::verify_callback`], and asked only of what that has verified. By default it fits.
+    ///
+    /// # Errors
+    /// What differs, for a person. Nothing is booked then; the callback is kept and waits for somebody to look.
+    fn fits(&self, request: &WireRequest, claim: &Claim, order: &OrderRef) -> Result<(), &'static str> {
+        let _ = (request, claim, order);
+        Ok(())
+    }
+
     /// The exact answer that this provider expects for that verdict.
     fn acknowledge(&self, verdict: Verdict) -> WireResponse;
+
+    /// The answer to a verified callback that is kept for a person, since it fits nothing that we know: another
+    /// number, amount or order. By default as to one that was applied: a repeat would change nothing.
+    fn acknowledge_misfit(&self) -> WireResponse {
+        self.acknowledge(Verdict::Accepted)
+    }
+
+    /// Verifies what a payer's browser brings back from the provider's page, where the provider signs that, and
+    /// reads our number of the order. Pure. It decides which page is shown, and nothing else. By default nothing
+    /// is signed, so nothing is read.
+    fn verify_return(&self, request: &WireRequest) -> Result<String, CallbackError> {
+        let _ = request;
+        Err(CallbackError::Unreadable("this provider signs no way back".to_owned()))
+    }
 
     /// An operation that is not routed, by the provider's own name. The body and the answer are
     /// JSON of the provider's own shape.

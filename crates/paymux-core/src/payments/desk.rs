@@ -228,7 +228,7 @@ impl Payments {
         }
     }
 
-    fn audit_line(&self, by: &Operator, action: &str, target: String, note: String) -> AuditRow {
+    pub(super) fn audit_line(&self, by: &Operator, action: &str, target: String, note: String) -> AuditRow {
         AuditRow {
             id: AuditId::make(self.now(), self.ports().rng.as_ref()),
             at: self.now(),

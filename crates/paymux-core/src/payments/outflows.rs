@@ -11,7 +11,7 @@ mod sweep;
 
 use std::time::Duration;
 
-use crate::catalog::{Catalog, ChannelEntry, Lifecycle, Scope, Timing};
+use crate::catalog::{Catalog, ChannelEntry, Scope, Timing};
 use crate::channel::Can;
 use crate::clock::{Mono, Timestamp};
 use crate::error::PaymentError;
@@ -270,7 +270,7 @@ pub(super) fn check_scope(catalog: &Catalog, app: &AppId, scope: Scope) -> Resul
 
 /// The channel, if it is configured, not off, and can do that.
 pub(super) fn able<'a>(catalog: &'a Catalog, channel: &ChannelId, can: Can) -> Option<&'a ChannelEntry> {
-    let entry = catalog.channel(channel).filter(|entry| entry.state != Lifecycle::Off)?;
+    let entry = catalog.open_channel(channel)?;
     entry.channel.descriptor().can.has(can).then_some(entry)
 }
 

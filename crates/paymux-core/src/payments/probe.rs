@@ -87,7 +87,8 @@ fn shown_to_nobody(
     if gives_up { Happening::GiveUp } else { happening }
 }
 
-pub(super) fn order_ref(payment: &Payment, attempt: &Attempt) -> OrderRef {
+/// An attempt as its channel is told of it.
+pub(crate) fn order_ref(payment: &Payment, attempt: &Attempt) -> OrderRef {
     OrderRef {
         number: attempt.number.clone(),
         amount: payment.amount,

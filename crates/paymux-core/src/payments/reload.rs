@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::Payments;
+use super::lifecycle::{BOUND, Overruled};
 use crate::catalog::{Catalog, ChannelEntry};
 use crate::error::PaymentError;
 use crate::ids::ChannelId;
@@ -26,19 +27,25 @@ impl fmt::Display for Obstacle {
 impl Payments {
     /// Puts another catalog in the place of this one, for everything that begins from then on; work under way keeps
     /// the old one. Refused where it lacks a channel of which something is unended, or whose provider may still
-    /// send callbacks, or where it gives a channel's id to another account: then nothing changes, and every
-    /// obstacle is told.
-    pub async fn replace_catalog(&self, catalog: Catalog) -> Result<Result<(), Vec<Obstacle>>, PaymentError> {
+    /// send callbacks, and where it gives a channel's id to another account, or an account to another id: then
+    /// nothing changes, and every obstacle is told. Else gives its states that do not count, since the ledger's do.
+    pub async fn replace_catalog(
+        &self,
+        catalog: Catalog,
+    ) -> Result<Result<Vec<Overruled>, Vec<Obstacle>>, PaymentError> {
         let old = self.catalog();
         let mut obstacles = Vec::new();
         for entry in old.channels() {
             obstacles.extend(self.obstacle(entry, catalog.channel(&entry.id)).await?);
         }
-        if obstacles.is_empty() {
-            self.0.catalog.replace(catalog);
-            return Ok(Ok(()));
+        if !obstacles.is_empty() {
+            return Ok(Err(obstacles));
         }
-        Ok(Err(obstacles))
+        let bound = self.bind(&catalog).await?;
+        if bound.is_ok() {
+            self.0.catalog.replace(catalog);
+        }
+        Ok(bound)
     }
 
     async fn obstacle(
@@ -52,27 +59,26 @@ impl Payments {
         };
         let why = match new {
             Some(new) if account(old) == account(new) => return Ok(None),
-            Some(_) => Some(
-                "its id is bound to its account for ever; give the other account an id of its own".to_owned(),
-            ),
-            None => self.why_it_must_stay(old).await?,
+            Some(_) => Some(BOUND.to_owned()),
+            None => {
+                let still = self.in_use(old).await?;
+                still.map(|still| {
+                    format!("{still}; leave it in the configuration, and let it be `verify-only`")
+                })
+            }
         };
         Ok(why.map(|why| Obstacle { channel: old.id.clone(), why }))
     }
 
-    async fn why_it_must_stay(&self, entry: &ChannelEntry) -> Result<Option<String>, PaymentError> {
+    /// What money still needs a channel for, if anything.
+    pub(super) async fn in_use(&self, entry: &ChannelEntry) -> Result<Option<String>, PaymentError> {
         let channel_use = self.store().channel_use(&entry.id).await?;
         if channel_use.is_unended {
-            let why = "payments, refunds or transfers of it have not ended; leave it in, with state = \"verify-only\"";
-            return Ok(Some(why.to_owned()));
+            return Ok(Some("payments, refunds or transfers of it have not ended".to_owned()));
         }
         let watches = entry.channel.descriptor().methods.iter().map(|spec| spec.watch);
         let watch = watches.max().unwrap_or(Duration::ZERO);
         let until = channel_use.last_end.map(|end| end.plus(watch)).filter(|until| *until > self.now());
-        Ok(until.map(|until| {
-            format!(
-                "its provider may send callbacks until {until}; leave it in until then, with state = \"verify-only\""
-            )
-        }))
+        Ok(until.map(|until| format!("its provider may send callbacks until {until}")))
     }
 }

@@ -31,11 +31,17 @@ impl Removal {
     }
 }
 
-/// The first rule that keeps this channel from taking the payment.
-pub(super) fn removal(entry: &ChannelEntry, ask: &Ask<'_>, tried: &[ChannelId]) -> Option<Removal> {
+/// The first rule that keeps this channel from taking the payment. `closed` is its state where that kept it from
+/// doing so.
+pub(super) fn removal(
+    entry: &ChannelEntry,
+    closed: Option<Lifecycle>,
+    ask: &Ask<'_>,
+    tried: &[ChannelId],
+) -> Option<Removal> {
     by_pin(entry, ask)
         .or_else(|| by_tried(entry, tried))
-        .or_else(|| by_state(entry))
+        .or_else(|| closed.map(by_state))
         .or_else(|| match spec(entry, ask) {
             Ok(spec) => by_method_rules(entry, spec, ask),
             Err(removal) => Some(removal),
@@ -89,9 +95,13 @@ fn by_tried(entry: &ChannelEntry, tried: &[ChannelId]) -> Option<Removal> {
     tried.contains(&entry.id).then(|| Removal::lasting("tried", "this payment was tried here before"))
 }
 
-fn by_state(entry: &ChannelEntry) -> Option<Removal> {
-    (entry.state != Lifecycle::Active)
-        .then(|| Removal::lasting("state", format!("the channel is {}", entry.state)))
+fn by_state(state: Lifecycle) -> Removal {
+    let detail = match state {
+        // It has been put back since the choice was made.
+        Lifecycle::Active => "the channel took no new payments a moment ago".to_owned(),
+        Lifecycle::Draining | Lifecycle::VerifyOnly | Lifecycle::Off => format!("the channel is {state}"),
+    };
+    Removal::lasting("state", detail)
 }
 
 fn spec<'a>(entry: &'a ChannelEntry, ask: &Ask<'_>) -> Result<&'a MethodSpec, Removal> {

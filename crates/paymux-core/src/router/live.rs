@@ -1,5 +1,5 @@
-//! What changes while payments are routed: what each channel has collected today, which completed the last payment,
-//! and which do not work. One for a process, whatever becomes of its catalog.
+//! What changes while payments are routed: where each channel stands in its life, what it has collected today, which
+//! completed the last payment, and which do not work. One for a process, whatever becomes of its catalog.
 //!
 //! Who writes holds a lock and carries each figure to the routes that look at it. Who routes reads numbers there,
 //! and takes no lock.
@@ -14,12 +14,12 @@ use std::sync::{Arc, PoisonError, Weak};
 use self::capacity::Used;
 use super::breaker::{Breaker, Health, HealthRules, Pulse};
 use super::rate;
-use crate::catalog::{ChannelEntry, Strategy};
+use crate::catalog::{ChannelEntry, Lifecycle, Strategy};
 use crate::clock::{Mono, Timestamp};
 use crate::day::Day;
 use crate::ids::ChannelId;
 use crate::money::Currency;
-use crate::store::{CapacityFigure, CapacityMove, CapacitySpan, DayFigure, Income};
+use crate::store::{CapacityFigure, CapacityMove, CapacitySpan, ChannelRecord, DayFigure, Income};
 use crate::sync::{AtomicI64, AtomicU64, Mutex, MutexGuard, Ordering};
 
 pub(super) use self::route::RouteFigures;
@@ -54,6 +54,8 @@ struct Figures {
 
 #[derive(Debug)]
 struct ChannelFigures {
+    /// What the ledger says of its state, and by which version of it.
+    state: Option<(i64, Lifecycle)>,
     /// By the currency's code, in its minor units.
     collected: BTreeMap<&'static str, i64>,
     last_completed: Option<Timestamp>,
@@ -68,6 +70,7 @@ struct ChannelFigures {
 impl Default for ChannelFigures {
     fn default() -> Self {
         Self {
+            state: None,
             collected: BTreeMap::new(),
             last_completed: None,
             used: Used::default(),
@@ -191,6 +194,8 @@ impl Live {
             channel.followers.push((Arc::downgrade(&route), place));
             channel.carry_to(&route, place);
             route.uses(place, &channel.used);
+            let state = channel.state.map_or(entry.state, |(_, state)| state);
+            route.opens(place, state == Lifecycle::Active);
             route.feels(place, channel.breaker.health());
             route.fares(place, channel.rate);
             if let Some(at) = channel.last_completed {
@@ -198,6 +203,19 @@ impl Live {
             }
         }
         route
+    }
+
+    /// What the ledger says of channels. What was read before and comes later changes nothing.
+    pub fn read_channels(&self, records: &[ChannelRecord]) {
+        let mut figures = self.lock();
+        for record in records {
+            figures.channel(&record.id).turns(record);
+        }
+    }
+
+    /// Where a channel stands in its life, as far as the ledger has said.
+    pub fn state(&self, id: &ChannelId) -> Option<Lifecycle> {
+        self.lock().channels.get(id).and_then(|channel| channel.state).map(|(_, state)| state)
     }
 
     /// A call to a channel has ended.
@@ -287,6 +305,19 @@ impl ChannelFigures {
     /// Tells every route what its limits leave.
     fn carry_room(&self) {
         self.routes().for_each(|(route, place)| route.uses(place, &self.used));
+    }
+
+    /// Tells every route and the log where it stands in its life, where that is news.
+    fn turns(&mut self, record: &ChannelRecord) {
+        let ChannelRecord { id, state, since, version, .. } = record;
+        if self.state.is_some_and(|(known, _)| known >= *version) {
+            return;
+        }
+        if self.state.is_some() {
+            tracing::warn!(channel = %id, %state, %since, "the state of a channel has changed");
+        }
+        self.state = Some((*version, *state));
+        self.routes().for_each(|(route, place)| route.opens(place, *state == Lifecycle::Active));
     }
 
     /// Tells every route, the metrics and the log how it does.

@@ -5,9 +5,10 @@
 
 use super::finder::holds_any;
 use super::intervals::{Intervals, Span};
+use super::live::RouteFigures;
 use super::regions::Regions;
 use super::{Ask, bits};
-use crate::catalog::{ChannelEntry, Lifecycle, Route};
+use crate::catalog::{ChannelEntry, Route};
 use crate::channel::{MethodSpec, Needs, OrderEnd};
 use crate::hours::Hours;
 use crate::method::Method;
@@ -121,6 +122,11 @@ impl Sheet {
         bits::has(before, place) && !bits::has(after, place)
     }
 
+    /// Whether a place was left until its state was looked at, and no longer.
+    pub(super) fn is_out_by_state(&self, place: usize) -> bool {
+        self.is_out_by(Stage::State, place)
+    }
+
     /// Whether a place was left until its health was looked at, and no longer.
     pub(super) fn is_out_by_health(&self, place: usize) -> bool {
         self.is_out_by(Stage::Health, place)
@@ -166,7 +172,6 @@ impl Sheet {
 #[derive(Debug)]
 pub(super) struct RouteTable {
     all: Box<[u64]>,
-    active: Box<[u64]>,
     /// Which of `methods` a method has, by its index.
     method_of: Box<[Option<u8>]>,
     methods: Box<[MethodTable]>,
@@ -205,7 +210,6 @@ impl RouteTable {
         let regions: Vec<_> = entries.iter().map(|entry| entry.rules.regions.as_deref()).collect();
         Self {
             all: bits::full(entries.len()),
-            active: set_of(&entries, |entry| entry.state == Lifecycle::Active),
             method_of: method_of.into(),
             methods: methods.into(),
             hours: hours(&entries),
@@ -219,6 +223,7 @@ impl RouteTable {
         ask: &Ask<'_>,
         pin: Option<usize>,
         tried: impl Iterator<Item = usize>,
+        figures: &RouteFigures,
         sheet: &mut Sheet,
     ) {
         sheet.begin(&self.all);
@@ -233,7 +238,7 @@ impl RouteTable {
         for place in tried {
             bits::remove(set, place);
         }
-        bits::retain(sheet.stage(Stage::State), &self.active);
+        figures.keep_active(sheet.stage(Stage::State));
         match self.method_of[ask.method.index()].and_then(|at| self.methods.get(usize::from(at))) {
             Some(table) => table.sift(ask, sheet),
             None => {

@@ -9,7 +9,7 @@ use paymux_core::payment::{AttemptState as S, Held, Payment, Status};
 use paymux_core::store::CallbackVerdict as V;
 use paymux_core::{App, Money, WireRequest};
 use paymux_testkit::Script;
-use paymux_testkit::channel::{BARCODE, UNSIGNED, UNSIGNED_NUMBER, callback};
+use paymux_testkit::channel::{BARCODE, MISFIT, UNSIGNED, UNSIGNED_NUMBER, callback};
 use serde_json::json;
 
 async fn take(world: &World, request: WireRequest) -> (u16, String) {
@@ -76,6 +76,58 @@ async fn many_copies_at_once_settle_once() {
     assert!(answers.iter().all(|answer| *answer == accepted()));
     assert_eq!(world.told().await, ["payment.succeeded"]);
     assert_eq!(came(&world), [(V::Applied, 1), (V::Duplicate, 63)]);
+}
+
+/// It is genuine, so its plugin alone can tell that it is not of this order: nothing is booked, and a person looks.
+#[tokio::test(start_paused = true)]
+async fn what_does_not_fit_its_order_books_nothing_and_waits() {
+    let world = World::new();
+    let payment = world.created(json!({})).await;
+    let misfit = WireRequest { path: MISFIT.to_owned(), ..paid(&payment, 1999, "T1") };
+    assert_eq!(take(&world, misfit.clone()).await, accepted());
+    assert_eq!(take(&world, misfit.clone()).await, accepted());
+    assert_eq!(world.stored(&payment).await, payment);
+    let row = &world.store.callbacks()[0];
+    assert_eq!((row.verdict, row.times, row.payment), (V::Quarantined, 2, Some(payment.id)));
+    assert_eq!(row.detail.as_deref(), Some("it does not fit"));
+    assert_eq!(world.waiting().await.len(), 1);
+    // The true one is no repeat of it.
+    assert_eq!(take(&world, paid(&payment, 1999, "T1")).await, accepted());
+    assert_eq!(world.stored(&payment).await.status, Status::Succeeded);
+    assert_eq!(take(&world, misfit).await, accepted());
+    assert_eq!(world.told().await, ["payment.succeeded"]);
+}
+
+/// A provider may want to hear that its message fits nothing; what was applied or known it hears as ever.
+#[tokio::test(start_paused = true)]
+async fn what_fits_nothing_is_answered_in_the_providers_words_for_it() {
+    let world = World::new();
+    world.a.refuse_misfits();
+    let no = || (200, "fail".to_owned());
+    let payment = world.created(json!({})).await;
+    assert_eq!(take(&world, callback("nobody", Money::fen(1999), "T1")).await, no());
+    let misfit = WireRequest { path: MISFIT.to_owned(), ..paid(&payment, 1999, "T1") };
+    assert_eq!(take(&world, misfit).await, no());
+    assert_eq!(take(&world, paid(&payment, 1999, "T1")).await, accepted());
+    assert_eq!(take(&world, paid(&payment, 1999, "T1")).await, accepted());
+    assert_eq!(take(&world, paid(&payment, 1998, "T1")).await, no(), "another sum than is booked");
+    assert_eq!(verdicts(&world), [V::Orphan, V::Quarantined, V::Applied, V::Duplicate, V::Quarantined]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signed_way_back_finds_its_payment_and_settles_nothing() {
+    let world = World::new();
+    let payment = world.created(json!({})).await;
+    let back = |query: &str| WireRequest::new(paymux_core::Verb::Get, "/return/a").query(query);
+    let signed = back(&format!("signed={}", payment.attempts[0].number));
+    assert_eq!(world.payments.find_returned(&channel("a"), &signed).await.map(|p| p.id), Some(payment.id));
+    for (id, request) in
+        [("a", back("signed=nobody")), ("a", back("x=1")), ("b", signed.clone()), ("c", signed)]
+    {
+        assert_eq!(world.payments.find_returned(&channel(id), &request).await, None, "{id}");
+    }
+    assert_eq!(world.stored(&payment).await, payment);
+    assert!(world.store.callbacks().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

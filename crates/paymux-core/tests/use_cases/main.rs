@@ -19,6 +19,8 @@ mod late_answers;
 #[cfg(test)]
 mod late_money;
 #[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
 mod notices;
 #[cfg(test)]
 mod reconcile;

@@ -103,9 +103,14 @@ impl World {
 
     /// A node of its own over the same store: what this one knows beside that, it does not know.
     pub(crate) fn node_apart(&self, setting: &Setting, change: impl FnOnce(&mut Catalog)) -> Payments {
+        Payments::new(self.ports.clone(), CatalogHandle::new(self.catalog_apart(setting, change)))
+    }
+
+    /// The catalog of `setting`, with a change.
+    pub(crate) fn catalog_apart(&self, setting: &Setting, change: impl FnOnce(&mut Catalog)) -> Catalog {
         let mut catalog = catalog(setting, &self.a, &self.b);
         change(&mut catalog);
-        Payments::new(self.ports.clone(), CatalogHandle::new(catalog))
+        catalog
     }
 
     /// The process dies wherever it stands, and another one takes its place.
@@ -116,9 +121,7 @@ impl World {
 
     /// Another configuration from now on: that of `setting`, with a change.
     pub(crate) fn reconfigure(&self, setting: &Setting, change: impl FnOnce(&mut Catalog)) {
-        let mut catalog = catalog(setting, &self.a, &self.b);
-        change(&mut catalog);
-        self.catalog.replace(catalog);
+        self.catalog.replace(self.catalog_apart(setting, change));
     }
 
     pub(crate) async fn create(&self, patch: Value) -> Result<CreateAnswer, PaymentError> {

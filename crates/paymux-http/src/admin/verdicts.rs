@@ -178,7 +178,7 @@ fn amount(minor: i64) -> Result<i64, InvalidField> {
     Err(InvalidField::new("amount", rule))
 }
 
-fn note(text: &str) -> Result<String, InvalidField> {
+pub(super) fn note(text: &str) -> Result<String, InvalidField> {
     line("note", text, NOTE_CHARS)
 }
 

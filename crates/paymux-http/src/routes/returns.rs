@@ -1,23 +1,35 @@
-//! Payers' browsers coming back from a provider. Nothing in such a request is believed: it only
-//! says which page to show.
+//! Payers' browsers coming back from a provider. Such a request only says which page to show, also where the
+//! provider has signed it.
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::{Html, IntoResponse, Response};
+use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
-use paymux_core::ChannelId;
 use paymux_core::payment::{Payment, Status};
+use paymux_core::{ChannelId, WireRequest};
 
-use crate::body;
 use crate::front::Shared;
+use crate::{body, wire};
 
 /// Nothing may be loaded, run, framed or sent from this page.
 const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// `GET|POST /return/{channel_id}`
-pub(crate) async fn without_number(request: Request) -> Response {
-    body::discard(request.into_body()).await;
-    page(&WAITING, Livemode::Live)
+/// `GET|POST /return/{channel_id}`. Where the provider signs what the browser brings along, that names the payment;
+/// without a right sign it looks like one that is not settled yet.
+pub(crate) async fn without_number(
+    State(shared): State<Shared>,
+    path: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Response {
+    let (parts, content) = request.into_parts();
+    body::discard(content).await;
+    let brought = path.ok().zip(wire::request_of(&parts, Bytes::new()));
+    let found = match &brought {
+        Some((Path(channel), request)) => returned(&shared, channel, request).await,
+        None => None,
+    };
+    shown(found)
 }
 
 /// `GET|POST /return/{channel_id}/{number}`. An unknown number looks like a payment that is not
@@ -28,11 +40,20 @@ pub(crate) async fn with_number(
     request: Request,
 ) -> Response {
     body::discard(request.into_body()).await;
-    let Ok(Path((channel, number))) = path else { return page(&WAITING, Livemode::Live) };
-    match found(&shared, &channel, &number).await {
+    let Ok(Path((channel, number))) = path else { return shown(None) };
+    shown(found(&shared, &channel, &number).await)
+}
+
+fn shown(found: Option<Payment>) -> Response {
+    match found {
         Some(payment) => back_to_merchant(&payment).unwrap_or_else(|| state_page(&payment)),
         None => page(&WAITING, Livemode::Live),
     }
+}
+
+async fn returned(shared: &Shared, channel: &str, request: &WireRequest) -> Option<Payment> {
+    let channel = ChannelId::new(channel).ok()?;
+    shared.payments().find_returned(&channel, request).await
 }
 
 async fn found(shared: &Shared, channel: &str, number: &str) -> Option<Payment> {

@@ -120,6 +120,8 @@ async fn admin_routes_open_to_the_operator_only() {
         ("POST", "/admin/api/refunds/x/resolve", [401, 401, 401, 401, 400, 401]),
         ("POST", "/admin/api/transfers/x/resolve", [401, 401, 401, 401, 400, 401]),
         ("POST", "/admin/api/callbacks/x/settle", [401, 401, 401, 401, 400, 401]),
+        ("GET", "/admin/api/channels", [401, 401, 401, 401, 200, 401]),
+        ("POST", "/admin/api/channels/main/state", [401, 401, 401, 401, 400, 401]),
         ("POST", "/admin/api/reload", [401, 401, 401, 401, 422, 401]),
         ("GET", "/admin/api/queue", [401, 401, 401, 401, 200, 401]),
         ("GET", "/admin/api/attempts?state=unknown", [401, 401, 401, 401, 200, 401]),

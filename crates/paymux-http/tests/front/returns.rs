@@ -1,7 +1,7 @@
 //! Payers coming back: a redirect or a page, and nothing believed.
 
 use axum::body::Body;
-use http::Request;
+use http::{Request, StatusCode};
 use serde_json::{Value, json};
 
 use crate::world::{SHOP, Seen, World, order_with};
@@ -49,6 +49,35 @@ async fn a_page_says_where_the_payment_stands_in_both_languages() {
     let cancel = format!("/v1/payments/{}/cancel", other["id"].as_str().unwrap());
     assert_eq!(world.post_text(SHOP, &cancel, "").await.status, 200);
     check(&come_back(&world, "GET", &path(&other)).await, "付款未完成", "not completed");
+}
+
+/// A provider that is told one address for all orders signs what the browser brings back.
+#[tokio::test(start_paused = true)]
+async fn a_signed_way_back_leads_to_its_payment() {
+    let world = World::new();
+    let payment = world.created("A1").await;
+    let number = payment["provider_order_no"].as_str().unwrap();
+    let back = format!("/return/main?signed={number}");
+    check(&come_back(&world, "GET", &back).await, "正在确认付款结果", "being confirmed");
+    let paid = Request::post("/notify/main").body(Body::from(format!("{number} 1999 CNY T1"))).unwrap();
+    assert_eq!(world.call(paid).await.text(), "success");
+    check(&come_back(&world, "GET", &back).await, "付款成功", "Payment received");
+    for other in [
+        "/return/main",
+        "/return/main?signed=nobody",
+        &format!("/return/sand?signed={number}"),
+        &format!("/return/nobody?signed={number}"),
+    ] {
+        check(&come_back(&world, "GET", other).await, "正在确认付款结果", "being confirmed");
+    }
+    let body = order_with("A2", json!({"return_url": "https://shop.example/thanks"}));
+    let other = world.post(SHOP, "/v1/payments", &body).await.json();
+    let back = format!("/return/main?signed={}", other["provider_order_no"].as_str().unwrap());
+    let seen = come_back(&world, "GET", &back).await;
+    assert_eq!(
+        (seen.status, seen.header("location")),
+        (StatusCode::SEE_OTHER, "https://shop.example/thanks")
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use paymux_core::catalog::{
-    App, Catalog, CatalogHandle, ChannelEntry, FailoverUnknown, Route, Scope, Strategy, When,
+    App, Catalog, CatalogHandle, ChannelEntry, FailoverUnknown, Route, Rules, Scope, Strategy, When,
 };
 use paymux_core::channel::{Can, Channel};
 use paymux_core::ids::{AppId, ChannelId, RouteName};
@@ -38,6 +38,7 @@ pub(crate) const OPERATOR: &str = "token-of-the-operator";
 pub(crate) struct World {
     pub(crate) front: Router,
     pub(crate) admin: Router,
+    pub(crate) payments: Payments,
     pub(crate) store: Arc<MemoryStore>,
     /// The channel `main`, which can do everything.
     pub(crate) main: Arc<ScriptedChannel>,
@@ -50,6 +51,15 @@ impl World {
     }
 
     pub(crate) fn with(config: FrontConfig) -> Self {
+        Self::of(config, Rules::default())
+    }
+
+    /// A front whose channel `main` has rules.
+    pub(crate) fn with_rules(rules: Rules) -> Self {
+        Self::of(FrontConfig::default(), rules)
+    }
+
+    fn of(config: FrontConfig, rules: Rules) -> Self {
         let store = Arc::new(MemoryStore::new());
         let can = Can::QUERY | Can::CANCEL | Can::REFUND | Can::QUERY_REFUND;
         let can = can | Can::TRANSFER | Can::QUERY_TRANSFER;
@@ -60,7 +70,7 @@ impl World {
             clock: Arc::new(TestClock::new()),
             rng: Arc::new(SeededRng::new(7)),
         };
-        let payments = Payments::new(ports, CatalogHandle::new(catalog(&main)));
+        let payments = Payments::new(ports, CatalogHandle::new(catalog(&main, rules)));
         let ready_panics = Arc::new(AtomicBool::new(false));
         let ready = StoreReady { store: Arc::clone(&store), panics: Arc::clone(&ready_panics) };
         let metrics: MetricsPage = Arc::new(|| "paymux_up 1\n".to_owned());
@@ -71,8 +81,8 @@ impl World {
             metrics: Arc::clone(&metrics),
             reload: Arc::new(NoFile),
         });
-        let front = Front::new(config, payments, Arc::new(ready), metrics).router();
-        Self { front, admin, store, main, ready_panics }
+        let front = Front::new(config, payments.clone(), Arc::new(ready), metrics).router();
+        Self { front, admin, payments, store, main, ready_panics }
     }
 
     /// A front whose metrics are on the admin listener only.
@@ -246,13 +256,15 @@ impl Seen {
 
 /// Four channels: `main` can do everything, `gone` is off, `bare` can neither query nor cancel,
 /// `sand` is a sandbox. The sum says which route takes a payment.
-fn catalog(main: &Arc<ScriptedChannel>) -> Catalog {
+fn catalog(main: &Arc<ScriptedChannel>, rules: Rules) -> Catalog {
     let bare = Arc::new(ScriptedChannel::new("bare").that_can(Can::nothing_more()));
     let entry = |id: &str, channel: Arc<dyn Channel>| ChannelEntry::new(ChannelId::new(id).unwrap(), channel);
     let sandbox = entry("sand", sandbox_channel());
     let mut gone = entry("gone", Arc::new(ScriptedChannel::new("gone")));
     gone.state = paymux_core::catalog::Lifecycle::Off;
-    let channels = vec![entry("main", Arc::clone(main) as _), gone, entry("bare", bare), sandbox];
+    let mut main = entry("main", Arc::clone(main) as _);
+    main.rules = rules;
+    let channels = vec![main, gone, entry("bare", bare), sandbox];
     let route = |name: &str, when: When, channels: Vec<usize>| Route {
         name: RouteName::new(name).unwrap(),
         when,

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use paymux_core::catalog::{Rules, Scope};
+use paymux_core::catalog::Scope;
 use paymux_core::hours::minute_of_day;
 use paymux_core::payment::request::{PayerRequest, PaymentRequest};
-use paymux_core::payments::{Explained, Question, Times, read_figures};
+use paymux_core::payments::{Explained, Question, Times, read_channels, read_figures};
 use paymux_core::router::{Ask, Router, Seed};
 use paymux_core::{AppId, Catalog, Clock as _, Method, NewPayment, Product, Rng as _, Timestamp};
-use paymux_store::{Ledger, Options as StoreOptions};
+use paymux_store::{ConnectError, Ledger, Options as StoreOptions};
 use paymux_transport::SystemClock;
 
 use super::End;
@@ -154,11 +154,15 @@ impl Inquiry {
     }
 
     async fn answer(&self, config: &Config) -> Explained {
-        if self.looks_at_figures(&config.catalog)
-            && let Err(error) = read_ledger(config, self.question.at).await
+        let looks_at_figures = self.looks_at_figures(&config.catalog);
+        let at = looks_at_figures.then_some(self.question.at);
+        if let Err(error) = read_ledger(config, at).await
+            && (looks_at_figures || !is_of_no_ledger(&error))
         {
-            let what = "what channels have collected, what is used of their limits and who completed the last payment \
-                        count as nothing";
+            let figures = "what channels have collected, what is used of their limits and who completed the last payment \
+                           count as nothing, and ";
+            let what = if looks_at_figures { figures } else { "" };
+            let what = format!("{what}channels are in the states that the configuration gives them");
             console::error(&format!("the ledger could not be looked at, so {what}: {error:#}"));
         }
         Explained::of(&config.catalog, &self.app, &self.request, self.question)
@@ -169,14 +173,9 @@ impl Inquiry {
         let ask = Ask::of(catalog, &self.app, &self.request, self.question.at);
         Router::new(catalog).route(&ask).is_some_and(|route| {
             let mut entries = route.channels.iter().filter_map(|place| catalog.channels().get(*place));
-            route.strategy.looks_at_figures() || entries.any(|entry| has_limits(&entry.rules))
+            route.strategy.looks_at_figures() || entries.any(|entry| entry.rules.has_limits())
         })
     }
-}
-
-/// Whether what was taken before can leave no room.
-fn has_limits(rules: &Rules) -> bool {
-    rules.day_amount_max.or(rules.day_count_max).or(rules.in_flight_max).is_some()
 }
 
 /// A create of an app that is unknown, or has no part in payments, would not come as far as a route.
@@ -192,11 +191,23 @@ fn check_app(catalog: &Catalog, id: &AppId) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn read_ledger(config: &Config, at: Timestamp) -> anyhow::Result<()> {
+/// Reads in which states channels are, and the figures of that moment.
+async fn read_ledger(config: &Config, figures_at: Option<Timestamp>) -> anyhow::Result<()> {
     let ledger = Ledger::look(config.settings.store_url.expose(), StoreOptions::default()).await?;
-    let read = read_figures(&config.catalog, &ledger, at).await;
+    let mut read = read_channels(&config.catalog, &ledger).await;
+    if let (Ok(()), Some(at)) = (&read, figures_at) {
+        read = read_figures(&config.catalog, &ledger, at).await;
+    }
     ledger.close().await;
     Ok(read?)
+}
+
+/// Whether no service was ever started there: what a new channel begins with counts then.
+fn is_of_no_ledger(error: &anyhow::Error) -> bool {
+    match error.downcast_ref() {
+        Some(ConnectError::File { source, .. }) => source.kind() == std::io::ErrorKind::NotFound,
+        _ => false,
+    }
 }
 
 impl Options {

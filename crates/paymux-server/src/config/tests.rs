@@ -162,7 +162,7 @@ channels = ["bee", "bea"]
             "f:7: apps[0].notify_secret: required where `notify_url` is set: notices are signed",
             "f:9: apps[0].api_key: environment variable `NO_SUCH_KEY` is not set",
             "f:10: apps[0].notify_url: the scheme must be https",
-            "f:14: channels[0].provider: unknown provider `beclod`; known: beecloud, sandbox",
+            "f:14: channels[0].provider: unknown provider `beclod`; known: beecloud, cloudpay, sandbox",
             "f:19: channels[1].id: `bee` is taken by channels[0].id; names are unique",
             "f:21: channels[1].settings.app_id: required: the account's id in BeeCloud's console",
             "f:21: channels[1].settings.app_idd: unknown key; known: app_id, app_secret, master_secret, \
@@ -243,6 +243,24 @@ fn the_example_is_right_once_its_secrets_are_set() {
     let config = read_text(example, &environment).unwrap();
     assert_eq!(config.remarks, [""; 0]);
     assert_eq!(told.list().len(), 9, "each secret is asked for once: {told}");
+}
+
+#[test]
+fn the_rotation_of_several_merchants_is_right_once_its_secrets_are_set() {
+    let rotation = include_str!("../../../../config/cloudpay-rotation.toml");
+    let told = read_text(rotation, &Environment::default()).unwrap_err();
+    let unset = |mistake: &Mistake| mistake.rule.ends_with("is not set");
+    assert!(told.list().iter().all(unset), "{told}");
+    let environment = Environment::from_pairs([
+        ("SHOP_API_KEY", "pmx_1123456789abcdefghijklmn"),
+        ("CLOUD_A_APPSECRET", "1"),
+        ("CLOUD_B_APPSECRET", "2"),
+        ("CLOUD_B_APPSECRET_PREVIOUS", "3"),
+        ("CLOUD_C_APPSECRET", "4"),
+    ]);
+    let config = read_text(rotation, &environment).unwrap();
+    assert_eq!(config.remarks, [""; 0]);
+    assert_eq!(told.list().len(), 5, "each secret is asked for once: {told}");
 }
 
 mod bytes {

@@ -39,6 +39,54 @@ async fn check_tells_every_mistake_and_its_code_says_so() {
     assert_eq!(told["mistakes"][0]["line"], 2);
 }
 
+/// Runs a command on the rotation of several cloudpay merchants, with its secrets set.
+async fn rotation(command: &str, words: &[&str]) -> Ended {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/cloudpay-rotation.toml");
+    let folder = tempfile::tempdir().unwrap();
+    let mut paymux = paymux([command, "-c", file.to_str().unwrap()].into_iter().chain(words.iter().copied()));
+    for name in [
+        "SHOP_API_KEY",
+        "CLOUD_A_APPSECRET",
+        "CLOUD_B_APPSECRET",
+        "CLOUD_B_APPSECRET_PREVIOUS",
+        "CLOUD_C_APPSECRET",
+    ] {
+        paymux.env(name, format!("pmx_{name}_0123456789abcdefghij"));
+    }
+    paymux.env("PAYMUX__STORE__URL", format!("sqlite://{}/a.db", folder.path().display()));
+    Ended::of(paymux).await
+}
+
+#[tokio::test]
+async fn check_accepts_the_rotation_of_several_merchants_and_explains_it() {
+    let checked = rotation("check", &["--json"]).await;
+    assert_eq!(checked.code, Some(0), "{}{}", checked.out, checked.err);
+    for (amount, route, at, region, channels) in [
+        ("1999", "small", "10:00", "CN-44", &["cloud-a", "cloud-b", "cloud-c"][..]),
+        ("1999", "small", "10:00", "CN-31", &["cloud-a", "cloud-b"]),
+        ("1999", "small", "03:00", "CN-45", &["cloud-b", "cloud-c"]),
+        ("10001", "middle", "21:00", "CN-45", &["cloud-a", "cloud-b", "cloud-c"]),
+        ("500001", "large", "21:00", "CN-31", &["cloud-b"]),
+    ] {
+        let words = ["--app", "shop", "--method", "alipay.wap", "--seed", "7", "--times", "1000", "--json"];
+        let asked = [&words[..], &["--amount", amount, "--at", at, "--region", region]].concat();
+        let told = rotation("explain", &asked).await;
+        assert_eq!(told.code, Some(0), "{}{}", told.out, told.err);
+        let told: Value = serde_json::from_str(&told.out).unwrap();
+        assert_eq!(told["route"], route, "{told}");
+        let spread: Vec<(&str, u64)> = told["spread"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(channel, picks)| (channel.as_str(), picks.as_u64().unwrap()))
+            .filter(|(_, picks)| *picks > 0)
+            .collect();
+        assert_eq!(spread.iter().map(|(channel, _)| *channel).collect::<Vec<_>>(), channels, "{told}");
+        let share = 1000 / channels.len() as u64;
+        assert!(spread.iter().all(|(_, picks)| picks.abs_diff(share) <= 80), "{spread:?}");
+    }
+}
+
 #[tokio::test]
 async fn check_accepts_the_example_once_its_secrets_are_set() {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/example.toml");
@@ -179,20 +227,27 @@ async fn logs_are_json_where_nobody_looks_and_hold_no_secret() {
 
 #[tokio::test]
 async fn sim_prints_a_channel_that_works() {
-    let mut sim = Running::start(paymux(["sim", "--provider", "beecloud", "--listen", "127.0.0.1:0"]));
-    let mut channel = String::new();
-    while !channel.contains("base_url") {
-        channel += &(sim.line().await.unwrap() + "\n");
+    check("beecloud", "wechat.native").await;
+    check("cloudpay", "alipay.native").await;
+
+    async fn check(provider: &str, method: &str) {
+        let mut sim = Running::start(paymux(["sim", "--provider", provider, "--listen", "127.0.0.1:0"]));
+        let mut channel = String::new();
+        while !channel.contains("base_url") {
+            channel += &(sim.line().await.unwrap() + "\n");
+        }
+        let text = format!(
+            "[server]\nhttp = \"ADDRESS\"\n{channel}\
+             [[routes]]\nname = \"default\"\nstrategy = \"priority\"\nchannels = [\"{provider}-sim\"]\n"
+        );
+        let paymux = Sandbox::start(&text).await;
+        let mut body = order("A1001");
+        body["method"] = json!(method);
+        let created = paymux.http.post(SHOP, "/v1/payments", body).await;
+        assert_eq!((created.status, &created.body["status"]), (201, &json!("pending")), "{}", created.text);
+        paymux.end().await;
+        assert_eq!(sim.signal("INT").await, Some(0));
     }
-    let text = format!(
-        "[server]\nhttp = \"ADDRESS\"\n{channel}\
-         [[routes]]\nname = \"default\"\nstrategy = \"priority\"\nchannels = [\"beecloud-sim\"]\n"
-    );
-    let paymux = Sandbox::start(&text).await;
-    let created = paymux.http.post(SHOP, "/v1/payments", order("A1001")).await;
-    assert_eq!((created.status, &created.body["status"]), (201, &json!("pending")), "{}", created.text);
-    paymux.end().await;
-    assert_eq!(sim.signal("INT").await, Some(0));
 }
 
 /// A pipe holds 64 KiB, and each of these requests is a line of some 200 bytes in the log.

@@ -12,6 +12,8 @@ mod canary;
 #[cfg(test)]
 mod chaos;
 #[cfg(test)]
+mod cloudpay;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod crash;
@@ -27,6 +29,8 @@ mod explain;
 mod http;
 #[cfg(test)]
 mod ledger_commands;
+#[cfg(test)]
+mod lifecycle;
 #[cfg(test)]
 mod lines;
 #[cfg(test)]

@@ -11,19 +11,19 @@ use crate::http::{Answer, Http};
 use crate::process::PATIENCE;
 use crate::world::{SHOP, Sandbox, free_address, order};
 
-const TOKEN: &str = "operator-0123456789abcdef";
+pub(crate) const TOKEN: &str = "operator-0123456789abcdef";
 /// How often the file is read again under load.
 const RELOADS: u64 = 1000;
 
 /// A paymux with operators, and what stands in its file.
-struct Node {
-    paymux: Arc<Sandbox>,
-    operator: Http,
+pub(crate) struct Node {
+    pub(crate) paymux: Arc<Sandbox>,
+    pub(crate) operator: Http,
 }
 
 impl Node {
     /// With these channels and routes.
-    async fn start(text: &str) -> Self {
+    pub(crate) async fn start(text: &str) -> Self {
         let admin = free_address().await;
         let server = format!(
             "[server]\nhttp = \"ADDRESS\"\nadmin = \"{admin}\"\nadmin_token = \"{TOKEN}\"\ntest_mode = true\n"
@@ -72,12 +72,12 @@ impl Node {
         created.body["channel"].as_str().unwrap().to_owned()
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         Arc::into_inner(self.paymux).unwrap().end().await;
     }
 }
 
-fn channels(ids: &[&str]) -> String {
+pub(crate) fn channels(ids: &[&str]) -> String {
     let channel = |id: &&str| format!("[[channels]]\nid = \"{id}\"\nprovider = \"sandbox\"\n");
     ids.iter().map(channel).collect::<Vec<_>>().concat()
 }

@@ -247,6 +247,8 @@ impl World {
 /// A paymux without the rest of the world: one app, and what the text says.
 pub(crate) struct Sandbox {
     pub(crate) http: Http,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
     pub(crate) file: String,
     process: Running,
     _folder: tempfile::TempDir,
@@ -264,7 +266,7 @@ impl Sandbox {
         let mut process = Running::start(paymux(["serve", "-c", &file]));
         let http = Http::new(&format!("http://{address}"));
         ready(&mut process, &http).await;
-        Self { http, file, process, _folder: folder }
+        Self { http, address, file, process, _folder: folder }
     }
 
     /// The running process.

@@ -7,6 +7,7 @@
 //! | `GET /sim/orders?limit=100` | the books, newest first, at most 10 000 |
 //! | `GET /sim/orders/{number}?account=` | one order with every try of its webhook |
 //! | `GET /sim/pay/{number}?account=` | the payer's page |
+//! | `GET /sim/pay/{number}/qr.svg?account=` | the picture of its code |
 //! | `POST /sim/pay/{number}?account=` | pays: `{"amount"?, "discount"?, "force"?}`, or the page's form |
 //! | `GET /sim/refunds?limit=100` | the refunds, newest first, at most 10 000 |
 //! | `GET /sim/refunds/{number}?account=` | one refund with every try of its webhook |
@@ -27,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use super::page;
 use crate::books::refunds::{RefundEnd, RefundError, RefundView};
-use crate::books::{OrderView, Pay, PayError};
+use crate::books::{NoticeOutcome, OrderView, Pay, PayError};
 use crate::engine::Engine;
 use crate::simulator::Bank;
 
@@ -46,6 +47,9 @@ pub(crate) fn answer(engine: &Arc<Engine>, request: &WireRequest) -> WireRespons
         }
         (Verb::Get, "orders", "") => orders(&bank, request),
         (Verb::Get, "orders", number) => answered(bank.order_of(number, account(request).as_deref())),
+        (Verb::Get, "pay", _) if name.ends_with(PICTURE) => {
+            picture(engine, &bank, request, number.strip_suffix(PICTURE).unwrap_or_default())
+        }
         (Verb::Get, "pay", number) if !number.is_empty() => pay_page(engine, &bank, request, number),
         (Verb::Post, "pay", number) if !number.is_empty() => pay(engine, &bank, request, number),
         (Verb::Get, "refunds", "") => refunds(&bank, request),
@@ -162,9 +166,35 @@ fn add_faults(bank: &Bank, request: &WireRequest) -> WireResponse {
 
 fn pay_page(engine: &Engine, bank: &Bank, request: &WireRequest, number: &str) -> WireResponse {
     match bank.order_of(number, account(request).as_deref()) {
-        Ok(order) => page::answer(200, &page::payer(&order, &own_page(engine, &order))),
+        Ok(order) => {
+            let url = own_page(engine, &order);
+            page::answer(
+                200,
+                &page::payer(&OrderView { return_url: way_back(engine, &order), ..order }, &url),
+            )
+        }
         Err(error) => page::answer(status(&error), &page::refusal(&error.to_string())),
     }
+}
+
+/// What stands behind a page's path where the picture of its code is. An escaped slash does not make one.
+const PICTURE: &str = "/qr.svg";
+
+fn picture(engine: &Engine, bank: &Bank, request: &WireRequest, number: &str) -> WireResponse {
+    match bank.order_of(number, account(request).as_deref()) {
+        Ok(order) => page::picture(&own_page(engine, &order)),
+        Err(error) => problem(status(&error), &error.to_string()),
+    }
+}
+
+/// Where the payer's browser may go on to. A protocol that adds something to the address does so only once its
+/// webhook was acknowledged.
+fn way_back(engine: &Engine, order: &OrderView) -> Option<String> {
+    let url = order.return_url.clone()?;
+    let Some(query) = engine.return_query(&order.account, &order.number) else { return Some(url) };
+    let is_told = order.notices.iter().any(|tried| tried.outcome == NoticeOutcome::Acknowledged);
+    let joint = if url.contains('?') { '&' } else { '?' };
+    is_told.then(|| format!("{url}{joint}{query}"))
 }
 
 /// The address of an order's page as it stands on the page itself.

@@ -141,6 +141,15 @@ fn qr(url: &str) -> String {
     code.map(|code| SvgBuilder::default().to_str(&code)).unwrap_or_default()
 }
 
+/// The picture of a page's code alone.
+pub(crate) fn picture(url: &str) -> WireResponse {
+    let mut response = WireResponse::ok("image/svg+xml", qr(url));
+    response.headers.push("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'");
+    response.headers.push("cache-control", "no-store");
+    response.headers.push("x-content-type-options", "nosniff");
+    response
+}
+
 fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {

@@ -1,6 +1,7 @@
 //! Drives the simulated BeeCloud over real sockets with requests that are written here byte by byte,
 //! signed by a digest computed here: neither the plugin's client nor its signing takes part. `channel`
-//! and `channel_refunds` are the exception: they put the plugin's channel against the simulator.
+//! and `channel_refunds` are the exception: they put the plugin's channel against the simulator. `cloudpay` does both
+//! for the other provider.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,6 +11,7 @@
 
 mod channel;
 mod channel_refunds;
+mod cloudpay;
 mod control;
 mod faults;
 mod notices;

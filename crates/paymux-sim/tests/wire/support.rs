@@ -262,7 +262,9 @@ async fn read_request(stream: &mut TcpStream) -> (String, Value) {
             let head = String::from_utf8(bytes[..at].to_vec()).unwrap();
             let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
             if bytes.len() >= at + 4 + length.parse::<usize>().unwrap() {
-                return (head, serde_json::from_slice(&bytes[at + 4..]).unwrap());
+                // A form is kept as its text.
+                let text = || Value::from(String::from_utf8(bytes[at + 4..].to_vec()).unwrap());
+                return (head, serde_json::from_slice(&bytes[at + 4..]).unwrap_or_else(|_| text()));
             }
         }
         assert_ne!(stream.read_buf(&mut bytes).await.unwrap(), 0, "the webhook is cut");

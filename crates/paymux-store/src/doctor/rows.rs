@@ -4,6 +4,16 @@ use super::Check;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
+        name: "off_channels_are_idle",
+        rule: "Of a channel that is off no attempt, refund or transfer is still to be looked at.",
+        why: "Its callbacks are not taken and its refunds not asked about, so that nobody learns what became of that money.",
+        todo: "Let the channel be `verify-only` until all of it has ended (POST /admin/api/channels/{id}/state).",
+        sql: "SELECT c.id FROM channels c WHERE c.state = 'off' AND (\
+            EXISTS (SELECT 1 FROM attempts WHERE channel = c.id AND check_at IS NOT NULL) \
+            OR EXISTS (SELECT 1 FROM refunds WHERE channel = c.id AND check_at IS NOT NULL) \
+            OR EXISTS (SELECT 1 FROM transfers WHERE channel = c.id AND check_at IS NOT NULL))",
+    },
+    Check {
         name: "rows_agree",
         rule: "A row names the same app, channel and payment as the row that it belongs to.",
         why: "One merchant would see, or be charged for, what is another's.",

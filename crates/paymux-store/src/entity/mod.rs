@@ -10,6 +10,7 @@ pub(crate) mod audit;
 pub(crate) mod callbacks;
 pub(crate) mod channel_capacity;
 pub(crate) mod channel_day;
+pub(crate) mod channels;
 pub(crate) mod claims;
 pub(crate) mod decisions;
 pub(crate) mod deliveries;

@@ -13,6 +13,7 @@ mod m0006_said_paid;
 mod m0007_overdue;
 mod m0008_day_book;
 mod m0009_capacity;
+mod m0010_channels;
 
 use sea_orm::{ConnectionTrait, SqliteTransactionMode, TransactionOptions};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, TransactionTrait};
@@ -35,6 +36,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_overdue::Overdue),
             Box::new(m0008_day_book::DayBook),
             Box::new(m0009_capacity::Capacity),
+            Box::new(m0010_channels::Channels),
         ]
     }
 }

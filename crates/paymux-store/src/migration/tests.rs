@@ -11,8 +11,8 @@ use sea_orm::{Iden, Iterable};
 
 use super::*;
 use crate::entity::{
-    attempts, audit, callbacks, channel_capacity, channel_day, claims, decisions, deliveries, endpoints,
-    events, payments, postings, refunds, transfers,
+    attempts, audit, callbacks, channel_capacity, channel_day, channels, claims, decisions, deliveries,
+    endpoints, events, payments, postings, refunds, transfers,
 };
 use crate::ledger::{Ledger, Options};
 use crate::rows::{Cells, columns};
@@ -271,6 +271,7 @@ async fn the_entities_are_the_tables() {
     check::<audit::Column>(&db, "audit").await;
     check::<channel_capacity::Column>(&db, "channel_capacity").await;
     check::<channel_day::Column>(&db, "channel_day").await;
+    check::<channels::Column>(&db, "channels").await;
     check::<claims::Column>(&db, "claims").await;
     check::<endpoints::Column>(&db, "endpoints").await;
 

@@ -62,6 +62,6 @@ pub(crate) fn refused(constraint: Constraint) -> Result<Applied, StoreError> {
         Constraint::EventKey => Ok(Applied::CallbackKnown),
         // Somebody else made an attempt live, or the writer's view is wrong: it reads again.
         Constraint::Live => Ok(Applied::Stale),
-        Constraint::Other => Err(Fault::Constraint(constraint).not_written()),
+        Constraint::Account | Constraint::Other => Err(Fault::Constraint(constraint).not_written()),
     }
 }

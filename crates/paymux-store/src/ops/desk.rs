@@ -113,17 +113,21 @@ pub(crate) async fn channel_use<C: ConnectionTrait>(
     channel: &ChannelId,
 ) -> Result<ChannelUse, Fault> {
     let mut sql = Sql::new(db.get_database_backend());
-    let channel = channel.as_str();
     sql.push("SELECT ");
-    for (place, table) in ["attempts", "refunds", "transfers"].into_iter().enumerate() {
-        sql.push(if place == 0 { "EXISTS" } else { " OR EXISTS" }).push(" (SELECT 1 FROM ").push(table);
-        sql.push(" WHERE check_at IS NOT NULL AND channel = ").bind(channel.to_owned()).push(")");
-    }
-    sql.push(", (SELECT max(ends_at) FROM attempts WHERE channel = ").bind(channel.to_owned()).push(")");
+    unended(&mut sql, channel);
+    sql.push(", (SELECT max(ends_at) FROM attempts WHERE channel = ").bind(channel.to_string()).push(")");
     let rows = sql.rows(db).await?;
     let row = rows.first().ok_or(Fault::Corrupt("a question without an answer"))?;
     let mut cells = Cells::new(row);
     Ok(ChannelUse { is_unended: cells.next()?, last_end: cells.maybe_moment()? })
+}
+
+/// Whether an attempt, a refund or a transfer of that channel is still to be looked at.
+pub(crate) fn unended(sql: &mut Sql, channel: &ChannelId) {
+    for (place, table) in ["attempts", "refunds", "transfers"].into_iter().enumerate() {
+        sql.push(if place == 0 { "EXISTS" } else { " OR EXISTS" }).push(" (SELECT 1 FROM ").push(table);
+        sql.push(" WHERE check_at IS NOT NULL AND channel = ").bind(channel.to_string()).push(")");
+    }
 }
 
 /// Rows `x` of that channel and while, in the order of their numbers.

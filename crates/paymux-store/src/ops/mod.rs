@@ -7,6 +7,7 @@ pub(crate) mod apply;
 mod attached;
 pub(crate) mod callbacks;
 pub(crate) mod capacity;
+pub(crate) mod channels;
 pub(crate) mod claims;
 pub(crate) mod day_book;
 pub(crate) mod deliveries;

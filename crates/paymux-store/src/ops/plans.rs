@@ -4,15 +4,16 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use paymux_core::catalog::Lifecycle;
 use paymux_core::clock::Timestamp;
 use paymux_core::outflow::OutflowState;
 use paymux_core::payment::{AttemptState, Payment, Status};
 use paymux_core::posting::Cause;
 use paymux_core::refund::Refund;
 use paymux_core::store::{
-    Applied, CallbackFilter, CallbackVerdict, Claim, Claimed, DayLimit, DeliveryOutcome, DeliveryReport,
-    DueDelivery, EventFilter, EventKind, Patience, PaymentFilter, QueueFilter, QueueKind, Redelivery,
-    RefundOpened, RefundWrite, Ring, Subject, TransferOpened, Window,
+    Applied, CallbackFilter, CallbackVerdict, ChannelRecord, Claim, Claimed, DayLimit, DeliveryOutcome,
+    DeliveryReport, DueDelivery, EventFilter, EventKind, Patience, PaymentFilter, QueueFilter, QueueKind,
+    Redelivery, RefundOpened, RefundWrite, Ring, Subject, TransferOpened, Window,
 };
 use paymux_core::transfer::Transfer;
 use paymux_testkit::Fixtures;
@@ -24,6 +25,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult,
 
 use super::apply::Apply;
 use super::callbacks::KeepCallback;
+use super::channels::{Bind, Move};
 use super::claims::{Claiming, Tidy};
 use super::deliveries::{Report, TakeDeliveries};
 use super::desk::SettleCallback;
@@ -33,7 +35,7 @@ use super::open::Open;
 use super::outflows::TakeOutflows;
 use super::refunds::OpenRefund;
 use super::transfers::{ApplyTransfer, OpenTransfer};
-use super::{Work, desk, events, outflows, queue, read};
+use super::{Work, channels, desk, events, outflows, queue, read};
 use crate::test_postgres::OnPostgres;
 
 /// A connection that asks how each statement will be carried out before it runs it.
@@ -192,6 +194,7 @@ async fn plans(db: &DatabaseConnection) -> Vec<String> {
     outflows(&db, &fixtures, &first).await;
     reads(&db, &first).await;
     desk(&db, &fixtures, &first).await;
+    channels_move(&db, &fixtures, &first).await;
     takes(&db).await;
     outbox(&db, &fixtures).await;
     for (tidy, want) in [(Tidy::Yes, Claimed::New), (Tidy::No, Claimed::Same)] {
@@ -324,6 +327,26 @@ async fn desk(db: &Explained<'_>, fixtures: &Fixtures, first: &Payment) {
     for window in [window, after] {
         assert_eq!(desk::order_lines(db, &window).await.unwrap().len(), 20);
         assert_eq!(desk::refund_lines(db, &window).await.unwrap().len(), 20);
+    }
+}
+
+/// A channel with orders that have not ended is bound, refused to be off, and drained.
+async fn channels_move(db: &Explained<'_>, fixtures: &Fixtures, first: &Payment) {
+    let record = ChannelRecord {
+        id: first.attempts[0].channel.clone(),
+        provider: "scripted".to_owned(),
+        account: "account".to_owned(),
+        state: Lifecycle::Active,
+        since: fixtures.now(),
+        by: None,
+        version: 1,
+    };
+    assert!(Bind(vec![record.clone()]).run(db).await.unwrap());
+    assert_eq!(channels::list(db).await.unwrap(), std::slice::from_ref(&record));
+    for (state, is_done) in [(Lifecycle::Off, false), (Lifecycle::Draining, true)] {
+        let audit = fixtures.audit("channel.state");
+        let step = Move { id: record.id.clone(), seen_version: 1, state, audit };
+        assert_eq!(step.run(db).await.unwrap(), is_done, "{state}");
     }
 }
 

@@ -68,12 +68,7 @@ impl Desk for MemoryStore {
             let all = books.payments.values().flat_map(|payment| &payment.attempts);
             all.filter(|attempt| attempt.channel == *channel)
         };
-        let is_unended = attempts().any(|attempt| attempt.check_at.is_some())
-            || books.refunds.all().any(|refund| refund.channel == *channel && refund.check_at.is_some())
-            || books
-                .transfers
-                .all()
-                .any(|transfer| transfer.channel == *channel && transfer.check_at.is_some());
+        let is_unended = books.is_unended(channel);
         Ok(ChannelUse { is_unended, last_end: attempts().map(|attempt| attempt.ends_at).max() })
     }
 }
@@ -158,6 +153,17 @@ impl Books {
             self.audits.insert(audit.id, audit);
         }
         Ok(waited)
+    }
+
+    /// Whether an attempt, a refund or a transfer of that channel is still to be looked at.
+    pub(super) fn is_unended(&self, channel: &ChannelId) -> bool {
+        let mut attempts = self.payments.values().flat_map(|payment| &payment.attempts);
+        attempts.any(|attempt| attempt.channel == *channel && attempt.check_at.is_some())
+            || self.refunds.all().any(|refund| refund.channel == *channel && refund.check_at.is_some())
+            || self
+                .transfers
+                .all()
+                .any(|transfer| transfer.channel == *channel && transfer.check_at.is_some())
     }
 
     fn order_lines(&self, window: &Window) -> Vec<OrderLine> {

@@ -2,7 +2,7 @@
 
 use paymux_core::payment::Payment;
 use paymux_core::refund::Refund;
-use paymux_core::store::{AuditRow, CallbackRow, Claim, Event};
+use paymux_core::store::{AuditRow, CallbackRow, ChannelRecord, Claim, Event};
 use paymux_core::transfer::Transfer;
 
 pub(super) fn plain(text: &mut String) {
@@ -51,6 +51,11 @@ pub(super) fn plain_event(event: &mut Event) {
 pub(super) fn plain_audit(row: &mut AuditRow) {
     [&mut row.operator, &mut row.action, &mut row.target].into_iter().for_each(plain);
     [&mut row.note, &mut row.request_id].into_iter().for_each(plain);
+}
+
+pub(super) fn plain_channel(record: &mut ChannelRecord) {
+    [&mut record.provider, &mut record.account].into_iter().for_each(plain);
+    plain_all([&mut record.by]);
 }
 
 pub(super) fn plain_claim(claim: &mut Claim) {

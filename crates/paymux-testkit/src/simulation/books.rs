@@ -5,7 +5,9 @@ use std::time::Duration;
 use paymux_core::clock::Timestamp;
 use paymux_core::payment::{Attempt, Payment};
 use paymux_core::posting::{Account, Cause};
-use paymux_core::store::{CallbackVerdict, Desk, Patience, QueueFilter, Subject};
+use paymux_core::store::{
+    CallbackVerdict, CapacityFigure, CapacitySpan, Desk, Patience, QueueFilter, Subject,
+};
 
 use crate::MemoryStore;
 use crate::memory_store::DeliveryState;
@@ -22,6 +24,7 @@ pub(super) struct Ledger {
     pub(super) queue: Vec<QueueRow>,
     /// How many wait by kind, as the metric has it.
     pub(super) waiting: Vec<(&'static str, u64)>,
+    pub(super) limits: Vec<LimitRow>,
 }
 
 impl Ledger {
@@ -67,6 +70,18 @@ pub(super) struct PaymentRow {
     pub(super) refunded: i64,
     pub(super) events: i64,
     pub(super) attempts: Vec<AttemptRow>,
+}
+
+/// What is used of an account's limit.
+#[derive(Debug, Clone)]
+pub(super) struct LimitRow {
+    pub(super) channel: String,
+    /// Of a day; else of what is under way at once.
+    pub(super) is_of_day: bool,
+    /// What is set aside.
+    pub(super) reserved: i64,
+    /// How many orders there are.
+    pub(super) count: i64,
 }
 
 /// An attempt.
@@ -193,6 +208,7 @@ pub(super) async fn read(store: &MemoryStore, unknown_before: Timestamp) -> Ledg
         callbacks: callbacks(store),
         queue: queue(store, patience).await,
         waiting: waiting(store, patience).await,
+        limits: store.capacity().iter().map(limit).collect(),
     }
 }
 
@@ -225,6 +241,15 @@ fn attempt(attempt: &Attempt) -> AttemptRow {
         contested: attempt.contested,
         is_crossed: attempt.crossing().is_some(),
         is_looked_at: attempt.check_at.is_some(),
+    }
+}
+
+fn limit(figure: &CapacityFigure) -> LimitRow {
+    LimitRow {
+        channel: figure.channel.to_string(),
+        is_of_day: matches!(figure.span, CapacitySpan::Day(..)),
+        reserved: figure.used.reserved,
+        count: figure.used.count,
     }
 }
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use paymux_core::Store;
+use paymux_core::catalog::Lifecycle;
 use paymux_core::clock::Timestamp;
 use paymux_core::day::Day;
 use paymux_core::ids::{
@@ -13,9 +14,9 @@ use paymux_core::ids::{
 use paymux_core::payment::Payment;
 use paymux_core::refund::Refund;
 use paymux_core::store::{
-    Applied, AuditRow, CallbackFilter, CallbackRow, CapacityFigure, Change, ChannelUse, Claim, Claimed,
-    DayFigure, DayLimit, DeliveryReport, DueAttempt, DueDelivery, EventFilter, ListedEvent, Opened, Opening,
-    OrderLine, Patience, PaymentFilter, QueueCounts, QueueFilter, QueueItem, Redelivery, RefundLine,
+    Applied, AuditRow, CallbackFilter, CallbackRow, CapacityFigure, Change, ChannelRecord, ChannelUse, Claim,
+    Claimed, DayFigure, DayLimit, DeliveryReport, DueAttempt, DueDelivery, EventFilter, ListedEvent, Opened,
+    Opening, OrderLine, Patience, PaymentFilter, QueueCounts, QueueFilter, QueueItem, Redelivery, RefundLine,
     RefundOpened, Ring, StoreError, TransferChange, TransferOpened, Window,
 };
 use paymux_core::transfer::Transfer;
@@ -63,6 +64,9 @@ pub enum StoreCall {
     DayFigures(Day),
     LastCompleted,
     CapacityFigures(Day),
+    ChannelRecords,
+    BindChannels(Vec<ChannelRecord>),
+    MoveChannel(ChannelId, i64, Lifecycle, AuditRow),
 }
 
 /// What a call is answered.
@@ -96,6 +100,9 @@ pub enum StoreAnswer {
     DayFigures(Vec<DayFigure>),
     LastCompleted(Vec<(ChannelId, Timestamp)>),
     CapacityFigures(Vec<CapacityFigure>),
+    ChannelRecords(Vec<ChannelRecord>),
+    Bound(bool),
+    Moved(bool),
 }
 
 /// What came of a call.
@@ -138,6 +145,8 @@ impl StoreCall {
             Self::ReportDeliveries(_) => "report_deliveries",
             Self::Redeliver(..) => "redeliver",
             Self::SettleCallback(..) => "settle_callback",
+            Self::BindChannels(_) => "bind_channels",
+            Self::MoveChannel(..) => "move_channel",
             _ => "read",
         }
     }
@@ -239,6 +248,11 @@ impl StoreCall {
             Self::DayFigures(day) => A::DayFigures(store.day_figures(day).await?),
             Self::LastCompleted => A::LastCompleted(store.last_completed().await?),
             Self::CapacityFigures(day) => A::CapacityFigures(store.capacity_figures(day).await?),
+            Self::ChannelRecords => A::ChannelRecords(store.channel_records().await?),
+            Self::BindChannels(new) => A::Bound(store.bind_channels(new).await?),
+            Self::MoveChannel(id, version, state, audit) => {
+                A::Moved(store.move_channel(&id, version, state, audit).await?)
+            }
             _ => return Err(StoreError::Corrupt("a call that is made nowhere".to_owned())),
         })
     }

@@ -8,6 +8,7 @@ use paymux_core::payment::{NewPayment, PaymentRequest};
 use paymux_core::payments::desk::Operator;
 use paymux_core::payments::{IdempotencyKey, RequestDigest};
 use paymux_core::refund::{NewRefund, RefundRequest};
+use paymux_core::router::Removal;
 use paymux_core::store::Redelivery;
 use paymux_core::transfer::{NewTransfer, TransferRequest};
 use paymux_core::view::{PaymentView, RefundView, TransferView};
@@ -69,6 +70,7 @@ impl Answer {
 
     fn refusal(error: &PaymentError) -> Self {
         let status = match error.code() {
+            "no_channel" if is_temporary(error) => 503,
             "invalid_request" => 400,
             "not_found" => 404,
             "order_mismatch"
@@ -83,9 +85,25 @@ impl Answer {
             "internal" => 500,
             _ => 409,
         };
-        let body = serde_json::json!({"code": error.code(), "detail": error.to_string()});
+        let body = serde_json::json!({
+            "code": error.code(),
+            "detail": error.to_string(),
+            "is_full": removals(error).iter().any(|(_, removal)| removal.rule == "cap"),
+        });
         Self { status, text: body.to_string() }
     }
+}
+
+/// Each channel that a route was left without, and why.
+fn removals(error: &PaymentError) -> &[(ChannelId, Removal)] {
+    match error {
+        PaymentError::NoChannel(no) => &no.removed,
+        _ => &[],
+    }
+}
+
+fn is_temporary(error: &PaymentError) -> bool {
+    removals(error).iter().any(|(_, removal)| removal.temporary)
 }
 
 /// Asks a node; `None` when nobody answers: no process, or it died meanwhile.

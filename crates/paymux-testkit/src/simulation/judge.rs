@@ -3,6 +3,7 @@
 
 mod end;
 mod entries;
+mod limits;
 mod looks;
 mod seal;
 mod sums;
@@ -153,6 +154,9 @@ impl Judge {
         ) = view["code"].as_str()
         {
             world.count(&format!("refused: {code}"));
+        }
+        if view["is_full"] == true {
+            world.count("refused: no_channel, a limit leaves no room");
         }
     }
 

@@ -16,6 +16,7 @@ mod faults;
 mod floors;
 mod front;
 mod judge;
+mod limits;
 mod many;
 mod merchant;
 mod network;

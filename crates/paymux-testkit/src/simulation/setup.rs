@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paymux_core::catalog::{
-    App, Catalog, ChannelEntry, DuplicatePaid, FailoverUnknown, Late, LateSuccess, Route, Scope, Strategy,
-    When,
+    App, Catalog, ChannelEntry, DuplicatePaid, FailoverUnknown, Late, LateSuccess, Route, Rules, Scope,
+    Strategy, When,
 };
 use paymux_core::ids::{AppId, ChannelId, RouteName};
 use paymux_core::wire::{Endpoint, PlainHttp};
@@ -15,6 +15,7 @@ use paymux_sign::WebhookSecret;
 use super::accounts::{ACCOUNTS, Form};
 use super::bank::Bank;
 use super::dice::Dice;
+use super::limits::Limit;
 use super::merchant::Merchant;
 use super::wire::PretendChannel;
 
@@ -28,13 +29,21 @@ pub(super) fn merchants(seed: u64) -> Vec<Arc<Merchant>> {
 
 /// Names and addresses that are written in this file.
 #[expect(clippy::expect_used, reason = "each text stands in this module, and a run of any seed reads all")]
-pub(super) fn catalog(dice: &Dice, banks: &[Arc<Bank>], merchants: &[Arc<Merchant>]) -> Catalog {
+pub(super) fn catalog(
+    dice: &Dice,
+    banks: &[Arc<Bank>],
+    limits: &[Limit],
+    merchants: &[Arc<Merchant>],
+) -> Catalog {
     let apps = merchants.iter().map(|merchant| app(dice, merchant)).collect();
-    let channel = |bank: &Arc<Bank>| {
+    let channel = |(bank, limit): (&Arc<Bank>, &Limit)| {
         let channel = PretendChannel::new(bank.account, &bank.host(), &bank.secret);
-        ChannelEntry::new(ChannelId::new(bank.account.id).expect("a channel's name"), Arc::new(channel))
+        let id = ChannelId::new(bank.account.id).expect("a channel's name");
+        let mut entry = ChannelEntry::new(id, Arc::new(channel));
+        entry.rules = rules(*limit);
+        entry
     };
-    let channels = banks.iter().map(channel).collect();
+    let channels = banks.iter().zip(limits).map(channel).collect();
     let routes = vec![
         route(dice, "codes", "wechat.native", Form::Qr, &[0, 1, 2, 3, 3]),
         route(dice, "tills", "wechat.barcode", Form::Barcode, &[0, 1]),
@@ -59,6 +68,15 @@ fn app(dice: &Dice, merchant: &Merchant) -> App {
     };
     app.transfer_amount_max = Some(20_000);
     app
+}
+
+fn rules(limit: Limit) -> Rules {
+    Rules {
+        day_amount_max: limit.amount,
+        day_count_max: limit.count,
+        in_flight_max: limit.in_flight,
+        ..Rules::default()
+    }
 }
 
 /// A route over some of the accounts of that form, in some order.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use paymux_core::catalog::Lifecycle;
 use paymux_core::clock::Timestamp;
 use paymux_core::day::Day;
 use paymux_core::ids::{
@@ -15,11 +16,11 @@ use paymux_core::payment::Payment;
 use paymux_core::refund::Refund;
 use paymux_core::secret::Secret;
 use paymux_core::store::{
-    Applied, AuditRow, CallbackFilter, CallbackRow, CapacityFigure, Change, ChannelUse, Claim, Claimed,
-    DayBook, DayFigure, DayLimit, DeliveryReport, Desk, DueAttempt, DueDelivery, EventFilter, ListedEvent,
-    Opened, Opening, OrderLine, Outbox, Patience, PaymentFilter, PaymentLedger, QueueCounts, QueueFilter,
-    QueueItem, Redelivery, RefundLedger, RefundLine, RefundOpened, Ring, StoreError, TransferChange,
-    TransferLedger, TransferOpened, Window,
+    Applied, AuditRow, CallbackFilter, CallbackRow, CapacityFigure, Change, ChannelBook, ChannelRecord,
+    ChannelUse, Claim, Claimed, DayBook, DayFigure, DayLimit, DeliveryReport, Desk, DueAttempt, DueDelivery,
+    EventFilter, ListedEvent, Opened, Opening, OrderLine, Outbox, Patience, PaymentFilter, PaymentLedger,
+    QueueCounts, QueueFilter, QueueItem, Redelivery, RefundLedger, RefundLine, RefundOpened, Ring,
+    StoreError, TransferChange, TransferLedger, TransferOpened, Window,
 };
 use paymux_core::transfer::Transfer;
 use tokio::sync::oneshot;
@@ -448,5 +449,26 @@ impl DayBook for NodeStore {
 
     async fn capacity_figures(&self, day: Day) -> Result<Vec<CapacityFigure>, StoreError> {
         want!(self.ask(C::CapacityFigures(day)).await, A::CapacityFigures)
+    }
+}
+
+#[async_trait]
+impl ChannelBook for NodeStore {
+    async fn channel_records(&self) -> Result<Vec<ChannelRecord>, StoreError> {
+        want!(self.ask(C::ChannelRecords).await, A::ChannelRecords)
+    }
+
+    async fn bind_channels(&self, new: Vec<ChannelRecord>) -> Result<bool, StoreError> {
+        want!(self.ask(C::BindChannels(new)).await, A::Bound)
+    }
+
+    async fn move_channel(
+        &self,
+        id: &ChannelId,
+        seen_version: i64,
+        state: Lifecycle,
+        audit: AuditRow,
+    ) -> Result<bool, StoreError> {
+        want!(self.ask(C::MoveChannel(id.clone(), seen_version, state, audit)).await, A::Moved)
     }
 }

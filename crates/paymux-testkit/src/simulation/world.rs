@@ -13,6 +13,7 @@ use super::dice::Dice;
 use super::faults::{Fault, Faults};
 use super::front::{Answer, Ask, ask, hand_callback};
 use super::judge::Judge;
+use super::limits::{Limit, limits};
 use super::merchant::Merchant;
 use super::network::span;
 use super::node::{Node, Stop};
@@ -40,6 +41,8 @@ pub(super) struct World {
     pub(super) merchants: Vec<Arc<Merchant>>,
     /// Who watches.
     pub(super) judge: Judge,
+    /// How much each account may take, in the order of the accounts.
+    limits: Vec<Limit>,
     catalog: CatalogHandle,
     origin: Instant,
     stats: Mutex<Stats>,
@@ -66,7 +69,8 @@ impl World {
         let count = if dice.chance(500_000) { 1 } else { 2 };
         let setup = Dice::stream(seed, "setup");
         let merchants: Vec<Arc<Merchant>> = setup::merchants(seed);
-        let catalog = CatalogHandle::new(setup::catalog(&setup, &banks, &merchants));
+        let limits = limits(seed);
+        let catalog = CatalogHandle::new(setup::catalog(&setup, &banks, &limits, &merchants));
         Arc::new(Self {
             dice,
             faults: Faults::of(seed),
@@ -76,6 +80,7 @@ impl World {
             nodes: (0..count).map(|id| Node::new(id, seed, origin)).collect(),
             merchants,
             judge: Judge::default(),
+            limits,
             catalog,
             origin,
             stats: Mutex::default(),
@@ -92,6 +97,12 @@ impl World {
     /// Lets between `least` and `most` milliseconds pass.
     pub(super) async fn nap(&self, least: i64, most: i64) {
         tokio::time::sleep(span(self.dice.between(least, most))).await;
+    }
+
+    /// How much that account may take.
+    pub(super) fn limit(&self, bank: &Bank) -> Limit {
+        let place = self.banks.iter().position(|one| one.account.id == bank.account.id);
+        place.and_then(|place| self.limits.get(place)).copied().unwrap_or_default()
     }
 
     /// Whether there is one node only, with the store in its own process.
@@ -260,6 +271,7 @@ impl World {
                 payer::find_unseen(self, bank, &number);
                 payer::pay_beside(self, bank, &number);
                 self.judge.check_exposure(self, bank, &number);
+                self.judge.check_limits(self, bank);
             }
             Followup::Took(number) => {
                 courier::tell_paid(self, bank, &number);

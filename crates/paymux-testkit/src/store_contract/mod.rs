@@ -12,6 +12,7 @@ pub mod books;
 pub mod callbacks;
 pub mod capacity;
 pub mod changes;
+pub mod channel_book;
 pub mod claims;
 pub mod day_book;
 pub mod desk;
@@ -40,8 +41,8 @@ use paymux_core::payment::Payment;
 use paymux_core::posting::Posting;
 use paymux_core::refund::Refund;
 use paymux_core::store::{
-    Applied, AuditRow, CallbackRow, CapacityFigure, Change, DayFigure, Event, Opened, Opening, Patience,
-    QueueFilter, QueueItem, Store, StoreError,
+    Applied, AuditRow, CallbackRow, CapacityFigure, Change, ChannelRecord, DayFigure, Event, Opened, Opening,
+    Patience, QueueFilter, QueueItem, Store, StoreError,
 };
 use paymux_core::transfer::Transfer;
 
@@ -105,6 +106,7 @@ pub struct Snapshot {
     days: Vec<(Day, DayFigure)>,
     capacity: Vec<CapacityFigure>,
     audits: Vec<AuditRow>,
+    channels: Vec<ChannelRecord>,
     queue: Vec<QueueItem>,
 }
 
@@ -222,6 +224,7 @@ impl Subject {
             days: self.look.days().await,
             capacity: self.look.capacity().await,
             audits: self.store.audit(None, 100_000).await.unwrap(),
+            channels: self.store.channel_records().await.unwrap(),
             queue: self.store.queue(&all_that_waits()).await.unwrap(),
         }
     }
@@ -322,6 +325,11 @@ macro_rules! store_contract {
                 a_failover_without_room_writes_nothing, a_stale_change_moves_nothing,
                 keeps_channels_days_and_currencies_apart, openings_at_once_take_what_is_there,
                 failovers_across_each_other_lose_nothing;
+            channel_book: is_empty_at_first, keeps_every_field_by_id, binds_an_id_and_an_account_once,
+                binds_all_or_none, refuses_new_ones_that_cannot_be, moves_with_a_line_of_the_trail,
+                is_stale_by_version, a_line_of_the_trail_has_its_own_id,
+                is_not_off_while_something_is_unended, of_moves_at_once_one_is_done,
+                of_bindings_at_once_one_is_done;
             books: keeps_every_field, refuses_lines_that_cannot_be, books_nothing_with_a_stale_change;
             money_races: refunds_at_once_take_what_is_there, of_equal_refund_numbers_one_is_new,
                 transfers_at_once_keep_the_days_limit, of_equal_transfer_numbers_one_is_new,
@@ -373,6 +381,7 @@ mod tests {
         let files = [
             ("books", include_str!("books.rs")),
             ("callbacks", include_str!("callbacks.rs")),
+            ("channel_book", include_str!("channel_book.rs")),
             ("changes", include_str!("changes.rs")),
             ("claims", include_str!("claims.rs")),
             ("capacity", include_str!("capacity.rs")),

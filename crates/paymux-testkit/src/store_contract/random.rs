@@ -104,6 +104,7 @@ impl Run {
             138..143 => self.redeliver(model, store).await,
             143..148 => self.claim(model, store).await,
             148..151 => self.settle_callback(model, store).await,
+            151..154 => self.move_channel(model, store).await,
             _ => self.look_at_the_desk(model, store).await,
         }
     }

@@ -71,7 +71,7 @@ impl Draft<'_> {
     /// As the news make it; `None` where it was to be sent and its channel is gone.
     fn refund_after(&self, refund: &Refund, cell: Cell, news: &News) -> Option<Refund> {
         let mut after = refund.clone();
-        let entry = self.catalog.channel(&refund.channel);
+        let entry = self.catalog.open_channel(&refund.channel);
         if cell.1 == Effect::Send {
             // Now, since it can carry the day; and never again, whatever becomes of the call.
             after.number = entry?.channel.refund_number(refund.id, self.now);

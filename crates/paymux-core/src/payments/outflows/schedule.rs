@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::catalog::{ChannelEntry, Lifecycle};
+use crate::catalog::ChannelEntry;
 use crate::channel::{Can, Descriptor};
 use crate::clock::Timestamp;
 
@@ -29,8 +29,8 @@ const DOUBT: Duration = Duration::from_hours(7 * 24);
 pub(crate) const LOST_PAUSE: Duration = Duration::from_hours(1);
 
 /// When to look next after so many looks; `None` where its provider cannot be asked, so that a callback
-/// or a person ends it, and where its end at a person's word is no longer doubted. `query` is the ability
-/// to ask.
+/// or a person ends it, and where its end at a person's word is no longer doubted. `entry` is its channel
+/// unless that is off; `query` is the ability to ask.
 pub(crate) fn next_look(
     entry: Option<&ChannelEntry>,
     query: Can,
@@ -40,7 +40,7 @@ pub(crate) fn next_look(
     if ended_at.is_some_and(|end| now >= end.plus(DOUBT)) {
         return None;
     }
-    let Some(entry) = entry.filter(|entry| entry.state != Lifecycle::Off) else {
+    let Some(entry) = entry else {
         return Some(now.plus(LOST_PAUSE));
     };
     let descriptor = entry.channel.descriptor();

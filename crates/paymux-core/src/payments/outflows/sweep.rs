@@ -66,7 +66,7 @@ impl Payments {
     /// What more went back than came in stays in the logs by the schedule, and not by the lease.
     async fn look_later(&self, catalog: &Catalog, refund: &Refund) -> Result<(), PaymentError> {
         let course = (refund.checks.saturating_add(1), refund.ended_at);
-        let entry = catalog.channel(&refund.channel);
+        let entry = catalog.open_channel(&refund.channel);
         let next = next_look(entry, Can::QUERY_REFUND, course, self.now());
         self.put_off_refund(refund, next).await
     }

@@ -31,8 +31,9 @@ pub(super) fn channel<'a>(
     let Some(entry) = catalog.channel(&request.channel) else {
         return Err(InvalidField::new("channel", unknown_channel(catalog)).into());
     };
-    if entry.state != Lifecycle::Active {
-        let rule = format!("`{}` is {}; only an active channel pays out", entry.id, entry.state);
+    let state = catalog.state(entry);
+    if !matches!(state, Lifecycle::Active | Lifecycle::Draining) {
+        let rule = format!("`{}` is {state}; only an active or a draining channel pays out", entry.id);
         return Err(InvalidField::new("channel", rule).into());
     }
     let descriptor = entry.channel.descriptor();

@@ -79,7 +79,7 @@ impl Payments {
         }
         let now = self.now();
         let mut after = before.clone();
-        let entry = catalog.channel(&before.channel);
+        let entry = catalog.open_channel(&before.channel);
         let look = |checks, ended_at| next_look(entry, Can::QUERY_TRANSFER, (checks, ended_at), now);
         after.course().go(cell, &news.facts, now, look);
         let kind = event_kind(cell.1);

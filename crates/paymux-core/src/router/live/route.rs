@@ -20,6 +20,10 @@ pub(in crate::router) struct RouteFigures {
     last_completed_ms: AtomicI64,
     /// How many there are.
     count: usize,
+    /// Whether all of them take new payments.
+    all_active: AtomicBool,
+    /// Those that take new payments.
+    active: Box<[AtomicU64]>,
     /// Whether all of them are well, as mostly.
     all_well: AtomicBool,
     /// Those that are well.
@@ -35,7 +39,7 @@ pub(in crate::router) struct RouteFigures {
 const NOBODY: usize = usize::MAX;
 
 impl RouteFigures {
-    /// Nothing collected, nothing completed, all well.
+    /// Nothing collected, nothing completed, all active and well.
     pub(super) fn new(strategy: Strategy, entries: &[&ChannelEntry]) -> Self {
         let mut currencies: Vec<Currency> = Vec::new();
         if strategy.looks_at_collected() {
@@ -50,6 +54,8 @@ impl RouteFigures {
             last_completed: AtomicUsize::new(NOBODY),
             last_completed_ms: AtomicI64::new(i64::MIN),
             count: entries.len(),
+            all_active: AtomicBool::new(true),
+            active: bits::full(entries.len()).iter().map(|word| AtomicU64::new(*word)).collect(),
             all_well: AtomicBool::new(true),
             well: bits::full(entries.len()).iter().map(|word| AtomicU64::new(*word)).collect(),
             probed: (0..bits::words(entries.len())).map(|_| AtomicU64::new(0)).collect(),
@@ -73,12 +79,23 @@ impl RouteFigures {
         }
     }
 
+    /// A place takes new payments from now on, or no longer.
+    pub(super) fn opens(&self, place: usize, is_active: bool) {
+        set(&self.active, place, is_active);
+        self.all_active.store(self.are_all(&self.active), Ordering::Relaxed);
+    }
+
     /// A place's health is that now.
     pub(super) fn feels(&self, place: usize, health: Health) {
         set(&self.well, place, health == Health::Well);
         set(&self.probed, place, health == Health::Probed);
-        let well: u32 = self.well.iter().map(|word| word.load(Ordering::Relaxed).count_ones()).sum();
-        self.all_well.store(well as usize == self.count, Ordering::Relaxed);
+        self.all_well.store(self.are_all(&self.well), Ordering::Relaxed);
+    }
+
+    /// Whether every place is in that row.
+    fn are_all(&self, row: &[AtomicU64]) -> bool {
+        let places: u32 = row.iter().map(|word| word.load(Ordering::Relaxed).count_ones()).sum();
+        places as usize == self.count
     }
 
     /// A place's calls go well so often now.
@@ -116,6 +133,16 @@ impl RouteFigures {
     /// How often the calls of each place go well; nothing where nobody looks at that.
     pub(in crate::router) fn rates(&self) -> impl Iterator<Item = i64> + '_ {
         self.rates.iter().map(|rate| i64::from(rate.load(Ordering::Relaxed)))
+    }
+
+    /// Keeps in `set` those that take new payments.
+    pub(in crate::router) fn keep_active(&self, set: &mut [u64]) {
+        if self.all_active.load(Ordering::Relaxed) {
+            return;
+        }
+        for (word, active) in set.iter_mut().zip(&self.active) {
+            *word &= active.load(Ordering::Relaxed);
+        }
     }
 
     /// Keeps in `set` those that are well, and those that are probed where this payment `probes`.

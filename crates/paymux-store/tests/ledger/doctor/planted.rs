@@ -197,6 +197,12 @@ pub(super) const FAULTS: &[Planted] = &[
         &["UPDATE callbacks SET payment = ({unpaid}) WHERE id = (SELECT min(id) FROM callbacks \
             WHERE verdict = 'applied' AND payment IS NOT NULL)"],
     ),
+    fault(
+        "off_channels_are_idle",
+        &[
+            "INSERT INTO channels SELECT channel, provider, 'account', 'off', 1, 'root', 2 FROM attempts WHERE id = ({open})",
+        ],
+    ),
     fault("nothing_is_overdue", &["UPDATE attempts SET check_at = 1 WHERE id = ({open})"]),
     fault(
         "rows_agree",

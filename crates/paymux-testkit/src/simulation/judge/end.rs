@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Kind, Notes};
-use super::{entries, looks, sums};
+use super::{entries, limits, looks, sums};
 use crate::simulation::books::{EventRow, Ledger, OutflowRow, PaymentRow};
 use crate::simulation::world::World;
 
@@ -31,6 +31,9 @@ pub(in crate::simulation) fn check_end(world: &World, ledger: &Ledger, hour: Hou
     seen(ledger, &mut found);
     sums::check(world, ledger, hour, &mut found);
     entries::check(ledger, &mut found);
+    if hour == Hour::Resolved {
+        limits::check(ledger, &mut found);
+    }
     for what in found {
         world.judge.object(world, format!("{what} ({hour:?})"));
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::*;
 use crate::simulation::bank::{Outgo, OutgoKind, Take};
 use crate::simulation::books::{AttemptRow, CallbackRow, EventRow, Ledger, OutflowRow, PaymentRow, QueueRow};
+use crate::simulation::limits::Limit;
 use crate::simulation::run::play;
 use crate::simulation::world::Keep;
 
@@ -179,6 +180,47 @@ fn knows_who_was_not_told() {
     check("J5", |_, ledger| {
         edit(ledger.payments.iter_mut().find(|p| p.events == 1 && p.status == "expired"), |payment| {
             payment.held = Some("late");
+        })
+    });
+}
+
+#[test]
+fn keeps_limits() {
+    fn limited<'a>(world: &'a World, is_it: fn(&Limit) -> bool) -> Option<&'a Arc<Bank>> {
+        world.banks.iter().find(|bank| is_it(&world.limit(bank)))
+    }
+    // One paid order after the other, beyond any limit.
+    fn crowd(world: &World, bank: &Bank, amount: i64) {
+        for number in 0..4 {
+            let mut order = Order::fresh(amount);
+            order.takes.push(Take {
+                trade_no: number.to_string(),
+                amount,
+                currency: "CNY",
+                discount: 0,
+                late: false,
+                reversed_at: None,
+            });
+            bank.books().orders.insert(format!("n{number}"), order);
+        }
+        world.judge.check_limits(world, bank);
+    }
+    check("J13", |world, _| {
+        let bank = limited(world, |limit| limit.amount.is_some() && limit.count.is_none());
+        edit(bank, |bank| crowd(world, bank, 10_000))
+    });
+    check("J13", |world, _| {
+        let bank = limited(world, |limit| limit.count.is_some() && limit.amount.is_none());
+        edit(bank, |bank| crowd(world, bank, 1))
+    });
+    check("J13", |_, ledger| {
+        ledger.payments.iter_mut().flat_map(|p| &mut p.attempts).for_each(|a| a.is_looked_at = false);
+        edit(ledger.limits.iter_mut().find(|row| row.is_of_day), |row| row.reserved = 1)
+    });
+    check("J13", |_, ledger| {
+        edit(ledger.limits.iter_mut().find(|row| row.is_of_day), |row| {
+            row.is_of_day = false;
+            row.count = 1;
         })
     });
 }

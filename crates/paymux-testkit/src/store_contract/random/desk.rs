@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use paymux_core::catalog::Lifecycle;
 use paymux_core::clock::Timestamp;
 use paymux_core::store::{
-    CallbackFilter, CallbackVerdict, EventFilter, Patience, QueueFilter, QueueKind, Store, Subject, Window,
+    CallbackFilter, CallbackVerdict, ChannelRecord, EventFilter, Patience, QueueFilter, QueueKind, Store,
+    Subject, Window,
 };
 
 use super::{APPS, CHANNELS, Run, same};
@@ -20,6 +22,24 @@ impl Run {
         let audit = self.fixtures.audit("callback.settle");
         let want = model.settle_callback(id, audit.clone()).await;
         same("settle callback", want, store.settle_callback(id, audit).await).map(drop)
+    }
+
+    /// A channel is bound, or gets another state; what is old by then, or bound otherwise, changes nothing.
+    pub(super) async fn move_channel(&mut self, model: &dyn Store, store: &dyn Store) -> Result<(), String> {
+        let id = channel(CHANNELS[self.rng.usize(..2)]);
+        let state = Lifecycle::ALL[self.rng.usize(..Lifecycle::ALL.len())];
+        if self.rng.u32(..4) == 0 {
+            let account = format!("account-{}", self.rng.u32(..3));
+            let (provider, since) = ("p".to_owned(), self.fixtures.now());
+            let new = ChannelRecord { id, provider, account, state, since, by: None, version: 1 };
+            let want = model.bind_channels(vec![new.clone()]).await;
+            same("bind channels", want, store.bind_channels(vec![new]).await)?;
+        } else {
+            let (version, audit) = (self.rng.i64(1..6), self.fixtures.audit("channel.state"));
+            let want = model.move_channel(&id, version, state, audit.clone()).await;
+            same("move channel", want, store.move_channel(&id, version, state, audit).await)?;
+        }
+        same("channels", model.channel_records().await, store.channel_records().await).map(drop)
     }
 
     pub(super) async fn look_at_the_desk(
