@@ -100,10 +100,7 @@ impl Payments {
                 let row = CallbackRow { event_key, ..row };
                 self.take_claim(entry, &claim, row).await.map(Taken::of)
             }
-            Err(error) => {
-                let kept = self.keep_unverified(catalog, row, &error).await;
-                kept.map(|()| Taken::As(Verdict::Rejected))
-            }
+            Err(error) => self.keep_refused(catalog, row, &error).await,
         };
         taken.unwrap_or_else(|error| {
             tracing::error!(channel = %entry.id, %error, "a callback could not be stored; it is not acknowledged");
@@ -126,19 +123,26 @@ impl Payments {
         }
     }
 
-    async fn keep_unverified(
+    /// Keeps what is not believed, with the reason. What is genuine all the same is no stranger's: it waits for a
+    /// person, and no forgery takes its place.
+    async fn keep_refused(
         &self,
         catalog: &Catalog,
         row: CallbackRow,
         error: &CallbackError,
-    ) -> Result<(), PaymentError> {
+    ) -> Result<Taken, PaymentError> {
         tracing::warn!(channel = %row.channel, %error, "a callback was not believed");
-        let verdict = match error {
-            CallbackError::Unreadable(_) => CallbackVerdict::Unreadable,
-            CallbackError::BadSign(_) => CallbackVerdict::Forged,
+        let rejected = Taken::As(Verdict::Rejected);
+        let (verdict, taken, event_key) = match error {
+            CallbackError::Unreadable(_) => (CallbackVerdict::Unreadable, rejected, None),
+            CallbackError::BadSign(_) => (CallbackVerdict::Forged, rejected, None),
+            CallbackError::Odd { event_key, .. } => {
+                (CallbackVerdict::Quarantined, Taken::Misfit, Some(event_key.clone()))
+            }
         };
-        let row = CallbackRow { verdict, detail: Some(error.to_string()), ..row };
-        Ok(self.store().keep_callback(row, catalog.callback_ring).await?)
+        let row = CallbackRow { verdict, event_key, detail: Some(error.to_string()), ..row };
+        self.store().keep_callback(row, catalog.callback_ring).await?;
+        Ok(taken)
     }
 
     /// Applies a verified claim, or keeps it with the reason why it changes nothing. Tells which.

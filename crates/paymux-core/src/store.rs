@@ -348,8 +348,9 @@ pub trait PaymentLedger: Send + Sync + 'static {
     async fn payments(&self, filter: &PaymentFilter) -> Result<Vec<Payment>, StoreError>;
 
     /// Keeps a callback that changes nothing. Unverified ones push out the oldest beyond `ring`, and so do,
-    /// for themselves, duplicates that are not the first of their event key. A verified one that is kept
-    /// already under that key and verdict, byte for byte but for its headers, is only counted there.
+    /// for themselves, duplicates and those of no payment that are not the first of their event key. A verified
+    /// one that is kept already under that key and verdict, byte for byte but for its headers, is only counted
+    /// there.
     async fn keep_callback(&self, row: CallbackRow, ring: Ring) -> Result<(), StoreError>;
 
     /// Takes attempts whose `check_at` has come, earliest first: raises their fencing number and

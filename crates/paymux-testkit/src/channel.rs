@@ -514,6 +514,10 @@ impl Channel for ScriptedChannel {
         if text == "forged" {
             return Err(CallbackError::BadSign("it says so itself".to_owned()));
         }
+        if text.starts_with("odd") {
+            let (what, event_key) = ("it says so itself".to_owned(), "odd".to_owned());
+            return Err(CallbackError::Odd { what, event_key });
+        }
         let (kind, text) = kind_of(text);
         let words: Vec<&str> = text.split(' ').collect();
         let [number, minor, currency, trade_no, ref order @ ..] = words[..] else { return Err(unreadable()) };

@@ -15,7 +15,7 @@ use paymux_core::{OrderRef, Verb, WireRequest, WireResponse};
 use crate::config::Account;
 use crate::map;
 use crate::sign::{Message, SIGN, is_signed};
-use crate::wire::{Fields, is_digits, is_number, is_type, yuan};
+use crate::wire::{Fields, is_digits, is_own_number, is_type, yuan};
 
 /// Verifies a notification and reads its claim.
 pub(crate) fn verify(account: &Account, request: &WireRequest) -> Result<Claim, CallbackError> {
@@ -24,7 +24,7 @@ pub(crate) fn verify(account: &Account, request: &WireRequest) -> Result<Claim, 
     }
     let fields = Fields::of_body(request).map_err(unreadable)?;
     let is_genuine = is_signed(Message::Notify, &account.appkey, &fields, account.secrets());
-    let notice = Notice::read(&fields).map_err(|what| odd(what, is_genuine))?;
+    let notice = Notice::read(&fields).map_err(|what| refused(what, is_genuine, &fields))?;
     if !is_genuine {
         return Err(CallbackError::BadSign(diagnosis::of_sign(account, &fields)));
     }
@@ -67,7 +67,7 @@ pub(crate) fn verify_return(account: &Account, request: &WireRequest) -> Result<
     let query = request.query.as_deref().unwrap_or_default();
     let fields = Fields::of_form(query.as_bytes()).map_err(unreadable)?;
     let is_genuine = is_signed(Message::Return, &account.appkey, &fields, account.secrets());
-    let number = returned_number(&fields).map_err(|what| odd(what, is_genuine))?;
+    let number = returned_number(&fields).map_err(|what| refused(what, is_genuine, &fields))?;
     if !is_genuine {
         return Err(CallbackError::BadSign("`sign` fits neither secret of this account".to_owned()));
     }
@@ -78,7 +78,7 @@ fn returned_number(fields: &Fields) -> Result<&str, &'static str> {
     fields.text("price").and_then(yuan).ok_or(PRICE_RULE)?;
     fields.text("type").filter(|word| is_type(word)).ok_or(TYPE_RULE)?;
     fields.text("order_id").filter(|id| is_digits(id)).ok_or(ORDER_ID_RULE)?;
-    fields.text("out_order_id").filter(|number| is_number(number)).ok_or(NUMBER_RULE)
+    fields.text("out_order_id").filter(|number| is_own_number(number)).ok_or(NUMBER_RULE)
 }
 
 /// A notification whose every field has its one form.
@@ -90,7 +90,7 @@ struct Notice<'a> {
 }
 
 const ORDER_ID_RULE: &str = "`order_id` must be 1 to 32 digits";
-const NUMBER_RULE: &str = "`out_order_id` must be 1 to 64 visible ASCII characters";
+const NUMBER_RULE: &str = "`out_order_id` must be 1 to 32 letters and digits, as every number of ours is";
 const PRICE_RULE: &str = "`price` must be yuan, more than zero, in digits with at most two decimals and no leading zero, like 10.23";
 const REALPRICE_RULE: &str = "`realprice` must be yuan, more than zero, in digits with at most two decimals and no leading zero, like 10.23";
 const TYPE_RULE: &str = "`type` must be 1 to 32 letters, digits, `_` or `-`, the first a letter";
@@ -104,7 +104,7 @@ impl<'a> Notice<'a> {
             order_id: fields.text("order_id").filter(|id| is_digits(id)).ok_or(ORDER_ID_RULE)?,
             out_order_id: fields
                 .text("out_order_id")
-                .filter(|number| is_number(number))
+                .filter(|number| is_own_number(number))
                 .ok_or(NUMBER_RULE)?,
             price: fields.text("price").and_then(yuan).ok_or(PRICE_RULE)?,
             realprice: fields.text("realprice").and_then(yuan).ok_or(REALPRICE_RULE)?,
@@ -133,12 +133,14 @@ fn unreadable(what: &str) -> CallbackError {
     CallbackError::Unreadable(what.to_owned())
 }
 
-/// A field of another form than it must have; where the sign is right all the same, that is said.
-fn odd(what: &str, is_genuine: bool) -> CallbackError {
-    let genuine = if is_genuine {
-        format!("; its `{SIGN}` is right, so characters may have moved from one field to the next")
-    } else {
-        String::new()
-    };
-    CallbackError::Unreadable(format!("{what}{genuine}"))
+/// A field of another form than it must have. Where the sign is right all the same, it waits for a person: money may
+/// have come in.
+fn refused(what: &str, is_genuine: bool, fields: &Fields) -> CallbackError {
+    if !is_genuine {
+        return unreadable(what);
+    }
+    CallbackError::Odd {
+        what: format!("{what}; characters may have moved from one field to the next"),
+        event_key: format!("ODD:{}", fields.text(SIGN).unwrap_or_default()),
+    }
 }

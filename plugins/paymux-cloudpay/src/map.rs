@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::config::{Account, Types};
 use crate::sign::{self, Message, SIGN};
-use crate::wire::{Fields, Reply};
+use crate::wire::{Fields, Reply, is_own_number};
 
 /// The products of each wallet: one page serves desktop and mobile, and its address may be shown as a code.
 ///
@@ -66,7 +66,7 @@ const fn code(wallet: Wallet) -> &'static str {
 /// The fields of a create, signed. What the gateway would surely refuse is not sent.
 pub(crate) fn create(account: &Account, order: &Order) -> Result<Fields, ChannelError> {
     let number = order.number.as_str();
-    if !number.bytes().all(|b| b.is_ascii_alphanumeric()) || number.len() > 32 {
+    if !is_own_number(number) {
         return Err(unsendable("the order number: at most 32 letters and digits are sent"));
     }
     if order.amount.currency() != paymux_core::Currency::CNY {

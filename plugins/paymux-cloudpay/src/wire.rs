@@ -197,9 +197,14 @@ pub(crate) fn is_digits(text: &str) -> bool {
     (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// Visible ASCII without blanks, at most 64: what an order number may be.
+/// Visible ASCII without blanks, at most 64: what a client's order number may be.
 pub(crate) fn is_number(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// Letters and digits, at most 32: what goes out as our own order number.
+pub(crate) fn is_own_number(text: &str) -> bool {
+    (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
 /// An answer whose `code` could be read.
@@ -213,18 +218,17 @@ pub(crate) struct Reply {
     pub data: Map<String, Value>,
 }
 
-/// Reads an answer. Whatever is not HTTP 200 with one JSON object that has a `code` is not believed. `code` is an
-/// integer, or the same digits as text; `data` may be of any shape.
+/// Reads an answer. Whatever is not HTTP 200 with one JSON object that has a `code` is not believed, nor what says one
+/// thing twice. `code` is an integer, or the same digits as text; `data` may be of any shape.
 pub(crate) fn read(response: &WireResponse) -> Result<Reply, ChannelError> {
     let status = response.status;
     if status != 200 {
         return Err(ChannelError::unknown(format!("cloudpay answered HTTP {status}")));
     }
-    let mut fields: Map<String, Value> = serde_json::from_slice(&response.body)
-        .map_err(|_| ChannelError::unknown("HTTP 200 with a body that is no JSON object"))?;
+    let mut fields = members(&response.body)?;
     let code = match fields.get("code") {
         Some(Value::Number(number)) => number.as_i64(),
-        Some(Value::String(text)) if is_digits(text) => text.parse().ok(),
+        Some(Value::String(text)) => text.parse().ok().filter(|code: &i64| code.to_string() == *text),
         _ => None,
     };
     let code = code.ok_or_else(|| ChannelError::unknown("the answer has no integer `code`"))?;
@@ -234,6 +238,19 @@ pub(crate) fn read(response: &WireResponse) -> Result<Reply, ChannelError> {
         _ => Map::new(),
     };
     Ok(Reply { code, msg, data })
+}
+
+fn members(body: &[u8]) -> Result<Map<String, Value>, ChannelError> {
+    let no_object = |_| ChannelError::unknown("HTTP 200 with a body that is no JSON object");
+    let Pairs(pairs) = serde_json::from_slice(body).map_err(no_object)?;
+    let mut fields = Map::new();
+    for (name, raw) in pairs {
+        let value = serde_json::from_str(raw.get()).map_err(no_object)?;
+        if fields.insert(name, value).is_some() {
+            return Err(ChannelError::unknown("the answer says one thing twice"));
+        }
+    }
+    Ok(fields)
 }
 
 #[cfg(test)]
@@ -354,6 +371,11 @@ mod tests {
             (200, r#"{"code":100.0}"#),
             (200, r#"{"code":"100 "}"#),
             (200, r#"{"code":"1e2"}"#),
+            (200, r#"{"code":"0100"}"#),
+            (200, r#"{"code":"+100"}"#),
+            (200, r#"{"code":""}"#),
+            (200, r#"{"code":100,"code":204}"#),
+            (200, r#"{"code":204,"data":{"a":"\ud800"}}"#),
             (200, r#"{"code":null}"#),
             (200, r#"{"code":true}"#),
             (200, r#"{"code":100,}"#),

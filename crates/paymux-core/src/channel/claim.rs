@@ -64,6 +64,15 @@ pub enum CallbackError {
     /// Its sign is missing or wrong; the text says which known mistake would explain it, if any.
     #[error("the sign is wrong: {0}")]
     BadSign(String),
+    /// Its sign is right, and still it cannot be meant as it stands: a field has a form that the provider never
+    /// gives it. Kept for a person, as a verified one that fits nothing.
+    #[error("genuine, and not to be believed: {what}")]
+    Odd {
+        /// What is odd about it.
+        what: String,
+        /// What makes it the same when it comes again, as [`Claim::event_key`].
+        event_key: String,
+    },
 }
 
 /// How a callback shall be answered.

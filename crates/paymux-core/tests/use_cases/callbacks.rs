@@ -114,6 +114,31 @@ async fn what_fits_nothing_is_answered_in_the_providers_words_for_it() {
     assert_eq!(verdicts(&world), [V::Orphan, V::Quarantined, V::Applied, V::Duplicate, V::Quarantined]);
 }
 
+/// What is genuine and cannot be meant as it stands waits for a person. No forgery takes its place, and whoever
+/// has one genuine sign fills no table with it.
+#[tokio::test(start_paused = true)]
+async fn what_is_genuine_and_odd_waits_and_nothing_takes_its_place() {
+    let world = World::new();
+    world.a.refuse_misfits();
+    world.reconfigure(&Setting::default(), |catalog| catalog.callback_ring.rows = 3);
+    let post = |body: String| WireRequest::new(paymux_core::Verb::Post, "/notify").body("text/plain", body);
+    for _ in 0..2 {
+        assert_eq!(take(&world, post("odd".to_owned())).await, (200, "fail".to_owned()));
+    }
+    for place in 0..9 {
+        take(&world, post("forged".to_owned())).await;
+        take(&world, post(format!("odd and more {place}"))).await;
+    }
+    let rows = world.store.callbacks();
+    let count = |verdict| rows.iter().filter(|row| row.verdict == verdict).count();
+    assert_eq!((rows.len(), count(V::Quarantined), count(V::Forged)), (7, 4, 3));
+    assert_eq!(
+        (rows[0].times, rows[0].request.body.as_ref(), rows[0].detail.as_deref()),
+        (2, &b"odd"[..], Some("genuine, and not to be believed: it says so itself"))
+    );
+    assert_eq!(world.waiting().await.len(), 4);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_signed_way_back_finds_its_payment_and_settles_nothing() {
     let world = World::new();

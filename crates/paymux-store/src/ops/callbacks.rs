@@ -66,9 +66,10 @@ impl KeepCallback {
         Ok(sql.affected(db).await? > 0)
     }
 
-    /// A duplicate is spare where its key is known by another row.
+    /// A duplicate, or one of no payment of ours, is spare where its key is known by another row.
     async fn worth<C: ConnectionTrait>(&self, db: &C) -> Result<Worth, Fault> {
-        let key = self.row.event_key.as_ref().filter(|_| self.row.verdict == CallbackVerdict::Duplicate);
+        let proves_nothing = self.row.verdict == CallbackVerdict::Duplicate || self.row.payment.is_none();
+        let key = self.row.event_key.as_ref().filter(|_| self.row.verdict.is_verified() && proves_nothing);
         let Some(key) = key else { return Ok(Worth::Evidence) };
         let mut sql = Sql::new(db.get_database_backend());
         for (word, which) in [("SELECT 1 WHERE EXISTS", "verdict = 'applied'"), (" OR EXISTS", UNAPPLIED)] {

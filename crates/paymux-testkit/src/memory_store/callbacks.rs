@@ -27,7 +27,7 @@ pub(super) struct Shelf {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kept {
     Unverified,
-    /// Duplicates whose key is known by another one.
+    /// Duplicates, and those of no payment, whose key is known by another one.
     Spare,
 }
 
@@ -104,7 +104,8 @@ impl Shelf {
             return Some(Kept::Unverified);
         }
         let is_known = key_of(row).is_some_and(|key| self.by_key.contains_key(&key));
-        (row.verdict == CallbackVerdict::Duplicate && is_known).then_some(Kept::Spare)
+        let proves_nothing = row.verdict == CallbackVerdict::Duplicate || row.payment.is_none();
+        (proves_nothing && is_known).then_some(Kept::Spare)
     }
 
     /// Counts it where the same is kept already; false where it is not.

@@ -73,10 +73,11 @@ pub async fn counts_a_verified_one_that_comes_again(subject: &Subject) {
 
 pub async fn keeps_a_verified_one_that_differs(subject: &Subject) {
     let fixtures = Fixtures::new(1);
-    let base = keyed(&fixtures, CallbackVerdict::Quarantined, "key", "same");
-    let mut rows = vec![base.clone()];
+    let payment = Some(subject.opened(fixtures.opening("shop", "A1")).await.id);
+    let base = || CallbackRow { payment, ..keyed(&fixtures, CallbackVerdict::Quarantined, "key", "same") };
+    let mut rows = vec![base()];
     let mut add = |edit: fn(&mut CallbackRow)| {
-        let mut row = keyed(&fixtures, CallbackVerdict::Quarantined, "key", "same");
+        let mut row = base();
         edit(&mut row);
         rows.push(row);
     };
@@ -112,6 +113,24 @@ pub async fn keeps_the_first_of_each_key_and_a_ring_of_other_duplicates(subject:
         keep(key, body).await;
     }
     want.extend([keep("two", "d").await, keep("applied", "e").await]);
+    assert_eq!(subject.look.callbacks().await, want);
+}
+
+/// Whoever has one genuine sign may write as much as they like beside what it covers.
+pub async fn keeps_the_first_of_each_key_and_a_ring_of_others_of_no_payment(subject: &Subject) {
+    let fixtures = Fixtures::new(1);
+    let ring = Ring { rows: 2, bytes: 1 << 20 };
+    let keep = async |verdict, key: &str, body: &str| {
+        let row = keyed(&fixtures, verdict, key, body);
+        subject.store.keep_callback(row.clone(), ring).await.unwrap();
+        row
+    };
+    let (orphan, quarantined) = (CallbackVerdict::Orphan, CallbackVerdict::Quarantined);
+    let mut want = vec![keep(orphan, "one", "a").await, keep(quarantined, "two", "a").await];
+    for body in ["b", "c", "d"] {
+        keep(orphan, "one", body).await;
+    }
+    want.extend([keep(quarantined, "two", "e").await, keep(orphan, "two", "f").await]);
     assert_eq!(subject.look.callbacks().await, want);
 }
 

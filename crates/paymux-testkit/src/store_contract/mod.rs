@@ -276,7 +276,8 @@ macro_rules! store_contract {
                 reads_see_payment_and_attempts_of_one_moment;
             callbacks: keeps_them_byte_for_byte, keeps_unverified_ones_again,
                 counts_a_verified_one_that_comes_again, keeps_a_verified_one_that_differs,
-                keeps_the_first_of_each_key_and_a_ring_of_other_duplicates, refuses_an_applied_one,
+                keeps_the_first_of_each_key_and_a_ring_of_other_duplicates,
+                keeps_the_first_of_each_key_and_a_ring_of_others_of_no_payment, refuses_an_applied_one,
                 pushes_out_the_oldest_by_rows, pushes_out_the_oldest_by_bytes,
                 pushes_out_no_verified_one, keeps_channels_apart, refuses_one_of_no_payment;
             leases: takes_the_earliest_first, takes_what_is_due_and_no_more, takes_again_after_the_lease,
