@@ -4,14 +4,17 @@
 const README: &str = include_str!("../../README.md");
 
 /// A module as the README names it, and its source.
-const MODULES: [(&str, &str); 13] = [
+const MODULES: [(&str, &str); 16] = [
+    ("borders", include_str!("borders.rs")),
     ("callback", include_str!("callback.rs")),
     ("codes", include_str!("codes.rs")),
     ("create", include_str!("create.rs")),
     ("descriptor", include_str!("descriptor.rs")),
     ("front", include_str!("front.rs")),
     ("front_notices", include_str!("front_notices.rs")),
+    ("life", include_str!("life.rs")),
     ("returns", include_str!("returns.rs")),
+    ("rotation", include_str!("rotation.rs")),
     ("sign", include_str!("../../src/sign.rs")),
     ("wire", include_str!("../../src/wire.rs")),
     ("hours", include_str!("../../../../crates/paymux-core/src/hours.rs")),
