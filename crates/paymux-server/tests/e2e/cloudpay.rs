@@ -76,16 +76,46 @@ impl Gateway {
         timeout(PATIENCE, told).await.expect("a notification")
     }
 
+    /// A setting of the first merchant.
+    fn text(&self, name: &str) -> &str {
+        self.merchants[0].settings[name].as_str().unwrap()
+    }
+
     /// A notification with these fields, signed here with the secret of the first merchant.
     async fn notify(&self, fields: [&str; 7]) -> Answer {
-        let text = |name: &str| self.merchants[0].settings[name].as_str().unwrap().to_owned();
-        let inner = md5(&[&[text("appkey").as_str()], &fields[..]].concat());
-        let sign = md5(&[&inner, &text("appsecret")]);
+        self.notify_under(self.text("appsecret"), fields).await
+    }
+
+    /// The same under another secret.
+    async fn notify_under(&self, secret: &str, fields: [&str; 7]) -> Answer {
+        let inner = md5(&[&[self.text("appkey")][..], &fields[..]].concat());
+        let sign = md5(&[&inner, secret]);
         let names = ["order_id", "out_order_id", "price", "realprice", "type", "paytime", "extend", "sign"];
         let pairs = names.iter().zip(fields.into_iter().chain([sign.as_str()]));
         let form: Vec<String> = pairs.map(|(name, value)| format!("{name}={value}")).collect();
         let request = WireRequest::new(Verb::Post, "/notify/cloud-a").body(FORM, form.join("&"));
         self.paymux.http.send("", request).await.unwrap()
+    }
+
+    /// Writes another secret into the file, and what stood before it; returns once that is in force.
+    async fn change_secret(&self, current: &str, more: &str) {
+        let config = async || self.paymux.http.get("", "/readyz").await.body["config"].clone();
+        let before = config().await;
+        let text = std::fs::read_to_string(&self.paymux.file).unwrap();
+        let line = text.lines().find(|line| line.starts_with("appsecret = ")).unwrap();
+        let is_rest = |line: &&str| !line.starts_with("appsecret_previous");
+        let changed = text.replacen(line, &format!("appsecret = \"{current}\""), 1);
+        let changed: Vec<&str> = changed.lines().filter(is_rest).collect();
+        let changed = changed.join("\n");
+        let (head, rest) = changed.split_once("[channels.settings]\n").unwrap();
+        std::fs::write(&self.paymux.file, format!("{head}[channels.settings]\n{more}{rest}\n")).unwrap();
+        self.paymux.process().send("HUP").await;
+        let taken = async {
+            while config().await == before {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(PATIENCE, taken).await.expect("the file is taken");
     }
 
     async fn end(self) {
@@ -144,6 +174,34 @@ async fn what_really_came_in_is_booked() {
         assert_eq!(payment["attempts"][0]["received"], json!(amount), "{payment}");
         gateway.end().await;
     }
+}
+
+/// A new password of the back office makes a new secret: it is taken while everything runs, and what the old one has
+/// signed is believed for as long as it is kept.
+#[tokio::test]
+async fn a_new_secret_is_taken_without_a_restart() {
+    let gateway = Gateway::start().await;
+    let mut numbers = Vec::new();
+    for order_no in ["A1", "A2", "A3"] {
+        let created = gateway.create(order_no).await;
+        numbers.push((created["provider_order_no"].as_str().unwrap().to_owned(), created));
+    }
+    let tell = async |place: usize, secret: &str| {
+        let (number, created) = &numbers[place];
+        let fields = ["88001", number.as_str(), "19.99", "19.99", "alipay", "1709251200", ""];
+        let answer = gateway.notify_under(secret, fields).await;
+        (answer.text, gateway.payment(created).await["status"].as_str().unwrap().to_owned())
+    };
+    let told = |answer: &str, status: &str| (answer.to_owned(), status.to_owned());
+    let (old, new) = (gateway.text("appsecret").to_owned(), "the-new-secret");
+    assert_eq!(tell(0, new).await, told("fail", "pending"));
+    gateway.change_secret(new, &format!("appsecret_previous = \"{old}\"\n")).await;
+    assert_eq!(tell(0, &old).await, told("success", "succeeded"));
+    assert_eq!(tell(1, new).await, told("success", "succeeded"));
+    gateway.change_secret(new, "").await;
+    assert_eq!(tell(2, &old).await, told("fail", "pending"));
+    assert_eq!(tell(2, new).await, told("success", "succeeded"));
+    gateway.end().await;
 }
 
 #[tokio::test]

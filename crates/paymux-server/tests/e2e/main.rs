@@ -48,6 +48,8 @@ mod refunds;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod rotation;
+#[cfg(test)]
 mod told;
 #[cfg(test)]
 mod world;
