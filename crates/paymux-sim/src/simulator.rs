@@ -46,6 +46,7 @@ impl Simulator {
             acceptor,
             dialect,
             accounts: Accounts(config.accounts),
+            back_office: Guarded::default(),
             books: Guarded::new(Books::default()),
             faults: Guarded::new(config.faults),
             stats: Guarded::new(Stats::default()),
@@ -89,12 +90,16 @@ fn check_accounts(
                 rule: error.rule,
             });
         }
-        if let Some(Err(error)) =
-            account.notify_url.as_deref().map(|url| Endpoint::parse(url, PlainHttp::Anywhere))
-        {
-            return Err(StartError::NotifyUrl { account: account.key.clone(), rule: error.to_string() });
+        if let Some(url) = &account.notify_url {
+            check_hook(&account.key, url)?;
         }
     }
+    Ok(())
+}
+
+fn check_hook(account: &str, url: &str) -> Result<(), StartError> {
+    let wrong = |rule: String| StartError::NotifyUrl { account: account.to_owned(), rule };
+    Endpoint::parse(url, PlainHttp::Anywhere).map_err(|error| wrong(error.to_string()))?;
     Ok(())
 }
 
@@ -154,6 +159,21 @@ pub struct Bank {
 }
 
 impl Bank {
+    /// From now on webhooks of that account's new orders go there, where an order has no address of its own: what a
+    /// merchant writes into a provider's back office.
+    ///
+    /// # Errors
+    /// When it is no web address, or there is no such account.
+    pub fn send_webhooks_to(&self, account: &str, url: &str) -> Result<(), StartError> {
+        check_hook(account, url)?;
+        if self.engine.accounts.of(account).is_none() {
+            let rule = "there is no such account".to_owned();
+            return Err(StartError::NotifyUrl { account: account.to_owned(), rule });
+        }
+        self.engine.back_office.lock().insert(account.to_owned(), url.to_owned());
+        Ok(())
+    }
+
     /// A payer pays that order in full. `number` is the merchant's number or the record id.
     pub fn pay(&self, number: &str) -> Result<OrderView, PayError> {
         self.pay_as(number, None, Pay::default())

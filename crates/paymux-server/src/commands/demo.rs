@@ -1,4 +1,5 @@
-//! `paymux demo`: everything in one process, one payment told step by step, then a router to play with.
+//! `paymux demo`: everything in one process, one payment told step by step, merchants that take turns, then a router to
+//! play with.
 //!
 //! Nothing is acted: the steps are real HTTP calls between the merchant, the router and the simulated
 //! provider, and each line is told when what it says was seen.
@@ -7,6 +8,7 @@ mod client;
 mod crowd;
 mod merchant;
 mod qr;
+mod rotation;
 mod stage;
 mod story;
 mod teller;
@@ -63,6 +65,7 @@ async fn play(options: &Options) -> anyhow::Result<End> {
 /// The whole of it. Without `--once` it never ends by itself.
 async fn tell(options: &Options, stage: &Stage, teller: &Teller) -> anyhow::Result<()> {
     story::one_payment(stage, teller).await?;
+    rotation::turns(stage, teller).await?;
     if options.payments > 0 {
         crowd::payments(stage, teller, options.payments).await?;
     }

@@ -28,6 +28,7 @@ async fn tells_one_payment_step_by_step_and_ends() {
         "succeeded",
         "told",
         "done",
+        "rotated",
     ];
     assert_eq!(steps, want);
     let step = |name: &str| lines.iter().find(|line| line["step"] == name).unwrap();
@@ -35,6 +36,12 @@ async fn tells_one_payment_step_by_step_and_ends() {
     assert_eq!(step("routed")["decision"]["route"], "wechat");
     assert_eq!(step("told")["notice"]["data"]["id"], step("done")["payment"]["id"]);
     assert!(step("routed")["text"].as_str().unwrap().contains("bee-small is out by rule amount"));
+    let turns = step("rotated")["channels"].as_array().unwrap();
+    assert_eq!(turns.len(), 8);
+    assert!(
+        turns.iter().all(|channel| ["cloud-a", "cloud-b", "cloud-c"].contains(&channel.as_str().unwrap()))
+    );
+    assert!(turns.windows(2).all(|pair| pair[0] != pair[1]), "{turns:?}");
     assert!(!Path::new(step("ready")["ledger"].as_str().unwrap()).exists(), "the ledger goes with it");
 }
 
@@ -43,7 +50,7 @@ async fn is_plain_text_without_colour_where_nobody_looks() {
     let ended = ended(["demo", "--once"]).await;
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     assert!(!ended.out.contains('\x1b'), "{}", ended.out);
-    assert_eq!(ended.out.lines().count(), 11, "one line a step: {}", ended.out);
+    assert_eq!(ended.out.lines().count(), 12, "one line a step: {}", ended.out);
 }
 
 #[tokio::test]

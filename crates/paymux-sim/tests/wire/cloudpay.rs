@@ -108,6 +108,26 @@ async fn a_vectors_create_is_paid_told_and_led_back() {
     sim.stop().await;
 }
 
+/// Addresses stand in the back office, which a merchant can write in at any time.
+#[tokio::test]
+async fn another_address_in_the_back_office_is_for_orders_from_then_on() {
+    let (mut old, mut new) = (Hook::new().await, Hook::new().await);
+    let sim = start(Some(&old)).await;
+    send(&sim, &create_form("A1", "1.00")).await;
+    sim.bank().send_webhooks_to("main", &new.url).unwrap();
+    send(&sim, &create_form("A2", "2.00")).await;
+    for number in ["A1", "A2"] {
+        sim.bank().pay(number).unwrap();
+    }
+    for (hook, number) in [(&mut old, "A1"), (&mut new, "A2")] {
+        assert_eq!(field(hook.next().await.body.as_str().unwrap(), "out_order_id"), number);
+        assert!(hook.is_quiet());
+    }
+    assert!(sim.bank().send_webhooks_to("main", "ftp://x").is_err());
+    assert!(sim.bank().send_webhooks_to("other", &new.url).is_err());
+    sim.stop().await;
+}
+
 #[tokio::test]
 async fn one_try_is_made_and_without_success_nobody_is_led_back() {
     for answer in ["fail", "success\n", "SUCCESS"] {

@@ -26,8 +26,14 @@ use crate::plugins::{self, Simulated};
 use crate::rng::Keys;
 use crate::witness::Witness;
 
-/// Which provider is simulated.
+/// Which provider takes the told payment.
 pub(super) const PROVIDER: Simulated = Simulated::BeeCloud;
+/// Which provider has the merchants that take turns.
+pub(super) const ROTATION: Simulated = Simulated::CloudPay;
+/// The told payment's accounts; the last one takes small sums only.
+const ACCOUNTS: [&str; 3] = ["bee-a", "bee-b", "bee-small"];
+/// The merchants that take turns.
+pub(super) const MERCHANTS: [&str; 3] = ["cloud-a", "cloud-b", "cloud-c"];
 
 /// What was stored, as far as the demo tells of it, may wait to be told.
 const SEEN_MAX: usize = 4096;
@@ -44,6 +50,7 @@ pub(super) enum Seen {
 /// All of it, running.
 pub(super) struct Stage {
     sim: Running,
+    rotation: Running,
     merchant: Merchant,
     node: Node,
     folder: TempDir,
@@ -53,6 +60,8 @@ pub(super) struct Stage {
     pub(super) shop: Client,
     /// The payer's way to the provider.
     pub(super) payer: Client,
+    /// The payer's way to the gateway of the merchants that take turns.
+    pub(super) rotation_payer: Client,
     /// What was stored.
     pub(super) seen: Mutex<mpsc::Receiver<Seen>>,
     /// What the merchant got.
@@ -66,20 +75,11 @@ impl Stage {
         let keys = Keys::fresh()?;
         let folder = tempfile::Builder::new().prefix("paymux-demo-").tempdir()?;
         let (merchant, notices) = Merchant::open(&keys.notify_secret, clock).await?;
-        let accounts: Vec<SimAccount> = ["bee-a", "bee-b", "bee-small"]
-            .into_iter()
-            .zip(1..)
-            .map(|(id, seed)| PROVIDER.account(id, seed, None))
-            .collect();
-        let sim = PROVIDER
-            .start(SimConfig {
-                accounts: accounts.clone(),
-                time_scale: NonZeroU32::MIN,
-                ..SimConfig::default()
-            })
-            .await?;
+        let (accounts, sim) = simulate(PROVIDER, ACCOUNTS).await?;
+        let (merchants, rotation) = simulate(ROTATION, MERCHANTS).await?;
 
-        let text = configuration(&folder, &keys, &merchant.url(), &accounts, &sim.base_url());
+        let channels = channels(PROVIDER, &accounts, &sim) + &channels(ROTATION, &merchants, &rotation);
+        let text = configuration(&folder, &keys, &merchant.url()) + &channels + ROUTES;
         // By its own configuration alone: overrides are meant for a router that serves.
         let config = config::read("demo", text.into_bytes(), &Environment::default(), &plugins::providers())?;
         let (seen_sender, seen) = mpsc::channel(SEEN_MAX);
@@ -91,15 +91,22 @@ impl Stage {
         let api = format!("http://{}", node.http());
         let shop = Client::new(&api, Some(keys.api_key.clone()), clock)?;
         shop.get("/readyz").await?.expect(200, "GET /readyz")?;
+        // Its callback addresses stand in its back office; no create names one.
+        for id in MERCHANTS {
+            rotation.bank().send_webhooks_to(id, &format!("{api}/notify/{id}"))?;
+        }
         let payer = Client::new(&sim.base_url(), None, clock)?;
+        let rotation_payer = Client::new(&rotation.base_url(), None, clock)?;
         let stage = Self {
             sim,
+            rotation,
             merchant,
             node,
             folder,
             key: keys.api_key,
             shop,
             payer,
+            rotation_payer,
             seen: Mutex::new(seen),
             notices: Mutex::new(notices),
         };
@@ -117,6 +124,16 @@ impl Stage {
         self.sim.base_url()
     }
 
+    /// The address of the simulated gateway of the merchants that take turns.
+    pub(super) fn gateway(&self) -> String {
+        self.rotation.base_url()
+    }
+
+    /// Where an order of that channel is paid.
+    pub(super) fn till_of(&self, channel: &str) -> String {
+        if MERCHANTS.contains(&channel) { self.gateway() } else { self.provider() }
+    }
+
     /// The simulated provider's books.
     pub(super) fn bank(&self) -> &Bank {
         self.sim.bank()
@@ -125,8 +142,9 @@ impl Stage {
     /// Stops all of it in order, within a second, and removes the folder.
     pub(super) async fn clear(self) {
         self.node.stop().await;
-        if timeout(DRAIN / 4, async { tokio::join!(self.sim.stop(), self.merchant.close()) }).await.is_err() {
-            tracing::debug!("the simulator or the merchant was cut off");
+        let others = async { tokio::join!(self.sim.stop(), self.rotation.stop(), self.merchant.close()) };
+        if timeout(DRAIN / 4, others).await.is_err() {
+            tracing::debug!("a simulator or the merchant was cut off");
         }
         if let Err(error) = self.folder.close() {
             tracing::warn!(%error, "the demo's folder could not be removed");
@@ -137,58 +155,90 @@ impl Stage {
         let (api, provider) = (self.api(), self.provider());
         let ledger = self.folder.path().join("paymux.db");
         let text = format!(
-            "router on {api}, simulated {} on {provider}, merchant on {}, ledger in {}",
+            "router on {api}, simulated {} on {provider} and {} on {}, merchant on {}, ledger in {}",
             PROVIDER.slug(),
+            ROTATION.slug(),
+            self.gateway(),
             self.merchant.url(),
             ledger.display()
         );
         let facts = json!({
-            "api": api, "provider": provider, "merchant": self.merchant.url(), "ledger": ledger,
+            "api": api, "provider": provider, "gateway": self.gateway(), "merchant": self.merchant.url(),
+            "ledger": ledger,
             "api_key": self.key.expose(),
         });
         teller.step("ready", &text, &facts);
     }
 }
 
-/// A configuration like one that a person would write.
-fn configuration(
-    folder: &TempDir,
-    keys: &Keys,
-    hook: &str,
-    accounts: &[SimAccount],
-    base_url: &str,
-) -> String {
-    let text = |value: &str| Value::from(value).to_string();
+/// Starts a provider with made-up accounts of these names.
+async fn simulate(provider: Simulated, names: [&str; 3]) -> anyhow::Result<(Vec<SimAccount>, Running)> {
+    let named = names.into_iter().zip(1..);
+    let accounts: Vec<SimAccount> = named.map(|(id, seed)| provider.account(id, seed, None)).collect();
+    let config =
+        SimConfig { accounts: accounts.clone(), time_scale: NonZeroU32::MIN, ..SimConfig::default() };
+    Ok((accounts, provider.start(config).await?))
+}
+
+/// A configuration like one that a person would write, up to its channels.
+fn configuration(folder: &TempDir, keys: &Keys, hook: &str) -> String {
     let ledger = format!("sqlite://{}", folder.path().join("paymux.db").display());
-    let mut toml = format!(
+    format!(
         "[server]\nhttp = \"127.0.0.1:0\"\ntest_mode = true\n\
          [store]\nurl = {ledger}\n\
          [outbound]\nallow_private_addresses = true\n\
          [limits]\ndrain_ms = {drain}\n\
          [[apps]]\nid = \"shop\"\napi_key = {key}\nnotify_url = {hook}\nnotify_secret = {secret}\n",
-        ledger = text(&ledger),
+        ledger = quoted(&ledger),
         drain = DRAIN.as_millis(),
-        key = text(keys.api_key.expose()),
-        hook = text(hook),
-        secret = text(keys.notify_secret.expose()),
-    );
+        key = quoted(keys.api_key.expose()),
+        hook = quoted(hook),
+        secret = quoted(keys.notify_secret.expose()),
+    )
+}
+
+/// The accounts of a provider as channels.
+fn channels(provider: Simulated, accounts: &[SimAccount], sim: &Running) -> String {
+    let mut toml = String::new();
     for account in accounts {
-        let amounts = if account.key == "bee-small" { "rules.amount_max = 1000\n" } else { "" };
+        let amounts = if account.key == ACCOUNTS[2] { "rules.amount_max = 1000\n" } else { "" };
         let settings: Vec<String> =
             account.settings.iter().map(|(key, value)| format!("{key} = {value}")).collect();
         let _ = write!(
             toml,
             "[[channels]]\nid = {id}\nprovider = {slug}\n{amounts}settings = {{ {settings}, base_url = {base} }}\n",
-            id = text(&account.key),
-            slug = text(PROVIDER.slug()),
+            id = quoted(&account.key),
+            slug = quoted(provider.slug()),
             settings = settings.join(", "),
-            base = text(base_url),
+            base = quoted(&sim.base_url()),
         );
     }
-    toml + "[[routes]]\nname = \"wechat\"\nwhen = { methods = [\"wechat.*\"] }\nstrategy = \"random\"\n\
-            channels = [\"bee-a\", \"bee-b\", \"bee-small\"]\nfailover = 1\n\
-            [[routes]]\nname = \"default\"\nstrategy = \"priority\"\nchannels = [\"bee-a\", \"bee-b\"]\nfailover = 1\n"
+    toml
 }
+
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+const ROUTES: &str = r#"
+[[routes]]
+name = "wechat"
+when = { methods = ["wechat.*"] }
+strategy = "random"
+channels = ["bee-a", "bee-b", "bee-small"]
+failover = 1
+[[routes]]
+name = "turns"
+when = { methods = ["alipay.web", "alipay.wap", "alipay.native"] }
+strategy = "smart-random"
+channels = ["cloud-a", "cloud-b", "cloud-c"]
+failover = 1
+[[routes]]
+name = "default"
+strategy = "priority"
+channels = ["bee-a", "bee-b"]
+failover = 1
+"#;
 
 /// Passes on what was stored. Where nobody listens fast enough, the telling has gaps; the ledger has none.
 struct Eyes(mpsc::Sender<Seen>);

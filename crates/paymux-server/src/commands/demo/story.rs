@@ -158,12 +158,16 @@ pub(super) fn invite(stage: &Stage, teller: &Teller) {
         stage.key.expose(),
         order("A1002")
     );
-    let facts = json!({"curl": curl, "api": format!("{api}/v1/payments"), "payer": format!("{provider}/sim"), "metrics": format!("{api}/metrics")});
+    let gateway = stage.gateway();
+    let facts = json!({
+        "curl": curl, "api": format!("{api}/v1/payments"), "payer": format!("{provider}/sim"),
+        "gateway": format!("{gateway}/sim"), "metrics": format!("{api}/metrics"),
+    });
     teller.aside("");
     teller.step("up", "now you: make a payment, and pay it on the payer's page; Ctrl-C ends it all", &facts);
     teller.aside(&format!("\n  {}\n", teller.strong(&curl)));
     teller.aside(&format!("  API      {api}/v1/payments"));
-    teller.aside(&format!("  payer    {provider}/sim"));
+    teller.aside(&format!("  payer    {provider}/sim, of Alipay methods {gateway}/sim"));
     teller.aside(&format!("  health   {api}/readyz"));
     teller.aside(&format!("  metrics  {api}/metrics\n"));
 }
@@ -184,8 +188,8 @@ pub(super) async fn follow(stage: &Stage, teller: &Teller) -> anyhow::Result<()>
 fn told_seen(stage: &Stage, teller: &Teller, seen: Seen) {
     match seen {
         Seen::Opened { payment, order_no, number, decision } => {
-            let text =
-                format!("{order_no} {}; pay it on {}/sim/pay/{number}", why(&decision), stage.provider());
+            let till = stage.till_of(decision["picked"].as_str().unwrap_or_default());
+            let text = format!("{order_no} {}; pay it on {till}/sim/pay/{number}", why(&decision));
             teller.step(
                 "routed",
                 &text,
