@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::channel::Channel;
 use crate::day::DayZone;
 use crate::hours::Hours;
-use crate::ids::{AppId, ChannelId, RouteName};
+use crate::ids::{AppId, ChannelId, PaymentId, RouteName};
 use crate::method::{Method, MethodPattern};
 use crate::money::Currency;
 use crate::notices::SCHEDULE;
@@ -233,6 +233,11 @@ impl Catalog {
         self.public_url.join(&format!("/notify/{channel}"), None)
     }
 
+    /// The page on which that payment's payer pays.
+    pub fn cashier_url(&self, payment: PaymentId) -> String {
+        self.public_url.join(&format!("/pay/{payment}"), None)
+    }
+
     /// The route of that name.
     pub fn route(&self, name: &RouteName) -> Option<&Route> {
         self.routes.iter().find(|route| route.name == *name)
@@ -281,6 +286,8 @@ pub struct App {
     key_digests: Vec<KeyDigest>,
     /// Where its notices go.
     pub notify_url: Option<Endpoint>,
+    /// Where a payer's browser goes from our page once the payment has ended unpaid.
+    pub timeout_url: Option<Endpoint>,
     /// What its notices are signed with, the current one first; a previous one signs too.
     pub notify_secrets: Vec<WebhookSecret>,
     /// Whether a payment may name a plain http address for its notices. The transport's own rules
@@ -353,6 +360,7 @@ impl App {
             slot: AppSlot::UNKNOWN,
             key_digests,
             notify_url: None,
+            timeout_url: None,
             notify_secrets: Vec::new(),
             allow_http_notify: false,
             scopes: vec![Scope::Payments, Scope::Refunds],

@@ -134,6 +134,12 @@ impl Payments {
         payment.filter(|payment| payment.app == *app).ok_or(PaymentError::NotFound("payment"))
     }
 
+    /// The payment of that id, whosever it is: for its payer's page. Whoever knows the id may see the page; nobody can
+    /// guess it.
+    pub async fn find_for_payer(&self, id: PaymentId) -> Result<Payment, PaymentError> {
+        self.store().payment(id).await?.ok_or(PaymentError::NotFound("payment"))
+    }
+
     /// The payment of that order number in this app.
     pub async fn find_by_order(&self, app: &AppId, order_no: &OrderNo) -> Result<Payment, PaymentError> {
         self.store().payment_by_order(app, order_no).await?.ok_or(PaymentError::NotFound("payment"))

@@ -36,7 +36,7 @@ pub struct PaymentView<'a> {
     provider_order_no: Option<&'a str>,
     provider_trade_no: Option<&'a str>,
     next_action: Option<&'a NextAction>,
-    cashier_url: Option<&'a str>,
+    cashier_url: Option<String>,
     created_at: Timestamp,
     expires_at: Timestamp,
     paid_at: Option<Timestamp>,
@@ -92,6 +92,15 @@ impl<'a> PaymentView<'a> {
             metadata: &payment.metadata,
             attempts: payment.attempts.iter().map(AttemptView::of).collect(),
         }
+    }
+}
+
+impl PaymentView<'_> {
+    /// The same with the page on which its payer pays.
+    #[must_use]
+    pub fn with_cashier(mut self, url: String) -> Self {
+        self.cashier_url = Some(url);
+        self
     }
 }
 

@@ -12,7 +12,7 @@ use paymux_core::catalog::Scope;
 use crate::body::Measure;
 use crate::limits::Limits;
 use crate::routes::{callbacks, events, explain, health, payments, refunds, returns, transfers};
-use crate::{auth, envelope};
+use crate::{auth, cashier, envelope};
 
 /// How the front behaves.
 #[derive(Debug, Clone, Default)]
@@ -136,6 +136,12 @@ fn open() -> Router<Shared> {
         .route("/notify/{channel}", get(callbacks::take).post(callbacks::take))
         .route("/return/{channel}", get(returns::without_number).post(returns::without_number))
         .route("/return/{channel}/{number}", get(returns::with_number).post(returns::with_number))
+        .route("/pay/cashier.css", get(cashier::style))
+        .route("/pay/cashier.js", get(cashier::script))
+        .route("/pay/{payment}", get(cashier::show))
+        .route("/pay/{payment}/state", get(cashier::state))
+        .route("/pay/{payment}/qr.svg", get(cashier::picture))
+        .route("/pay/{payment}/form", get(cashier::form))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
 }

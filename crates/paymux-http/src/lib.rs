@@ -1,5 +1,5 @@
-//! What paymux speaks over HTTP: the merchant API, providers' callbacks in, payers' browsers coming
-//! back, health and metrics, and the accept loop under all of it.
+//! What paymux speaks over HTTP: the merchant API, providers' callbacks in, the page on which payers pay and those to
+//! which they come back, health and metrics, and the accept loop under all of it.
 //!
 //! Nothing is decided here: bytes become a checked request, [`paymux_core::Payments`] answers, and
 //! its answer becomes bytes. No provider's protocol is known here, and nothing dials out.
@@ -9,6 +9,7 @@
 pub mod admin;
 mod auth;
 mod body;
+mod cashier;
 mod envelope;
 mod front;
 mod gauges;

@@ -34,6 +34,8 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 pub enum Script {
     /// Answer with a QR code.
     Open,
+    /// Answer with what that makes.
+    Ask(fn() -> NextAction),
     /// Answer with that money.
     Paid(Money),
     /// Refuse, with that blame.
@@ -415,6 +417,7 @@ impl Channel for ScriptedChannel {
         let opened = Created::Open(Opened { action, reference: None });
         match script {
             Script::Open => Ok(opened),
+            Script::Ask(action) => Ok(Created::Open(Opened { action: Some(action()), reference: None })),
             Script::Paid(money) => Ok(Created::Paid(Receipt::of(money))),
             Script::SlowPaid(span, money) => {
                 tokio::time::sleep(span).await;

@@ -342,7 +342,9 @@ impl<'a> Draft<'a> {
         let (kind, body) = match notice {
             Notice::Payment(kind) => {
                 let told = Told { sequence, late, previous_status };
-                (*kind, notice_body(*kind, self.now, PaymentView::of(&self.after), told))
+                let cashier = self.catalog.cashier_url(self.after.id);
+                let view = PaymentView::of(&self.after).with_cashier(cashier);
+                (*kind, notice_body(*kind, self.now, view, told))
             }
             Notice::Refund(kind, refund, before) => {
                 let told = Told { sequence, late: before.is_over(), previous_status: refund_status(*before) };

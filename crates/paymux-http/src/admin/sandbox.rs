@@ -27,7 +27,7 @@ pub(super) async fn pay(
     let order = serde_json::json!({ "number": number });
     admin.payments.native(channel, "pay".to_owned(), order).await.map_err(not_paid)?;
     let payment = admin.payments.sync(payment.app, payment.id).await?;
-    Ok(shown(&payment))
+    Ok(shown(&admin.payments, &payment))
 }
 
 /// The channel, if no real money moves there.

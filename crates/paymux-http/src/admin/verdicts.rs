@@ -31,7 +31,7 @@ pub(super) async fn confirm(
     let posted = Posted::read(request, admin.body()).await?;
     let (attempt, resolution) = posted.object::<ConfirmRequest>()?.check()?;
     let payment = admin.payments.confirm(by, payment_id(&id)?, attempt, resolution).await?;
-    Ok(shown(&payment))
+    Ok(shown(&admin.payments, &payment))
 }
 
 /// `POST /admin/api/attempts/{id}/resolve`
@@ -43,7 +43,7 @@ pub(super) async fn resolve_attempt(
 ) -> Answer {
     let resolution = resolution(&admin, request).await?;
     let id = id.parse().map_err(|_| PaymentError::NotFound("attempt"))?;
-    Ok(shown(&admin.payments.resolve_attempt(by, id, resolution).await?))
+    Ok(shown(&admin.payments, &admin.payments.resolve_attempt(by, id, resolution).await?))
 }
 
 /// `POST /admin/api/refunds/{id}/resolve`

@@ -6,7 +6,7 @@ use http::{StatusCode, Uri};
 use paymux_core::payment::{NewPayment, PaymentRequest, Status};
 use paymux_core::store::PaymentFilter;
 use paymux_core::view::PaymentView;
-use paymux_core::{OrderNo, Payment, PaymentError, PaymentId};
+use paymux_core::{OrderNo, Payment, PaymentError, PaymentId, Payments};
 
 use crate::auth::Caller;
 use crate::envelope;
@@ -31,7 +31,7 @@ pub(crate) async fn create(
     let work = Box::pin(async move { payments.create(owner, new).await });
     let answer = posted.carry_out(shared.payments(), app, work).await?;
     let place = format!("/v1/payments/{}", answer.payment.id);
-    Ok(created(answer.is_new, &place, &PaymentView::of(&answer.payment)))
+    Ok(created(answer.is_new, &place, &view(shared.payments(), &answer.payment)))
 }
 
 /// `GET /v1/payments/{id}`
@@ -43,7 +43,7 @@ pub(crate) async fn find(
 ) -> Answer {
     Query::none(&uri)?;
     let payment = shared.payments().find(&app, payment_id(&id)?).await?;
-    Ok(shown(&payment))
+    Ok(shown(shared.payments(), &payment))
 }
 
 /// `GET /v1/payments`
@@ -54,7 +54,12 @@ pub(crate) async fn list(
 ) -> Answer {
     let (filter, size) = filter(app, &uri)?;
     let payments = shared.payments().list(&filter).await?;
-    Ok(page::page(&payments, size, PaymentView::of, |last| page::cursor_at(last.id)))
+    Ok(page::page(
+        &payments,
+        size,
+        |payment| view(shared.payments(), payment),
+        |last| page::cursor_at(last.id),
+    ))
 }
 
 /// `POST /v1/payments/{id}/cancel`
@@ -68,7 +73,7 @@ pub(crate) async fn cancel(
     posted.nothing()?;
     let (payments, owner, id) = (shared.payments().clone(), app.clone(), payment_id(&id)?);
     let work = Box::pin(async move { payments.cancel(owner, id).await });
-    Ok(shown(&posted.carry_out(shared.payments(), app, work).await?))
+    Ok(shown(shared.payments(), &posted.carry_out(shared.payments(), app, work).await?))
 }
 
 /// `POST /v1/payments/{id}/sync`
@@ -82,11 +87,16 @@ pub(crate) async fn sync(
     posted.nothing()?;
     let (payments, owner, id) = (shared.payments().clone(), app.clone(), payment_id(&id)?);
     let work = Box::pin(async move { payments.sync(owner, id).await });
-    Ok(shown(&posted.carry_out(shared.payments(), app, work).await?))
+    Ok(shown(shared.payments(), &posted.carry_out(shared.payments(), app, work).await?))
 }
 
-pub(crate) fn shown(payment: &Payment) -> Response {
-    envelope::json(StatusCode::OK, &PaymentView::of(payment))
+pub(crate) fn shown(payments: &Payments, payment: &Payment) -> Response {
+    envelope::json(StatusCode::OK, &view(payments, payment))
+}
+
+/// The payment with the page on which its payer pays.
+fn view<'a>(payments: &Payments, payment: &'a Payment) -> PaymentView<'a> {
+    PaymentView::of(payment).with_cashier(payments.catalog().cashier_url(payment.id))
 }
 
 /// An id of another form is an id that nobody has.

@@ -9,6 +9,7 @@ mod admin_lists;
 mod bad_input;
 mod callbacks;
 mod cancel;
+mod cashier;
 mod channels;
 mod create;
 mod envelope;

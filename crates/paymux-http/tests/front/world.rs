@@ -293,6 +293,7 @@ fn apps() -> [App; 3] {
     };
     let mut shop = app("shop", SHOP, Scope::ALL);
     shop.notify_url = Some(Endpoint::parse("https://shop.example/hook", PlainHttp::LoopbackOnly).unwrap());
+    shop.timeout_url = Some(Endpoint::parse("https://shop.example/late", PlainHttp::LoopbackOnly).unwrap());
     [shop, app("rival", RIVAL, Scope::ALL), app("narrow", NARROW, &[])]
 }
 

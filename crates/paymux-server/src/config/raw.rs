@@ -132,6 +132,7 @@ pub(super) struct App {
     pub(super) api_key: Option<RawSecret>,
     pub(super) api_key_previous: Option<RawSecret>,
     pub(super) notify_url: Option<String>,
+    pub(super) timeout_url: Option<String>,
     pub(super) notify_secret: Option<RawSecret>,
     pub(super) notify_secret_previous: Option<RawSecret>,
     pub(super) allow_http_notify: Option<bool>,

@@ -43,6 +43,9 @@ impl Check<'_, '_> {
         let id: Option<AppId> = self.id(&path.key("id"), raw.id.as_deref(), &mut seen.ids);
         let keys = self.api_keys(path, raw, seen);
         let notify_url = self.notify_url(path, raw, notices);
+        let timeout_url = raw.timeout_url.as_deref();
+        let timeout_url =
+            timeout_url.and_then(|text| self.address(&path.key("timeout_url"), text, PlainHttp::Anywhere));
         let notify_secrets = self.notify_secrets(path, raw);
         let scopes = self.scopes(&path.key("scopes"), raw.scopes.as_deref());
         let duplicate_paid = self.duplicate_paid(&path.key("duplicate_paid"), raw.duplicate_paid.as_deref());
@@ -51,6 +54,7 @@ impl Check<'_, '_> {
             self.number(&path.key("transfer_amount_max"), raw.transfer_amount_max, 1..=AMOUNT_MAX);
         let mut app = App::new(id?, &keys);
         app.notify_url = notify_url;
+        app.timeout_url = timeout_url;
         app.notify_secrets = notify_secrets;
         app.allow_http_notify = raw.allow_http_notify.unwrap_or_default() || notices.allow_private_addresses;
         app.scopes = scopes.unwrap_or(app.scopes);
