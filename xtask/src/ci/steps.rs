@@ -79,6 +79,7 @@ fn docs(root: &Path) -> Result<()> {
 
 fn tests(root: &Path) -> Result<()> {
     nextest_is_installed(root)?;
+    browser_is_installed("chromedriver")?;
     let all_but_crash = format!("not {}", crash::FILTER);
     let run = ["nextest", "run", "--workspace", "--cargo-profile", "ci", "--profile", "ci"];
     let choice = ["-E", all_but_crash.as_str()];
@@ -105,6 +106,18 @@ fn doctests(root: &Path) -> Result<()> {
 /// When it is not there; the text says how to get it.
 pub(crate) fn nextest_is_installed(root: &Path) -> Result<()> {
     installed(root, "nextest", "cargo install --locked cargo-nextest --version 0.9.151")
+}
+
+/// What the tests of pages look at them with.
+fn browser_is_installed(driver: &str) -> Result<()> {
+    let told = Command::new(driver).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if !told.is_ok_and(|status| status.success()) {
+        bail!(
+            "`{driver}` is not installed; on Debian run `apt-get install chromium chromium-driver`, or .ci/run, which \
+             installs what is missing"
+        );
+    }
+    Ok(())
 }
 
 pub(crate) fn cargo<'a>(root: &Path, arguments: impl IntoIterator<Item = &'a str>) -> Command {
@@ -173,6 +186,8 @@ mod tests {
             "{error}"
         );
         assert!(installed(crate::root(), "fmt", "").is_ok());
+        let error = browser_is_installed("no-such-driver").unwrap_err().to_string();
+        assert!(error.contains("apt-get install chromium chromium-driver"), "{error}");
     }
 
     #[test]

@@ -17,14 +17,19 @@ use crate::world::{SHOP, Sandbox, free_address, settings};
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// One gateway with two merchants, and a paymux whose channels they are.
-struct Gateway {
-    paymux: Sandbox,
+pub(crate) struct Gateway {
+    pub(crate) paymux: Sandbox,
     sim: paymux_sim::Running,
     merchants: [SimAccount; 2],
 }
 
 impl Gateway {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
+        Self::start_for("").await
+    }
+
+    /// With more in the table of the app, in which ADDRESS stands for where paymux listens.
+    pub(crate) async fn start_for(app: &str) -> Self {
         // Each side has to know where the other will be.
         let listen = free_address().await;
         let mut merchants =
@@ -42,7 +47,7 @@ impl Gateway {
              channels = [\"cloud-a\", \"cloud-b\"]\nfailover = 1\n",
             channels.concat()
         );
-        let paymux = Sandbox::start(&text).await;
+        let paymux = Sandbox::start_for(&text, app).await;
         for merchant in &mut merchants {
             merchant.notify_url = Some(format!("http://{}/notify/{}", paymux.address, merchant.key));
             let back = format!("http://{}/return/{}", paymux.address, merchant.key);
@@ -53,13 +58,19 @@ impl Gateway {
         Self { paymux, sim, merchants }
     }
 
-    fn bank(&self) -> &Bank {
+    pub(crate) fn bank(&self) -> &Bank {
         self.sim.bank()
     }
 
     async fn create(&self, order_no: &str) -> Value {
-        let order = json!({"order_no": order_no, "amount": 1999, "currency": "CNY", "method": "alipay.native",
+        self.create_as(json!({"order_no": order_no})).await
+    }
+
+    /// With these fields set otherwise.
+    pub(crate) async fn create_as(&self, patch: Value) -> Value {
+        let mut order = json!({"amount": 1999, "currency": "CNY", "method": "alipay.native",
             "subject": "A pot of tea", "extra": {"custom": "table 7"}});
+        order.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
         let created = self.paymux.http.post(SHOP, "/v1/payments", order).await;
         assert_eq!(created.status, 201, "{}", created.text);
         created.body
@@ -118,7 +129,7 @@ impl Gateway {
         timeout(PATIENCE, taken).await.expect("the file is taken");
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         assert_eq!(self.bank().stats().misreadings, 0);
         self.paymux.end().await;
         self.sim.stop().await;

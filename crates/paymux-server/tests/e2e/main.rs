@@ -8,6 +8,8 @@ mod at_once;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod canary;
 #[cfg(test)]
 mod chaos;
@@ -39,6 +41,8 @@ mod merchant;
 mod migration;
 #[cfg(test)]
 mod nodes;
+#[cfg(test)]
+mod pages;
 #[cfg(test)]
 mod payment;
 #[cfg(test)]

@@ -257,12 +257,18 @@ pub(crate) struct Sandbox {
 impl Sandbox {
     /// With `text`, in which ADDRESS stands for where it listens.
     pub(crate) async fn start(text: &str) -> Self {
+        Self::start_for(text, "").await
+    }
+
+    /// The same with more in the table of its app.
+    pub(crate) async fn start_for(text: &str, app: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let address = free_address().await;
         let file = folder.path().join("paymux.toml").to_str().unwrap().to_owned();
         let store = format!("[store]\nurl = \"sqlite://{}/a.db\"\n", folder.path().display());
-        let app = format!("[[apps]]\nid = \"shop\"\napi_key = \"{SHOP}\"\n");
-        std::fs::write(&file, text.replace("ADDRESS", &address.to_string()) + &store + &app).unwrap();
+        let app = format!("[[apps]]\nid = \"shop\"\napi_key = \"{SHOP}\"\n{app}");
+        let text = text.to_owned() + &store + &app;
+        std::fs::write(&file, text.replace("ADDRESS", &address.to_string())).unwrap();
         let mut process = Running::start(paymux(["serve", "-c", &file]));
         let http = Http::new(&format!("http://{address}"));
         ready(&mut process, &http).await;
