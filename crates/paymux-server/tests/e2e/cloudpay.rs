@@ -81,7 +81,7 @@ impl Gateway {
     }
 
     /// The order of a payment's only attempt, once a notification of it was tried.
-    async fn told(&self, created: &Value) -> OrderView {
+    pub(crate) async fn told(&self, created: &Value) -> OrderView {
         let number = created["provider_order_no"].as_str().unwrap();
         let told = self.bank().order_when(number, |order| !order.notices.is_empty());
         timeout(PATIENCE, told).await.expect("a notification")

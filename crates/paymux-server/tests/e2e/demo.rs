@@ -36,6 +36,8 @@ async fn tells_one_payment_step_by_step_and_ends() {
     assert_eq!(step("routed")["decision"]["route"], "wechat");
     assert_eq!(step("told")["notice"]["data"]["id"], step("done")["payment"]["id"]);
     assert!(step("routed")["text"].as_str().unwrap().contains("bee-small is out by rule amount"));
+    let page = step("shown")["page"].as_str().unwrap();
+    assert!(page.starts_with(step("ready")["api"].as_str().unwrap()), "{page}");
     let turns = step("rotated")["channels"].as_array().unwrap();
     assert_eq!(turns.len(), 8);
     assert!(

@@ -32,10 +32,11 @@ pub(super) async fn one_payment(stage: &Stage, teller: &Teller) -> anyhow::Resul
     let payment = stage.shop.post("/v1/payments", &order("A1001")).await?.expect(201, "the create")?;
     let number = created(stage, teller).await?;
     let qr = payment["next_action"]["qr"].as_str().context("the payment has no QR code")?;
+    let page = payment["cashier_url"].as_str().context("the payment has no page")?;
     teller.step(
         "shown",
-        "201: the merchant shows this QR code",
-        &json!({"payment": payment["id"], "qr": qr}),
+        &format!("201: the merchant shows this QR code, or sends the payer to {page}"),
+        &json!({"payment": payment["id"], "qr": qr, "page": page}),
     );
     teller.qr(qr);
 
