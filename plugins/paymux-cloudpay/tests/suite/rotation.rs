@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use paymux_core::catalog::{Rules, Strategy};
-use paymux_core::{Clock as _, Payment, PaymentError, Payments, Region, Rng as _, Status, Timestamp};
+use paymux_core::{Clock as _, Hours, Payment, PaymentError, Payments, Region, Rng as _, Status, Timestamp};
 use paymux_testkit::SeededRng;
 use serde_json::{Value, json};
 
@@ -45,7 +45,7 @@ fn configured() -> Vec<Merchant> {
     let clock = |minute: u32| format!("{:02}:{:02}", minute / 60, minute % 60);
     let rules = |limits: &Limits| {
         let hours = limits.hours.iter().map(|(from, to)| format!("{}-{}", clock(*from), clock(*to)));
-        let hours: Vec<_> = hours.map(|text| text.parse().unwrap()).collect();
+        let hours: Vec<Hours> = hours.map(|text| text.parse().unwrap()).collect();
         let regions: Vec<_> = limits.regions.iter().map(|code| Region::from_code(code).unwrap()).collect();
         Rules {
             amount_min: Some(limits.fen.0).filter(|least| *least > 1),
