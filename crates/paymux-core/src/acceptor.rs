@@ -72,7 +72,8 @@ pub trait Acceptor: Send + Sync + 'static {
     /// The answer to a path or verb that the protocol does not have.
     fn not_found(&self, request: &WireRequest) -> WireResponse;
 
-    /// Writes the notice of a fact, signed for that account; path and query are the receiver's.
+    /// Writes the notice of a fact, signed for that account. The path is the receiver's, and so is the query,
+    /// but where the protocol puts its sign there: then the notice has a query, which is added to it.
     fn notice(&self, account: &FrontAccount, fact: &FrontFact, now: Timestamp) -> WireRequest;
 
     /// Whether the protocol has a notice for that fact; without one, [`Acceptor::notice`] is not asked.

@@ -21,12 +21,14 @@ pub(crate) struct Outcome {
     pub(crate) verdict: CallbackVerdict,
     pub(crate) payment: Option<PaymentId>,
     pub(crate) detail: Option<String>,
+    taken: Taken,
 }
 
 impl Outcome {
     /// It changed something, and was stored with the change.
     pub(crate) fn applied(payment: Option<PaymentId>) -> Self {
-        Self { verdict: CallbackVerdict::Applied, payment, detail: None }
+        let verdict = CallbackVerdict::Applied;
+        Self { verdict, payment, detail: None, taken: Taken::of(verdict) }
     }
 
     /// It changed nothing, and is to be kept with the reason.
@@ -35,7 +37,12 @@ impl Outcome {
         payment: Option<PaymentId>,
         detail: impl Into<String>,
     ) -> Self {
-        Self { verdict, payment, detail: Some(detail.into()) }
+        Self { verdict, payment, detail: Some(detail.into()), taken: Taken::of(verdict) }
+    }
+
+    /// The same, which fits its order all the same: a repeat would tell no more.
+    fn that_fits(self) -> Self {
+        Self { taken: Taken::As(Verdict::Accepted), ..self }
     }
 }
 
@@ -98,7 +105,7 @@ impl Payments {
                 let event_key =
                     Some(format!("{} {} {}", claim.event_key, claim.received, trade_no.unwrap_or("-")));
                 let row = CallbackRow { event_key, ..row };
-                self.take_claim(entry, &claim, row).await.map(Taken::of)
+                self.take_claim(entry, &claim, row).await
             }
             Err(error) => self.keep_refused(catalog, row, &error).await,
         };
@@ -145,13 +152,13 @@ impl Payments {
         Ok(taken)
     }
 
-    /// Applies a verified claim, or keeps it with the reason why it changes nothing. Tells which.
+    /// Applies a verified claim, or keeps it with the reason why it changes nothing. Tells how it is answered.
     async fn take_claim(
         &self,
         entry: &ChannelEntry,
         claim: &Claim,
         row: CallbackRow,
-    ) -> Result<CallbackVerdict, PaymentError> {
+    ) -> Result<Taken, PaymentError> {
         for _ in 0..TRIES {
             let found = self.store().payment_by_number(&entry.id, &claim.number).await?;
             let step = match (found, claim.kind) {
@@ -160,17 +167,16 @@ impl Payments {
                 (payment, ClaimKind::Other) => Some(beside_the_point(payment)),
                 _ => self.take_outflow_claim(entry, claim, &row).await?,
             };
-            let Some(outcome) = step else { continue };
-            let verdict = outcome.verdict;
+            let Some(Outcome { verdict, payment, detail, taken }) = step else { continue };
             if verdict == CallbackVerdict::Applied {
-                return Ok(verdict);
+                return Ok(taken);
             }
-            let row = CallbackRow { verdict, payment: outcome.payment, detail: outcome.detail, ..row };
+            let row = CallbackRow { verdict, payment, detail, ..row };
             let ring = self.catalog().callback_ring;
             crash_point!("callback.before_keep" => return Err(PaymentError::Overloaded("crash point".to_owned())));
             self.store().keep_callback(row, ring).await?;
             crash_point!("callback.after_keep" => return Err(PaymentError::Overloaded("crash point".to_owned())));
-            return Ok(verdict);
+            return Ok(taken);
         }
         Err(PaymentError::InFlight)
     }
@@ -194,7 +200,9 @@ impl Payments {
         let attempt = attempt.id;
         let (happening, facts) = match self.evidence(entry, claim, &payment, attempt).await? {
             Proof::Of(happening, facts) => (happening, *facts),
-            Proof::Nothing(verdict, detail) => return Ok(Some(Outcome::kept(verdict, id, detail))),
+            Proof::Nothing(verdict, detail) => {
+                return Ok(Some(Outcome::kept(verdict, id, detail).that_fits()));
+            }
             Proof::Anew => return Ok(None),
         };
         let catalog = self.catalog();

@@ -113,7 +113,8 @@ impl Payments {
             return Ok(());
         }
         if can_close(catalog, &payment, &attempt) {
-            if self.now() < closable_from(catalog, &payment, &attempt) {
+            let now = self.now();
+            if now < closable_from(catalog, &payment, &attempt, now) {
                 return Ok(());
             }
             return match self.close(payment, id).await? {

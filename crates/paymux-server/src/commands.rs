@@ -244,6 +244,7 @@ mod tests {
             "reconcile -c f.toml --day 2026-11-21 --channel bee-main --json",
             "sim --provider beecloud --listen 127.0.0.1:0",
             "sim --provider cloudpay --listen 127.0.0.1:0 --notify-url http://127.0.0.1:1/notify/cloud-a",
+            "sim --provider fufu --listen 127.0.0.1:0",
             "keys new",
         ] {
             let words = std::iter::once("paymux").chain(line.split(' '));

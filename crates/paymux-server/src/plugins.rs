@@ -4,12 +4,17 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 use paymux_core::Provider;
-use paymux_sim::{BeeCloudSim, CloudPaySim, Running, SimAccount, SimConfig, StartError};
+use paymux_sim::{BeeCloudSim, CloudPaySim, FufuSim, Running, SimAccount, SimConfig, StartError};
 
 /// Every provider that this binary knows, in the order in which lists show them. A sandbox keeps its
 /// books in the provider, so a process makes this list once.
 pub fn providers() -> Vec<Arc<dyn Provider>> {
-    vec![paymux_beecloud::provider(), paymux_cloudpay::provider(), paymux_sandbox::provider()]
+    vec![
+        paymux_beecloud::provider(),
+        paymux_cloudpay::provider(),
+        paymux_fufu::provider(),
+        paymux_sandbox::provider(),
+    ]
 }
 
 /// A provider that can be simulated.
@@ -21,6 +26,9 @@ pub enum Simulated {
     /// cloudpay.
     #[value(name = "cloudpay")]
     CloudPay,
+    /// FuFu.
+    #[value(name = "fufu")]
+    Fufu,
 }
 
 impl Simulated {
@@ -29,6 +37,7 @@ impl Simulated {
         match self {
             Self::BeeCloud => paymux_beecloud::ID,
             Self::CloudPay => paymux_cloudpay::ID,
+            Self::Fufu => paymux_fufu::ID,
         }
     }
 
@@ -45,6 +54,11 @@ impl Simulated {
                 "sign is MD5 over the MD5 of appkey, price, type, out_order_id and custom, and appsecret: nothing \
                  stands between them, so each is compared with the ledger too"
             }
+            // Source: FuFu interface 1.1.1, signature.
+            Self::Fufu => {
+                "sign is MD5 over timestamp, key and the body without its blanks: it proves what is asked and by \
+                 whom, and an answer carries none, so each is compared with what was asked"
+            }
         }
     }
 
@@ -53,6 +67,7 @@ impl Simulated {
         match self {
             Self::BeeCloud => BeeCloudSim::account(key, seed, notify_url),
             Self::CloudPay => CloudPaySim::account(key, seed, notify_url),
+            Self::Fufu => FufuSim::account(key, seed, notify_url),
         }
     }
 
@@ -64,6 +79,7 @@ impl Simulated {
         match self {
             Self::BeeCloud => BeeCloudSim::start(config).await,
             Self::CloudPay => CloudPaySim::start(config).await,
+            Self::Fufu => FufuSim::start(config).await,
         }
     }
 }

@@ -11,7 +11,7 @@ use paymux_core::{Money, NextAction, Product, WireRequest};
 use serde_json::{Value, json};
 
 use crate::config::{SimAccount, SimConfig, StartError};
-use crate::dialect::{Dialect, RefundCourse, Seen, SeenRefund};
+use crate::dialect::{Dialect, Ending, RefundCourse, Seen, SeenRefund};
 use crate::dice::Dice;
 use crate::simulator::{Running, Simulator};
 
@@ -83,8 +83,8 @@ impl Dialect for BeeCloud {
     }
 
     /// Source: BeeCloud's API pages of 2018, revert: three codes of the till and no other.
-    fn closes(&self, memo: &str) -> bool {
-        matches!(code_in(memo), "WX_SCAN" | "ALI_SCAN" | "ALI_OFFLINE_QRCODE")
+    fn closes(&self, ending: Ending<'_>) -> bool {
+        matches!(code_in(ending.order), "WX_SCAN" | "ALI_SCAN" | "ALI_OFFLINE_QRCODE")
     }
 
     /// The path family that made the order takes its refund; codes of both paths are taken by both.
@@ -395,7 +395,9 @@ mod tests {
             ("bill ALI_WEB ALI", false),
             ("", false),
         ] {
-            assert_eq!(dialect.closes(memo), want, "{memo}");
+            let now = paymux_core::Timestamp::from_ms(0);
+            let ending = Ending { order: memo, call: "revert", age: std::time::Duration::ZERO, now };
+            assert_eq!(dialect.closes(ending), want, "{memo}");
         }
     }
 

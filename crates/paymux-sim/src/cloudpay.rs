@@ -13,7 +13,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use crate::config::{SimAccount, SimConfig, StartError};
-use crate::dialect::{Dialect, RefundCourse, Seen, SeenRefund};
+use crate::dialect::{Dialect, Ending, RefundCourse, Seen, SeenRefund};
 use crate::dice::Dice;
 use crate::simulator::{Running, Simulator};
 
@@ -67,7 +67,7 @@ impl Dialect for CloudPay {
     }
 
     /// Source: cloudpay's integration document has one call.
-    fn closes(&self, _memo: &str) -> bool {
+    fn closes(&self, _ending: Ending<'_>) -> bool {
         false
     }
 
@@ -264,7 +264,9 @@ mod tests {
     fn there_is_neither_refund_nor_close() {
         let dialect = dialect();
         assert_eq!(dialect.refund_course("alipay x", "refund"), None);
-        assert!(!dialect.closes("alipay x") && !dialect.announces_refunds("alipay x"));
+        let now = paymux_core::Timestamp::from_ms(0);
+        let ending = Ending { order: "alipay x", call: "close", age: std::time::Duration::ZERO, now };
+        assert!(!dialect.closes(ending) && !dialect.announces_refunds("alipay x"));
         assert!(dialect.has_code("alipay x", "alipay") && !dialect.has_code("alipay x", "x"));
     }
 }

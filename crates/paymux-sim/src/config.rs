@@ -38,7 +38,8 @@ pub struct SimConfig {
     pub payer: PayerHabit,
     /// What refunds do by themselves, where no person has to act.
     pub refunds: RefundHabit,
-    /// How many refunds of one order may succeed: one, as BeeCloud has it, unless more are given.
+    /// How many refunds of one order may succeed: one, as BeeCloud has it, unless more are given;
+    /// of FuFu's only the money bounds them.
     pub refunds_per_order: usize,
     /// What goes wrong from the start.
     pub faults: FaultPlan,

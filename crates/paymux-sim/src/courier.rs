@@ -147,8 +147,11 @@ impl Notice {
             Err(error) => return NoticeOutcome::Undelivered { why: error.to_string() },
         };
         let (path, query) = endpoint.path_and_query();
-        let request =
-            WireRequest { path: path.to_owned(), query: query.map(str::to_owned), ..self.message(fault) };
+        let message = self.message(fault);
+        // Some protocols sign in the address.
+        let query: Vec<_> = query.into_iter().chain(message.query.as_deref()).collect();
+        let query = if query.is_empty() { None } else { Some(query.join("&")) };
+        let request = WireRequest { path: path.to_owned(), query, ..message };
         let call = Outgoing {
             destination: Destination::Merchant,
             endpoint: endpoint.origin(),

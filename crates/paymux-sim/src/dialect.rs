@@ -3,10 +3,11 @@
 //! The wire itself is the plugin's acceptor. Here is only what a pretend bank needs beyond it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use paymux_core::acceptor::{Acceptor, FrontPay, FrontRead, FrontRefusal};
 use paymux_core::provider::Settings;
-use paymux_core::{Money, NextAction, WireRequest};
+use paymux_core::{Money, NextAction, Timestamp, WireRequest};
 
 use crate::dice::Dice;
 
@@ -14,6 +15,11 @@ use crate::dice::Dice;
 pub(crate) trait Dialect: Send + Sync + 'static {
     /// The server side of its protocol.
     fn acceptor(&self) -> Arc<dyn Acceptor>;
+
+    /// What a channel's `base_url` has behind the host, where its calls do not say the whole path.
+    fn base_path(&self) -> &'static str {
+        ""
+    }
 
     /// What the provider refuses although the protocol could carry it, such as a number of a form
     /// that it does not take.
@@ -26,8 +32,13 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     /// Whether an order with that memo is one of `code`, a create code or a group of them.
     fn has_code(&self, memo: &str, code: &str) -> bool;
 
-    /// Whether the provider revokes orders with that memo at all.
-    fn closes(&self, memo: &str) -> bool;
+    /// Whether the provider ends such an order by such a call, then.
+    fn closes(&self, ending: Ending<'_>) -> bool;
+
+    /// Whether an order whose time is over is told as one that was ended.
+    fn tells_expired_as_closed(&self) -> bool {
+        false
+    }
 
     /// How a refund of an order with that memo goes when the call with that memo asks for it; `None`:
     /// that call does not take the order.
@@ -63,6 +74,19 @@ pub(crate) trait Dialect: Send + Sync + 'static {
     /// # Errors
     /// What it finds wrong.
     fn witness_refund(&self, request: &WireRequest, read: &FrontRead) -> Result<SeenRefund, String>;
+}
+
+/// An order that is to be ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ending<'a> {
+    /// The order's memo.
+    pub order: &'a str,
+    /// The call's.
+    pub call: &'a str,
+    /// How old the order is.
+    pub age: Duration,
+    /// The provider's clock.
+    pub now: Timestamp,
 }
 
 /// How a refund goes.

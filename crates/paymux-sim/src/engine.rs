@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paymux_core::acceptor::{
-    Acceptor, FrontAccount, FrontAccounts, FrontAnswer, FrontCall, FrontFilter, FrontPay, FrontRead,
-    FrontRefusal,
+    Acceptor, FrontAccount, FrontAccounts, FrontAnswer, FrontCall, FrontFilter, FrontOrder, FrontPay,
+    FrontRead, FrontRefusal,
 };
 use paymux_core::clock::Mono;
 use paymux_core::{Clock, Timestamp, Transport};
@@ -23,10 +23,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::barcode::{self, Script};
 use crate::books::refunds::{Refund, RefundState};
-use crate::books::{Books, Closing, OpenError, Order, OrderKey, Pay, PayError};
+use crate::books::{Books, Closing, OpenError, Order, OrderKey, OrderState, Pay, PayError};
 use crate::config::{PayerHabit, RefundHabit, SimAccount};
 use crate::courier::{self, FirstTry};
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Ending};
 use crate::dice::Dice;
 use crate::faults::FaultPlan;
 use crate::guarded::Guarded;
@@ -120,7 +120,7 @@ impl Engine {
             FrontCall::Query { number } => {
                 let filter = FrontFilter { number: Some(number.clone()), ..FrontFilter::default() };
                 self.with_rows(read, &filter, |books, rows| {
-                    FrontAnswer::Order(rows.first().map(|order| Box::new(books.front(order))))
+                    FrontAnswer::Order(rows.first().map(|order| Box::new(self.told(books, order))))
                 })
             }
             FrontCall::List(filter) => self.with_rows(read, filter, |books, rows| {
@@ -142,6 +142,14 @@ impl Engine {
         }
     }
 
+    /// An order as a question about it is answered.
+    fn told(&self, books: &Books, order: &Order) -> FrontOrder {
+        let mut told = books.front(order);
+        let is_over = order.state(self.now()) == OrderState::Expired;
+        told.closed |= is_over && self.dialect.tells_expired_as_closed();
+        told
+    }
+
     fn with_rows(
         &self,
         read: &FrontRead,
@@ -156,8 +164,13 @@ impl Engine {
 
     fn cancel(&self, read: &FrontRead, number: &str) -> FrontAnswer {
         let key = key(read, number);
-        let memo = self.books.lock().order(&key).map(|order| order.memo.clone());
-        if memo.is_some_and(|memo| !self.dialect.closes(&memo)) {
+        let now = self.now();
+        let order = self.books.lock().order(&key).map(|order| (order.memo.clone(), order.created_at));
+        let closes = |(memo, created_at): (String, Timestamp)| {
+            let age = now.since(created_at);
+            self.dialect.closes(Ending { order: &memo, call: &read.memo, age, now })
+        };
+        if order.is_some_and(|order| !closes(order)) {
             return FrontAnswer::Canceled(false);
         }
         let closing = self.books.lock().close(&key);

@@ -45,6 +45,14 @@
 //!  "notices": [{"number": "PMX20240301000001", "fault": {"kind": "bad_signature"}}]}
 //! ```
 //!
+//! FuFu's codes are words: `code` is a code's place in the document's table, from 0 on, so that 8 is `EXCEPTION`
+//! and 15 `SERIAL_REPEAT`.
+//!
+//! # What is FuFu's own
+//! A scan that nobody pays is cancelled after 80 s; a `cancel` ends scans alone, 15 s after they were made and
+//! from 01:00 to 23:00 in China, a `close` the other orders. Of scans and refunds nothing is sent; refunds end by
+//! themselves, as many of one order as its money allows. A barcode in doubt is answered with state 0.
+//!
 //! It is a test tool: whoever reaches its address can pay, read the books and break things. It
 //! listens on this machine only unless told otherwise, and no real money moves through it.
 //!
@@ -61,6 +69,7 @@ mod dialect;
 mod dice;
 mod engine;
 mod faults;
+mod fufu;
 mod guarded;
 mod shell;
 mod simulator;
@@ -72,5 +81,6 @@ pub use books::{NoticeOutcome, NoticeTry, ORDERS_MAX, OrderState, OrderView, Pay
 pub use cloudpay::CloudPaySim;
 pub use config::{PayerHabit, RefundHabit, SimAccount, SimConfig, StartError};
 pub use faults::{CallFault, FaultEffect, FaultPlan, NoticeFault, RULES_MAX, Rule, TooManyRules};
+pub use fufu::FufuSim;
 pub use simulator::{Bank, Running};
 pub use stats::Stats;

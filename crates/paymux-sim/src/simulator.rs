@@ -129,7 +129,7 @@ impl Running {
 
     /// What a channel that calls it has as its `base_url`.
     pub fn base_url(&self) -> String {
-        format!("http://{}", self.addr)
+        format!("http://{}{}", self.addr, self.bank.engine.dialect.base_path())
     }
 
     /// The bank, for tests and demos in the same process.

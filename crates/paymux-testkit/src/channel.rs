@@ -8,8 +8,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use paymux_core::channel::{
     Blame, CallbackError, Can, CancelAnswer, Channel, ChannelError, Claim, ClaimKind, Created, Cx,
-    Descriptor, Evidence, ExtraField, MethodSpec, Needs, Opened, Order, OrderEnd, OrderRef, OutflowAnswer,
-    PayoutSpec, Privacy, QueryAnswer, Receipt, RefundOrder, Refusal, TransferOrder, TransferRef, Verdict,
+    Descriptor, Evidence, ExtraField, FinalAfter, MethodSpec, Needs, Opened, Order, OrderEnd, OrderRef,
+    OutflowAnswer, PayoutSpec, Privacy, QueryAnswer, Receipt, RefundOrder, Refusal, TransferOrder,
+    TransferRef, Verdict,
 };
 use paymux_core::ids::RefundId;
 use paymux_core::method::{Method, Product, Wallet};
@@ -96,6 +97,8 @@ pub struct ScriptedChannel {
     script: Mutex<Steps>,
     /// How close to midnight UTC no queued refund is sent, where refunds are numbered by the day.
     quiet: Option<Duration>,
+    /// Before that moment no order is closed.
+    closes_from: Option<Timestamp>,
 }
 
 #[derive(Debug, Default)]
@@ -160,7 +163,7 @@ impl ScriptedChannel {
             looks: &[],
             extra: &[],
         };
-        Self { descriptor, script: Mutex::default(), quiet: None }
+        Self { descriptor, script: Mutex::default(), quiet: None, closes_from: None }
     }
 
     /// The same, with another set of abilities.
@@ -185,8 +188,24 @@ impl ScriptedChannel {
     #[must_use]
     pub fn that_proves_absence(mut self, method: Method, after: Duration) -> Self {
         for spec in self.descriptor.methods.iter_mut().filter(|spec| spec.method == method) {
-            spec.not_found_final_after = Some(after);
+            spec.not_found_final_after = Some(FinalAfter::Creation(after));
         }
+        self
+    }
+
+    /// The same, where "not found" proves it so long after an order's end.
+    #[must_use]
+    pub fn that_proves_absence_after_end(mut self, method: Method, after: Duration) -> Self {
+        for spec in self.descriptor.methods.iter_mut().filter(|spec| spec.method == method) {
+            spec.not_found_final_after = Some(FinalAfter::End(after));
+        }
+        self
+    }
+
+    /// The same, which takes no close before that moment.
+    #[must_use]
+    pub fn that_closes_from(mut self, moment: Timestamp) -> Self {
+        self.closes_from = Some(moment);
         self
     }
 
@@ -455,6 +474,10 @@ impl Channel for ScriptedChannel {
             Some(answer) => answer,
             None => std::future::pending().await,
         }
+    }
+
+    fn cancel_not_before(&self, _method: Method, at: Timestamp) -> Option<Timestamp> {
+        self.closes_from.filter(|from| at < *from)
     }
 
     async fn cancel(&self, _cx: &Cx<'_>, order: &OrderRef) -> Result<CancelAnswer, ChannelError> {

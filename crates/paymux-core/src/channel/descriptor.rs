@@ -165,8 +165,8 @@ pub struct MethodSpec {
     pub end: OrderEnd,
     /// The least time that a create call must be given, where the protocol needs one.
     pub request_min: Option<Duration>,
-    /// How long after its creation "not found" proves that an order does not exist; `None` = never.
-    pub not_found_final_after: Option<Duration>,
+    /// From when on "not found" proves that an order does not exist; `None` = never.
+    pub not_found_final_after: Option<FinalAfter>,
     /// How long after its end an order can still surprise us with money.
     pub watch: Duration,
 }
@@ -226,6 +226,15 @@ impl BitOr for Needs {
     fn bitor(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
+}
+
+/// How long after which moment of an order its absence is final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FinalAfter {
+    /// So long after it was made: where all orders live equally long.
+    Creation(Duration),
+    /// So long after its end: where the life is its own.
+    End(Duration),
 }
 
 /// How an unpaid order ends at the provider.

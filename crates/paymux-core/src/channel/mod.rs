@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 
 pub use claim::{CallbackError, Claim, ClaimKind, Evidence, Verdict};
-pub use descriptor::{Can, Descriptor, ExtraField, MethodSpec, Needs, OrderEnd, PayoutSpec, Privacy};
+pub use descriptor::{
+    Can, Descriptor, ExtraField, FinalAfter, MethodSpec, Needs, OrderEnd, PayoutSpec, Privacy,
+};
 pub use error::{Blame, ChannelError, Effect, Refusal};
 pub use order::{
     CancelAnswer, Created, ListedOrder, ListedRefund, Opened, Order, OrderRef, OutflowAnswer, QueryAnswer,
@@ -64,6 +66,13 @@ pub trait Channel: Send + Sync + 'static {
     async fn query(&self, cx: &Cx<'_>, order: &OrderRef) -> Result<QueryAnswer, ChannelError> {
         let _ = (cx, order);
         Err(ChannelError::Unsupported)
+    }
+
+    /// Until when the close of an order of that method is better kept back at that moment; `None` = it can
+    /// go. For providers that take it at some hours of the day only. Pure.
+    fn cancel_not_before(&self, method: Method, at: Timestamp) -> Option<Timestamp> {
+        let _ = (method, at);
+        None
     }
 
     /// Closes or revokes an unpaid order. Needs [`Can::CANCEL`].
@@ -177,7 +186,8 @@ pub trait Channel: Send + Sync + 'static {
     fn acknowledge(&self, verdict: Verdict) -> WireResponse;
 
     /// The answer to a verified callback that is kept for a person, since it fits nothing that we know: another
-    /// number, amount or order. By default as to one that was applied: a repeat would change nothing.
+    /// number, amount or order. By default as to one that was applied: a repeat would change nothing. One that
+    /// fits its order and is only not confirmed by the provider is answered as accepted: it is stored.
     fn acknowledge_misfit(&self) -> WireResponse {
         self.acknowledge(Verdict::Accepted)
     }

@@ -72,8 +72,9 @@ impl Payments {
     }
 
     fn check_not_too_early(&self, payment: &Payment, attempt: &Attempt) -> Result<(), PaymentError> {
-        let from = closable_from(&self.catalog(), payment, attempt);
-        if from <= self.now() {
+        let now = self.now();
+        let from = closable_from(&self.catalog(), payment, attempt, now);
+        if from <= now {
             return Ok(());
         }
         Err(PaymentError::NotCancelable(format!("its provider takes a close from {from} on")))
@@ -265,10 +266,15 @@ pub(crate) fn can_close(catalog: &Catalog, payment: &Payment, attempt: &Attempt)
     })
 }
 
-/// The moment from which the provider takes a close of that order.
-pub(crate) fn closable_from(catalog: &Catalog, payment: &Payment, attempt: &Attempt) -> Timestamp {
-    match site(catalog, payment, attempt).map(|(_, spec)| spec.end) {
-        Some(OrderEnd::Call { not_before }) => attempt.created_at.plus(not_before),
-        _ => attempt.created_at,
-    }
+/// The moment from which the provider takes a close of that order, as it is seen at `now`.
+pub(crate) fn closable_from(
+    catalog: &Catalog,
+    payment: &Payment,
+    attempt: &Attempt,
+    now: Timestamp,
+) -> Timestamp {
+    let Some((entry, spec)) = site(catalog, payment, attempt) else { return attempt.created_at };
+    let OrderEnd::Call { not_before } = spec.end else { return attempt.created_at };
+    let from = attempt.created_at.plus(not_before);
+    entry.channel.cancel_not_before(payment.method, from.max(now)).unwrap_or(from)
 }

@@ -1,7 +1,7 @@
 //! Asking a provider what became of an attempt, and believing the answer.
 
 use crate::catalog::Catalog;
-use crate::channel::{Can, ChannelError, MethodSpec, OrderEnd, OrderRef, QueryAnswer};
+use crate::channel::{Can, ChannelError, FinalAfter, MethodSpec, OrderEnd, OrderRef, QueryAnswer};
 use crate::clock::Timestamp;
 use crate::error::PaymentError;
 use crate::ids::{AppId, AttemptId, PaymentId};
@@ -134,5 +134,8 @@ fn timer_is_over(attempt: &Attempt, spec: &MethodSpec, now: Timestamp) -> bool {
 }
 
 fn proves_absence(attempt: &Attempt, spec: &MethodSpec, now: Timestamp) -> bool {
-    spec.not_found_final_after.is_some_and(|after| now >= attempt.created_at.plus(after))
+    spec.not_found_final_after.is_some_and(|after| match after {
+        FinalAfter::Creation(span) => now >= attempt.created_at.plus(span),
+        FinalAfter::End(span) => now >= attempt.ends_at.plus(span),
+    })
 }

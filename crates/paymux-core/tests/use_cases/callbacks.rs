@@ -491,6 +491,8 @@ async fn money_that_is_not_signed_is_believed_only_as_the_provider_confirms_it()
         kept: &[V],
     ) {
         let world = World::new();
+        // It fits its order: what is only not confirmed is no misfit.
+        world.a.refuse_misfits();
         let payment = world.created(json!({})).await;
         world.a.on_query(answer);
         let mut request = self::paid(&payment, 1999, "T1");

@@ -260,3 +260,22 @@ async fn sync_asks_the_provider_now() {
     assert_eq!(world.payments.sync(app(), payment.id).await.unwrap().status, Status::Succeeded);
     assert_eq!(world.a.asked(), 2);
 }
+
+/// Neither a merchant nor a worker calls a close that its provider takes only later.
+#[tokio::test(start_paused = true)]
+async fn a_close_waits_for_its_providers_hours() {
+    const OPENS: Duration = Duration::from_mins(15);
+    let a = |a: paymux_testkit::ScriptedChannel| a.that_closes_from(paymux_testkit::clock::START.plus(OPENS));
+    let world = World::with(&Setting { a, ..Setting::default() });
+    let payment = world.created(json!({"expires_in": 60})).await;
+    let error = world.payments.cancel(app(), payment.id).await.unwrap_err();
+    assert_eq!(error.code(), "not_cancelable");
+    assert!(error.to_string().contains("from 2024-03-01T00:15:00.000Z on"), "{error}");
+    world.pass(OPENS - Duration::from_secs(1)).await;
+    let stored = world.stored(&payment).await;
+    assert_eq!((face(&stored), stored.attempts[0].closing_until), ((Status::Pending, S::Open), None));
+    assert_eq!(world.a.canceled(), 0);
+    world.pass(Duration::from_hours(1)).await;
+    assert_eq!(face(&world.stored(&payment).await), (Status::Expired, S::Closed));
+    assert_eq!(world.a.canceled(), 1);
+}

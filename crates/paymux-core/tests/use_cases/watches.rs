@@ -123,3 +123,22 @@ async fn a_watched_order_is_closed_by_its_providers_word() {
     assert_eq!((face(&stored), stored.attempts[0].check_at), ((Status::Expired, S::Closed), None));
     assert_eq!(world.told().await, ["payment.expired"]);
 }
+
+/// Where orders live their own time, "no such order" proves nothing before that is over.
+#[tokio::test(start_paused = true)]
+async fn absence_is_proven_after_an_orders_own_end() {
+    let a = |a: paymux_testkit::ScriptedChannel| {
+        a.that_can(paymux_core::channel::Can::QUERY)
+            .that_proves_absence_after_end(BARCODE, Duration::from_secs(10))
+    };
+    let world = World::with(&Setting { a, failover: 0, ..Setting::default() });
+    world.a.on_create(Script::Lose);
+    world.a.finds(QueryAnswer::NotFound);
+    let barcode = json!({"method": "wechat.barcode", "payer": {"auth_code": "134567"}, "expires_in": 3600});
+    let payment = world.created(barcode).await;
+    world.pass(HOUR).await;
+    assert_eq!(face(&world.stored(&payment).await), (Status::Processing, S::Unknown));
+    // Looks come an hour apart by then.
+    world.pass(HOUR + Duration::from_mins(1)).await;
+    assert_eq!(world.stored(&payment).await.attempts[0].state, S::Lapsed);
+}

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use paymux_sim::{PayerHabit, SimAccount, SimConfig};
+use paymux_sim::{PayerHabit, Running, SimAccount, SimConfig};
 
 use super::End;
 use super::console;
@@ -71,7 +71,7 @@ async fn simulate(options: &Options) -> anyhow::Result<()> {
         ..SimConfig::default()
     };
     let running = options.provider.start(config).await?;
-    tell(options, &account, &running.base_url());
+    tell(options, &account, &running);
     signals.came().await;
     signals.end_at_next();
     running.stop().await;
@@ -79,10 +79,10 @@ async fn simulate(options: &Options) -> anyhow::Result<()> {
 }
 
 /// The channel that calls it, ready to be pasted into a configuration.
-fn tell(options: &Options, account: &SimAccount, base_url: &str) {
-    let slug = options.provider.slug();
+fn tell(options: &Options, account: &SimAccount, running: &Running) {
+    let (slug, addr, base_url) = (options.provider.slug(), running.addr(), running.base_url());
     console::line(&format!(
-        "# {} simulated on {base_url}, by seed {}. Payer pages: {base_url}/sim",
+        "# {} simulated on http://{addr}, by seed {}. Payer pages: http://{addr}/sim",
         slug, options.seed
     ));
     console::line("# A channel for it:");

@@ -162,7 +162,7 @@ channels = ["bee", "bea"]
             "f:7: apps[0].notify_secret: required where `notify_url` is set: notices are signed",
             "f:9: apps[0].api_key: environment variable `NO_SUCH_KEY` is not set",
             "f:10: apps[0].notify_url: the scheme must be https",
-            "f:14: channels[0].provider: unknown provider `beclod`; known: beecloud, cloudpay, sandbox",
+            "f:14: channels[0].provider: unknown provider `beclod`; known: beecloud, cloudpay, fufu, sandbox",
             "f:19: channels[1].id: `bee` is taken by channels[0].id; names are unique",
             "f:21: channels[1].settings.app_id: required: the account's id in BeeCloud's console",
             "f:21: channels[1].settings.app_idd: unknown key; known: app_id, app_secret, master_secret, \

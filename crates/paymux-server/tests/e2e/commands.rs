@@ -229,6 +229,7 @@ async fn logs_are_json_where_nobody_looks_and_hold_no_secret() {
 async fn sim_prints_a_channel_that_works() {
     check("beecloud", "wechat.native").await;
     check("cloudpay", "alipay.native").await;
+    check("fufu", "wechat.native").await;
 
     async fn check(provider: &str, method: &str) {
         let mut sim = Running::start(paymux(["sim", "--provider", provider, "--listen", "127.0.0.1:0"]));

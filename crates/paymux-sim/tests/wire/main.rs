@@ -14,6 +14,7 @@ mod channel_refunds;
 mod cloudpay;
 mod control;
 mod faults;
+mod fufu;
 mod notices;
 mod orders;
 mod refunds;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use paymux_core::channel::{
     Blame, CallbackError, Can, CancelAnswer, Channel, ChannelError, Claim, ClaimKind, Created, Cx,
-    Descriptor, Evidence, MethodSpec, Needs, Opened, Order, OrderEnd, OrderRef, OutflowAnswer, PayoutSpec,
-    QueryAnswer, Receipt, RefundOrder, Refusal, TransferOrder, TransferRef, Verdict,
+    Descriptor, Evidence, FinalAfter, MethodSpec, Needs, Opened, Order, OrderEnd, OrderRef, OutflowAnswer,
+    PayoutSpec, QueryAnswer, Receipt, RefundOrder, Refusal, TransferOrder, TransferRef, Verdict,
 };
 use paymux_core::clock::Timestamp;
 use paymux_core::method::{Method, Product, Wallet};
@@ -367,7 +367,7 @@ fn method(account: &Account) -> MethodSpec {
         needs: if is_barcode { Needs::AUTH_CODE } else { Needs::nothing() },
         end: order_end(account.end),
         request_min: is_barcode.then_some(Duration::from_secs(30)),
-        not_found_final_after: account.absent_after_ms.map(span),
+        not_found_final_after: account.absent_after_ms.map(span).map(FinalAfter::Creation),
         watch: Duration::from_hours(24),
     }
 }

@@ -1,0 +1,16 @@
+//! FuFu through the doors that everybody uses: its provider, its channels, its acceptor.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::needless_pass_by_value, reason = "rows read better with values")]
+
+mod callback;
+mod create;
+mod descriptor;
+mod ending;
+mod front;
+mod front_answers;
+mod query;
+mod refunds;
+mod rig;
+mod round_trip;
+mod secrecy;
