@@ -139,7 +139,7 @@ impl ScriptedChannel {
             not_found_final_after: None,
             watch: Duration::from_hours(24),
         };
-        let call = OrderEnd::Call { not_before: Duration::ZERO };
+        let call = OrderEnd::Call { not_before: Duration::ZERO, lives: None };
         let timer = OrderEnd::ProviderTimer {
             min: Duration::from_secs(361),
             max: Duration::from_hours(24),

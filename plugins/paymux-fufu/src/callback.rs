@@ -6,7 +6,8 @@
 //! Source: FuFu interface 1.1.1, asynchronous notification.
 
 use paymux_core::channel::{CallbackError, Claim, ClaimKind, Evidence, Verdict};
-use paymux_core::{Currency, Money, Verb, WireRequest, WireResponse};
+use paymux_core::{Currency, Money, OrderRef, Verb, WireRequest, WireResponse};
+use paymux_sign::{Lineup, StampedMd5};
 
 use crate::config::Account;
 use crate::map::states;
@@ -48,24 +49,32 @@ fn check_sign(account: &Account, request: &WireRequest) -> Result<(), CallbackEr
     if sign::is_signed(received, &request.body, &account.keys) {
         return Ok(());
     }
-    Err(CallbackError::BadSign(diagnosis(account, request)))
+    Err(CallbackError::BadSign(diagnosis(account, received, &request.body)))
 }
 
 /// Which known mistake explains a sign that does not fit, for a person. Nothing that is only explained counts.
-fn diagnosis(account: &Account, request: &WireRequest) -> String {
-    let made_with = |change: fn(&[u8]) -> Vec<u8>| {
-        sign::received(request)
-            .is_ok_and(|received| sign::is_signed(received, &change(&request.body), &account.keys))
-    };
-    if made_with(without_tabs) {
-        return "it would be right without the TABs of the body; only blanks, CR and LF are left out"
-            .to_owned();
-    }
-    "it fits no key of this account: was the key changed at FuFu, or the body on its way?".to_owned()
+fn diagnosis(account: &Account, received: StampedMd5, body: &[u8]) -> String {
+    let told = Lineup::of(received.digest().to_hex().as_str()).and_then(|mut lineup| {
+        for (name, digest) in sign::MISTAKES {
+            for key in &account.keys {
+                lineup.digest(&[name], body.len(), || digest(body, received.time_ms(), key));
+            }
+        }
+        lineup.told()
+    });
+    told.map_or_else(
+        || "it fits no key of this account: was the key changed at FuFu, or the body on its way?".to_owned(),
+        |told| format!("it would be right with this mistake: {told}"),
+    )
 }
 
-fn without_tabs(body: &[u8]) -> Vec<u8> {
-    body.iter().copied().filter(|byte| *byte != b'\t').collect()
+/// Whether a genuine notification tells of that order's money: another sum, or another currency, is credited to
+/// nobody.
+pub(crate) fn fits(claim: &Claim, order: &OrderRef) -> Result<(), &'static str> {
+    if claim.received == order.amount {
+        return Ok(());
+    }
+    Err("its `total_fee` or `fee_type` is not the order's")
 }
 
 fn claim(data: &Fields, says_success: bool) -> Result<Claim, CallbackError> {

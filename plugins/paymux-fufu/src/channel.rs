@@ -167,6 +167,10 @@ impl Channel for Fufu {
         callback::verify(&self.account, request)
     }
 
+    fn fits(&self, _request: &WireRequest, claim: &Claim, order: &OrderRef) -> Result<(), &'static str> {
+        callback::fits(claim, order)
+    }
+
     fn acknowledge(&self, verdict: Verdict) -> WireResponse {
         callback::acknowledge(verdict)
     }

@@ -104,7 +104,7 @@ pub(crate) fn pre_order<'a>(
 
 /// What became of a scan: paid only where all three levels say so.
 pub(crate) fn scanned(order: &Order, reply: Reply) -> Result<Created, ChannelError> {
-    let done = done(reply, Step::Order)?;
+    let done = done(reply, Step::Order, order.number.as_str())?;
     check_order(&done.data, order.number.as_str(), order.amount)?;
     match integer(&done.data, "state")? {
         Some(states::PAID) => Ok(Created::Paid(receipt(&done.data, order.amount))),
@@ -119,7 +119,7 @@ pub(crate) fn scanned(order: &Order, reply: Reply) -> Result<Created, ChannelErr
 pub(crate) fn pre_ordered(kind: &Kind, order: &Order, reply: Reply) -> Result<Created, ChannelError> {
     let done = match reply {
         Reply::Done(done) => done,
-        Reply::Failed(failed) => return Err(failure(&failed, Step::PreOrder)),
+        Reply::Failed(failed) => return Err(failed_call(&failed, Step::PreOrder, order.number.as_str())),
     };
     check_order(&done.data, order.number.as_str(), order.amount)?;
     let action = action(kind, &done.data)?;
@@ -185,12 +185,20 @@ fn not_found(order: &OrderRef, failed: &Failed) -> Result<QueryAnswer, ChannelEr
     }
 }
 
-/// An answer that says `SUCCESS` at both levels, or what its failure means for that call.
-pub(crate) fn done(reply: Reply, step: Step) -> Result<Done, ChannelError> {
+/// An answer that says `SUCCESS` at both levels, or what its failure means for the call about that number.
+pub(crate) fn done(reply: Reply, step: Step, number: &str) -> Result<Done, ChannelError> {
     match reply {
         Reply::Done(done) if done.is_coded => Ok(done),
         Reply::Done(_) => Err(uncoded()),
-        Reply::Failed(failed) => Err(failure(&failed, step)),
+        Reply::Failed(failed) => Err(failed_call(&failed, step, number)),
+    }
+}
+
+/// What a failure means for the call about that number. One that names another number is no refusal of this one.
+pub(crate) fn failed_call(failed: &Failed, step: Step, number: &str) -> ChannelError {
+    match check_echo(&failed.data, "out_trade_no", number) {
+        Ok(()) => failure(failed, step),
+        Err(error) => error,
     }
 }
 
@@ -317,19 +325,25 @@ pub(crate) fn told(failed: &Failed) -> String {
 
 /// The most characters of a provider's text that an error repeats.
 const TOLD_CHARS_MAX: usize = 160;
-/// A run of hexadecimal digits from this length on can be a sign, a key or a barcode.
+/// A run of letters and digits that is so long can be a sign, a key or a payer's code, where a digit is among them.
 const RUN_MIN: usize = 10;
+/// The same without a digit: no word is so long.
+const WORD_MAX: usize = 24;
 
-/// A provider's text as it may stand in an error: one line, every long run of digits masked, then cut.
+fn may_be_secret(run: &str) -> bool {
+    run.len() > WORD_MAX || (run.len() >= RUN_MIN && run.bytes().any(|byte| byte.is_ascii_digit()))
+}
+
+/// A provider's text as it may stand in an error: one line, every run that may be a secret masked, then cut.
 fn masked(text: &str) -> String {
     let mut out = String::new();
     let mut run = String::new();
     for c in text.chars().take(8 * TOLD_CHARS_MAX).chain(['\n']) {
-        if c.is_ascii_hexdigit() {
+        if c.is_ascii_alphanumeric() {
             run.push(c);
             continue;
         }
-        out.push_str(if run.len() >= RUN_MIN { "****" } else { &run });
+        out.push_str(if may_be_secret(&run) { "****" } else { &run });
         run.clear();
         out.push(if c.is_control() { ' ' } else { c });
     }
@@ -400,6 +414,9 @@ mod tests {
         check("busi_id is wrong", "busi_id is wrong");
         check("sign e25401af2683d1387346dfc25298da2f:1709251200000 wrong", "sign ****:**** wrong");
         check("code 281234567890123456", "code ****");
+        check("key PaymuxTestKeyPaymuxTestKey012345.", "key ****.");
+        check(&format!("key {} SOUNDWAVE_PARSER_FAIL", "k".repeat(25)), "key **** SOUNDWAVE_PARSER_FAIL");
+        check("CHARGENONEXISTENT v1.1.1", "CHARGENONEXISTENT v1.1.1");
         check("a\nb\tc", "a b c");
         check(&"渠道".repeat(100), &"渠道".repeat(80));
 

@@ -21,6 +21,23 @@ fn digest(body: &[u8], time_ms: i64, key: &Secret) -> Md5Digest {
     Md5Text::new().number(time_ms).piece(key.expose()).squeezed(body).digest()
 }
 
+/// A mistake that a sender of signs may make: its name, and the digest that it gives.
+pub(crate) type Mistake = (&'static str, fn(&[u8], i64, &Secret) -> Md5Digest);
+
+/// Known mistakes, to explain a sign that is not believed. None of these digests ever counts.
+pub(crate) const MISTAKES: [Mistake; 3] = [
+    ("TABs are left out too", |body, time_ms, key| {
+        let kept: Vec<u8> = body.iter().copied().filter(|byte| *byte != b'\t').collect();
+        digest(&kept, time_ms, key)
+    }),
+    ("blanks and line breaks are not left out", |body, time_ms, key| {
+        Md5Text::new().number(time_ms).piece(key.expose()).piece(body).digest()
+    }),
+    ("the key stands behind the body", |body, time_ms, key| {
+        Md5Text::new().number(time_ms).squeezed(body).piece(key.expose()).digest()
+    }),
+];
+
 /// The sign of a body: digest, colon, time.
 ///
 /// # Errors

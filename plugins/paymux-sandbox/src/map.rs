@@ -106,7 +106,7 @@ fn spec(method: Method) -> MethodSpec {
         amounts: 1..=AMOUNT_MAX,
         payer_must_act: payer_must_act(method.product),
         needs: needs(method.product),
-        end: OrderEnd::Call { not_before: Duration::ZERO },
+        end: OrderEnd::Call { not_before: Duration::ZERO, lives: None },
         request_min: None,
         // The books are gone after a restart, and other nodes have their own: absence proves nothing.
         not_found_final_after: None,

@@ -244,6 +244,8 @@ pub enum OrderEnd {
     Call {
         /// How long after creation the provider takes the call.
         not_before: Duration,
+        /// How long an order lives there at the most, whatever its payment has left; `None` = as long as that.
+        lives: Option<Duration>,
     },
     /// By the provider's own timer, set when the order is created.
     ProviderTimer {
@@ -265,7 +267,8 @@ impl OrderEnd {
     /// never outlives the payment. `None` when this kind of end cannot keep to it.
     pub fn life(self, left: Duration) -> Option<Duration> {
         match self {
-            Self::Call { .. } | Self::None => Some(left),
+            Self::Call { lives: Some(lives), .. } => Some(left.min(lives)),
+            Self::Call { lives: None, .. } | Self::None => Some(left),
             Self::ProviderTimer { min, max, step, .. } => {
                 let step_ms = step.as_millis().max(1);
                 let whole = left.as_millis() / step_ms * step_ms;
@@ -302,5 +305,14 @@ mod tests {
         assert_eq!(end.life(seconds(99_999)), Some(seconds(7200)));
         assert_eq!(end.life(seconds(360)), None);
         assert_eq!(OrderEnd::None.life(seconds(1)), Some(seconds(1)));
+    }
+
+    #[test]
+    fn an_order_that_is_closed_by_a_call_may_have_a_life_of_its_own() {
+        let seconds = Duration::from_secs;
+        let end = |lives| OrderEnd::Call { not_before: seconds(15), lives };
+        assert_eq!(end(None).life(seconds(99_999)), Some(seconds(99_999)));
+        assert_eq!(end(Some(seconds(90))).life(seconds(99_999)), Some(seconds(90)));
+        assert_eq!(end(Some(seconds(90))).life(seconds(60)), Some(seconds(60)));
     }
 }

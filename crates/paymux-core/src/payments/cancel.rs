@@ -274,7 +274,7 @@ pub(crate) fn closable_from(
     now: Timestamp,
 ) -> Timestamp {
     let Some((entry, spec)) = site(catalog, payment, attempt) else { return attempt.created_at };
-    let OrderEnd::Call { not_before } = spec.end else { return attempt.created_at };
+    let OrderEnd::Call { not_before, .. } = spec.end else { return attempt.created_at };
     let from = attempt.created_at.plus(not_before);
     entry.channel.cancel_not_before(payment.method, from.max(now)).unwrap_or(from)
 }

@@ -394,7 +394,7 @@ async fn without_limits_the_ledger_is_not_asked() {
 /// A method whose order only our clock ends, at a channel that closes: a close frees the room at once.
 #[tokio::test(start_paused = true)]
 async fn a_cancel_gives_the_room_back() {
-    let a = |a: ScriptedChannel| a.that_ends(QR, OrderEnd::Call { not_before: Duration::ZERO });
+    let a = |a: ScriptedChannel| a.that_ends(QR, OrderEnd::Call { not_before: Duration::ZERO, lives: None });
     let world = with(&Setting { a, ..Setting::default() }, a_day(Some(1000), None));
     let payment = world.created(order(1, 1000)).await;
     world.payments.cancel(app(), payment.id).await.unwrap();

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::world::{Setting, World, app, channel};
 use paymux_core::catalog::FailoverUnknown;
-use paymux_core::channel::{Can, CancelAnswer, ChannelError, QueryAnswer, Receipt};
+use paymux_core::channel::{Can, CancelAnswer, ChannelError, OrderEnd, QueryAnswer, Receipt};
 use paymux_core::payment::{AttemptState as S, Held, Payment, Status};
 use paymux_core::{Money, PaymentError};
 use paymux_testkit::Script;
-use paymux_testkit::channel::callback;
+use paymux_testkit::channel::{BARCODE, callback};
 use paymux_testkit::memory_store::Trouble;
 use serde_json::json;
 
@@ -278,4 +278,17 @@ async fn a_close_waits_for_its_providers_hours() {
     world.pass(Duration::from_hours(1)).await;
     assert_eq!(face(&world.stored(&payment).await), (Status::Expired, S::Closed));
     assert_eq!(world.a.canceled(), 1);
+}
+
+/// Nobody at a till waits half an hour for an order that its provider ends after a minute and a half.
+#[tokio::test(start_paused = true)]
+async fn an_order_with_a_life_of_its_own_is_ended_by_then() {
+    const END: OrderEnd = OrderEnd::Call { not_before: Duration::ZERO, lives: Some(Duration::from_secs(90)) };
+    let world = World::with(&Setting { a: |a| a.that_ends(BARCODE, END), ..Setting::default() });
+    let barcode = json!({"method": "wechat.barcode", "payer": {"auth_code": "134567"}, "expires_in": 1800});
+    let payment = world.created(barcode).await;
+    world.pass(Duration::from_secs(88)).await;
+    assert_eq!((face(&world.stored(&payment).await), world.a.canceled()), ((Status::Pending, S::Open), 0));
+    world.pass(Duration::from_secs(4)).await;
+    assert_eq!((face(&world.stored(&payment).await), world.a.canceled()), ((Status::Expired, S::Closed), 1));
 }

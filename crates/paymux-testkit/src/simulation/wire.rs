@@ -374,7 +374,7 @@ fn method(account: &Account) -> MethodSpec {
 
 fn order_end(end: End) -> OrderEnd {
     match end {
-        End::Call { not_before_ms } => OrderEnd::Call { not_before: span(not_before_ms) },
+        End::Call { not_before_ms } => OrderEnd::Call { not_before: span(not_before_ms), lives: None },
         End::Timer { min_ms, max_ms, step_ms, margin_ms } => OrderEnd::ProviderTimer {
             min: span(min_ms),
             max: span(max_ms),

@@ -180,7 +180,7 @@ impl Code {
                 step: Duration::from_secs(1),
                 margin: TIMEOUT_MARGIN,
             },
-            End::Revert => OrderEnd::Call { not_before: Duration::ZERO },
+            End::Revert => OrderEnd::Call { not_before: Duration::ZERO, lives: None },
             End::Timer | End::Never => OrderEnd::None,
         }
     }

@@ -16,6 +16,8 @@ const SCAN_REQUEST_MIN: Duration = Duration::from_secs(90);
 pub(crate) const CANCEL_NOT_BEFORE: Duration = Duration::from_secs(15);
 /// How long past an order's life "no such order" proves that there is none.
 const ABSENT_MARGIN: Duration = Duration::from_secs(10);
+/// How long a scan is waited for: FuFu's own time and a margin. What is neither paid nor over by then is cancelled.
+const SCAN_WAIT: Duration = SCAN_LIFE.saturating_add(ABSENT_MARGIN);
 /// The shortest life of a `preOrder`, and what all are whole multiples of.
 pub(crate) const LIFE_STEP: Duration = Duration::from_mins(1);
 /// The longest life of a `preOrder`, in steps.
@@ -110,14 +112,26 @@ impl Kind {
                 Opening::Code => Needs::nothing(),
                 Opening::Bridge => Needs::OPENID,
             },
-            end: OrderEnd::Call { not_before: if is_scan { CANCEL_NOT_BEFORE } else { Duration::ZERO } },
+            end: self.end(),
             request_min: is_scan.then_some(SCAN_REQUEST_MIN),
             not_found_final_after: Some(if is_scan {
-                FinalAfter::Creation(SCAN_LIFE.saturating_add(ABSENT_MARGIN))
+                FinalAfter::Creation(SCAN_WAIT)
             } else {
                 FinalAfter::End(ABSENT_MARGIN)
             }),
             watch: WATCH,
+        }
+    }
+
+    /// A scan is cancelled, 15 s or more after it was made; anything else is closed, at any time. Neither lives
+    /// longer than FuFu lets it.
+    fn end(&self) -> OrderEnd {
+        match self.opening {
+            Opening::Scan => OrderEnd::Call { not_before: CANCEL_NOT_BEFORE, lives: Some(SCAN_WAIT) },
+            Opening::Code | Opening::Bridge => {
+                let longest = Duration::from_secs(LIFE_STEP.as_secs() * LIFE_STEPS_MAX);
+                OrderEnd::Call { not_before: Duration::ZERO, lives: Some(longest) }
+            }
         }
     }
 }
@@ -150,12 +164,14 @@ mod tests {
         let scan = spec("wechat.barcode");
         assert_eq!(scan.request_min, Some(Duration::from_secs(90)));
         assert_eq!(scan.not_found_final_after, Some(FinalAfter::Creation(Duration::from_secs(90))));
-        assert_eq!(scan.end, OrderEnd::Call { not_before: Duration::from_secs(15) });
+        let lives = Some(Duration::from_secs(90));
+        assert_eq!(scan.end, OrderEnd::Call { not_before: Duration::from_secs(15), lives });
         assert!(!scan.payer_must_act && scan.needs == Needs::AUTH_CODE);
         let code = spec("any.native");
         assert_eq!(code.request_min, None);
         assert_eq!(code.not_found_final_after, Some(FinalAfter::End(Duration::from_secs(10))));
-        assert_eq!(code.end, OrderEnd::Call { not_before: Duration::ZERO });
+        let lives = Some(Duration::from_hours(24));
+        assert_eq!(code.end, OrderEnd::Call { not_before: Duration::ZERO, lives });
         assert!(code.payer_must_act && code.needs == Needs::nothing());
         let bridge = spec("alipay.jsapi");
         assert!(!bridge.payer_must_act && bridge.needs == Needs::OPENID, "its create names the payer");

@@ -6,9 +6,7 @@ use paymux_core::ChannelError;
 use paymux_core::channel::{OutflowAnswer, RefundOrder};
 
 use super::codes::{self, Class, Step};
-use super::{
-    check_amount, check_echo, converted, done, failure, fee, integer, join, number, unsendable, word,
-};
+use super::{check_amount, check_echo, converted, done, fee, integer, join, number, unsendable, word};
 use crate::config::Account;
 use crate::wire::fields::Fields;
 use crate::wire::{Refund, Reply};
@@ -46,7 +44,10 @@ pub(crate) fn asks_first(reply: &Reply) -> bool {
 
 /// What an answer to a refund means: accepted at the most.
 pub(crate) fn accepted(refund: &RefundOrder, reply: Reply) -> Result<OutflowAnswer, ChannelError> {
-    let done = done(reply, Step::Refund)?;
+    if let Reply::Failed(failed) = &reply {
+        check_echo(&failed.data, "out_refund_no", &refund.number)?;
+    }
+    let done = done(reply, Step::Refund, refund.order.number.as_str())?;
     check_echo(&done.data, "out_trade_no", refund.order.number.as_str())?;
     check_echo(&done.data, "out_refund_no", &refund.number)?;
     check_amount(&done.data, "refund_fee", refund.amount)?;
@@ -60,8 +61,7 @@ pub(crate) fn found(refund: &RefundOrder, reply: Reply) -> Result<OutflowAnswer,
             check_echo(&failed.data, "out_trade_no", &refund.number)?;
             return Ok(OutflowAnswer::NotFound);
         }
-        Reply::Failed(failed) => return Err(failure(&failed, Step::AskRefund)),
-        reply @ Reply::Done(_) => done(reply, Step::AskRefund)?,
+        reply => done(reply, Step::AskRefund, &refund.number)?,
     };
     if done.data.is_absent("out_trade_no") {
         return Err(ChannelError::unknown("the answer names no `out_trade_no`, and carries no sign"));

@@ -2,10 +2,11 @@
 
 use paymux_core::channel::{CallbackError, Claim, ClaimKind, Evidence, Verdict};
 use paymux_core::{Money, Verb, WireRequest};
+use paymux_sign::Md5Text;
 use proptest::prelude::{any, prop, proptest};
 use serde_json::{Value, json};
 
-use crate::rig::{BUSI_ID, KEY, NUMBER, baht, channel, sign};
+use crate::rig::{BUSI_ID, KEY, NUMBER, Rig, baht, channel, sign};
 
 const TIME: &str = "1709251200000";
 
@@ -217,6 +218,44 @@ fn a_digest_without_tabs_is_explained_and_not_believed() {
     assert!(verify(&signed(body.as_bytes())).is_ok());
     let why = bad_sign(&posted(body.as_bytes(), &sign(TIME, KEY, body.replace('\t', "").as_bytes())));
     assert!(why.contains("TAB"), "{why}");
+}
+
+#[test]
+fn other_known_mistakes_are_explained_and_not_believed() {
+    let body = String::from_utf8(notice(json!({}))).unwrap().replacen('{', "{ ", 1);
+    let squeezed = body.replace([' ', '\r', '\n'], "");
+    let of = |text: String| format!("{}:{TIME}", Md5Text::new().piece(text).digest().to_hex().as_str());
+    for (text, want) in [
+        (format!("{TIME}{KEY}{body}"), "not left out"),
+        (format!("{TIME}{squeezed}{KEY}"), "behind the body"),
+        (format!("{TIME}old-key{body}"), "not left out"),
+        (format!("{KEY}{squeezed}"), "fits no key"),
+    ] {
+        let request = posted(body.as_bytes(), &of(text));
+        let error = channel(json!({"key_previous": "old-key"})).verify_callback(&request).unwrap_err();
+        let CallbackError::BadSign(why) = error else { panic!("{error:?}") };
+        assert!(why.contains(want) && !why.contains(KEY) && !why.contains("old-key"), "{why}");
+    }
+}
+
+/// F20: genuine, and of another sum or in another currency: nothing is booked, and FuFu gets no acknowledgement.
+#[tokio::test(start_paused = true)]
+async fn only_the_orders_own_sum_fits_it() {
+    let rig = Rig::new(json!({}));
+    let order = rig.order_ref("any.native");
+    for (patch, is_ours) in [
+        (json!({}), true),
+        (json!({"total_fee": "250"}), true),
+        (json!({"fee_type": null}), true),
+        (json!({"total_fee": 249}), false),
+        (json!({"total_fee": 251}), false),
+        (json!({"fee_type": "THB"}), false),
+        (json!({"total_fee": 249, "state": 0}), false),
+    ] {
+        let request = signed(&notice(patch.clone()));
+        let claim = rig.channel.verify_callback(&request).unwrap();
+        assert_eq!(rig.channel.fits(&request, &claim, &order).is_ok(), is_ours, "{patch}");
+    }
 }
 
 /// F19, F20.

@@ -267,6 +267,23 @@ async fn an_answer_about_something_else_is_not_believed() {
     }
 }
 
+/// The same for refusals: one that names another order refuses nothing of this one.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_something_else_is_not_believed() {
+    let refusing = |number: Value| {
+        let data = json!({"return_code": "FAIL", "return_msg": "AMT_ERROR", "out_trade_no": number});
+        json_response(&json!({"result": {"return_code": "SUCCESS"}, "data": data}))
+    };
+    for method in ["any.barcode", "any.native"] {
+        for number in [json!(NUMBER), Value::Null] {
+            assert_eq!(refusal(Rig::answering([refusing(number)]).create(method).await).0, "AMT_ERROR");
+        }
+        for number in [json!("PMX20240301000002"), json!("PMX2024030100000 1"), json!({})] {
+            unknown(Rig::answering([refusing(number)]).create(method).await);
+        }
+    }
+}
+
 /// F16: text of JSON, or an object.
 #[tokio::test(start_paused = true)]
 async fn what_the_payer_must_do_comes_from_the_field_of_the_way_to_pay() {

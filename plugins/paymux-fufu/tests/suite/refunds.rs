@@ -4,7 +4,9 @@ use paymux_core::channel::OutflowAnswer;
 use paymux_core::{Money, WireResponse};
 use serde_json::{Value, json};
 
-use crate::rig::{NUMBER, REFUND_NO, Rig, baht, done, fails_with, refusal, refused_with, unknown};
+use crate::rig::{
+    NUMBER, REFUND_NO, Rig, baht, done, fails_with, json_response, refusal, refused_with, unknown,
+};
 
 fn taken(patch: Value) -> WireResponse {
     let mut data = json!({"out_trade_no": NUMBER, "out_refund_no": REFUND_NO, "refund_no": "R1", "refund_fee": 50,
@@ -71,6 +73,21 @@ async fn what_cannot_go_back_is_refused() {
         unknown(Rig::answering([refused_with(code)]).refund().await);
     }
     unknown(Rig::new(json!({})).then_breaks().refund().await);
+    for (name, number, is_ours) in [
+        ("out_trade_no", NUMBER, true),
+        ("out_refund_no", REFUND_NO, true),
+        ("out_trade_no", REFUND_NO, false),
+        ("out_refund_no", NUMBER, false),
+    ] {
+        let data = json!({"return_code": "FAIL", "return_msg": "AMT_ERROR", name: number});
+        let answer = json_response(&json!({"result": {"return_code": "SUCCESS"}, "data": data}));
+        let told = Rig::answering([answer]).refund().await;
+        if is_ours {
+            assert_eq!(refusal(told).0, "AMT_ERROR");
+        } else {
+            unknown(told);
+        }
+    }
 }
 
 /// F31: the number in use may be this very refund.

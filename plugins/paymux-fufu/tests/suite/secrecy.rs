@@ -22,9 +22,10 @@ async fn a_call_shows_neither_its_sign_nor_its_body() {
 /// A provider may repeat in its answer what it was sent.
 #[tokio::test(start_paused = true)]
 async fn what_a_provider_repeats_is_masked() {
+    const LETTERS: &str = "PaymuxTestKeyPaymuxTestKey012345";
     let sign = sign("1709251200000", KEY, b"{}");
     for code in ["FAIL", "EXCEPTION"] {
-        let said = format!("{code} sign {sign} key {KEY} code {AUTH_CODE}");
+        let said = format!("{code} sign {sign} key {KEY} {LETTERS} code {AUTH_CODE}");
         let body = json!({"result": {"return_code": "FAIL", "return_msg": said}});
         let answer = WireResponse::ok("application/json", body.to_string());
         let rig = Rig::answering([answer.clone(), answer.clone(), answer]);
@@ -33,7 +34,7 @@ async fn what_a_provider_repeats_is_masked() {
             rig.query("any.barcode").await.unwrap_err().to_string(),
             rig.refund().await.unwrap_err().to_string(),
         ] {
-            for secret in [&sign[..32], KEY, AUTH_CODE] {
+            for secret in [&sign[..32], KEY, LETTERS, AUTH_CODE] {
                 assert!(!shown.contains(secret), "{shown}");
             }
         }
