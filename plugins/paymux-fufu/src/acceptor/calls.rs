@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::operation::Operation;
 use crate::config::ID_CHARS_MAX;
 use crate::map::extra::{PARAM_CHARS_MAX, is_param};
+use crate::map::hours::Zone;
 use crate::map::kinds::{Kind, LIFE_STEP, LIFE_STEPS_DEFAULT, LIFE_STEPS_MAX, Opening, SCAN_LIFE};
 use crate::wire::fields::Fields;
 
@@ -242,6 +243,9 @@ impl Call<'_> {
         ];
         for (name, max) in limits {
             if let Some(text) = self.short(name, max)? {
+                if name == "time_zone" && Zone::read(&text).is_none() {
+                    return Err(Fault::field(name, "write a zone like Asia/Shanghai or +08:00"));
+                }
                 echo.insert(name.to_owned(), Value::from(text));
             }
         }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::calls::{Fault, Level, TRADE_PREFIX};
 use crate::map::codes::CODES;
-use crate::map::hours::written;
+use crate::map::hours::{Zone, written};
 use crate::map::kinds::{Kind, Opening};
 use crate::map::states;
 use crate::wire::{JSON, SUCCESS};
@@ -53,9 +53,13 @@ fn scanned(read: &FrontRead, pay: &FrontPay, answer: &FrontAnswer, now: Timestam
     let mut data = numbers(&pay.number);
     put_echo(&mut data, &pay.echo);
     put(&mut data, "channel_type", channel_type(&read.memo, pay.method.wallet));
-    put(&mut data, "begin_time", written(begun));
+    if let Some(auth_code) = &pay.auth_code {
+        put(&mut data, "auth_code", auth_code.expose());
+    }
+    let zone = zone(&pay.echo);
+    put(&mut data, "begin_time", written(begun, &zone));
     if is_paid {
-        put(&mut data, "end_time", written(now));
+        put(&mut data, "end_time", written(now, &zone));
     }
     put(&mut data, "total_fee", pay.amount.minor());
     put(&mut data, "fee_type", pay.amount.currency().code());
@@ -106,9 +110,10 @@ fn record(order: &FrontOrder) -> Map<String, Value> {
     if let Some(trade_no) = &order.trade_no {
         put(&mut data, "channel_trade_no", trade_no.as_str());
     }
-    put(&mut data, "begin_time", written(order.created_at));
+    let zone = zone(&order.echo);
+    put(&mut data, "begin_time", written(order.created_at, &zone));
     if let Some(paid_at) = order.paid_at {
-        put(&mut data, "end_time", written(paid_at));
+        put(&mut data, "end_time", written(paid_at, &zone));
     }
     if order.refunded.minor() > 0 {
         put(&mut data, "refund_fee", order.refunded.minor());
@@ -141,9 +146,10 @@ fn refunded(refund: &FrontRefundRecord) -> WireResponse {
     put(&mut data, "out_refund_no", refund.number.as_str());
     put(&mut data, "refund_no", refund.id.as_str());
     put(&mut data, "channel_type", channel_type(&refund.order.memo, refund.order.method.wallet));
-    put(&mut data, "begin_time", written(refund.created_at));
+    let zone = zone(&refund.echo);
+    put(&mut data, "begin_time", written(refund.created_at, &zone));
     if let Some(ended_at) = refund.ended_at {
-        put(&mut data, "end_time", written(ended_at));
+        put(&mut data, "end_time", written(ended_at, &zone));
     }
     put(&mut data, "refund_fee", refund.amount.minor());
     put(&mut data, "fee_type", refund.amount.currency().code());
@@ -166,7 +172,8 @@ fn refund_record(refund: &FrontRefundRecord) -> WireResponse {
     put(&mut data, "trade_status", status);
     if refund.state == FrontRefundState::Done {
         put(&mut data, "refund_fee", refund.amount.minor());
-        put(&mut data, "gmt_refund_time", written(refund.ended_at.unwrap_or(refund.created_at)));
+        let done_at = refund.ended_at.unwrap_or(refund.created_at);
+        put(&mut data, "gmt_refund_time", written(done_at, &zone(&refund.echo)));
     }
     done(data)
 }
@@ -278,6 +285,11 @@ fn put_echo(data: &mut Map<String, Value>, echo: &Value) {
     for (name, value) in echo.as_object().into_iter().flatten() {
         data.insert(name.clone(), value.clone());
     }
+}
+
+/// The clock that the client named, China's where it named none.
+fn zone(echo: &Value) -> Zone {
+    echo.get("time_zone").and_then(Value::as_str).and_then(Zone::read).unwrap_or_else(Zone::china)
 }
 
 fn put_zone(data: &mut Map<String, Value>, echo: &Value) {

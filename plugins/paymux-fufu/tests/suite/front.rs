@@ -309,6 +309,7 @@ fn a_field_that_breaks_its_rule_is_named() {
         ("order", json!({"fee_type": "USD"}), "ILLEGAL_PARAMETER", "CNY, THB or HKD"),
         ("order", json!({"operator_id": "x".repeat(33)}), "ILLEGAL_PARAMETER", "operator_id"),
         ("order", json!({"merchant_param": "A".repeat(128)}), "ILLEGAL_PARAMETER", "merchant_param"),
+        ("order", json!({"time_zone": "Mars/Olympus"}), "ILLEGAL_PARAMETER", "Asia/Shanghai or +08:00"),
         ("preOrder", json!({"trade_type": "APP"}), "ILLEGAL_PARAMETER", "QRCODE or JSAPI"),
         ("preOrder", json!({"time_expire": 0}), "ILLEGAL_PARAMETER", "1 to 1440"),
         ("preOrder", json!({"time_expire": "1441"}), "ILLEGAL_PARAMETER", "1 to 1440"),

@@ -9,7 +9,7 @@ use paymux_core::{Money, NextAction, Timestamp, Verb, WireResponse};
 use serde_json::{Value, json};
 
 use crate::front::{Accounts, NOW, acceptor, account, call, told};
-use crate::rig::{BUSI_ID, KEY, NUMBER, sign};
+use crate::rig::{AUTH_CODE, BUSI_ID, KEY, NUMBER, sign};
 
 fn answered(operation: &str, patch: Value, answer: &FrontAnswer) -> WireResponse {
     let acceptor = acceptor();
@@ -80,9 +80,28 @@ fn a_paid_scan_has_state_one() {
     let data =
         data(&answered("order", json!({"merchant_param": "c2hvcA=="}), &FrontAnswer::Paid { id: id() }));
     let want = json!({"return_code": "SUCCESS", "return_msg": "OK", "channel_type": 1, "out_trade_no": NUMBER,
-        "trade_no": format!("P{NUMBER}"), "operator_id": "op1", "terminal_id": "t1", "merchant_param": "c2hvcA==",
-        "begin_time": "20240301080000", "end_time": "20240301080004", "total_fee": 250, "fee_type": "CNY", "state": 1});
+        "trade_no": format!("P{NUMBER}"), "auth_code": AUTH_CODE, "operator_id": "op1", "terminal_id": "t1",
+        "merchant_param": "c2hvcA==", "begin_time": "20240301080000", "end_time": "20240301080004", "total_fee": 250,
+        "fee_type": "CNY", "state": 1});
     assert_eq!(data, want);
+}
+
+/// F7: by the clock that the client names.
+#[test]
+fn times_are_the_clients_own() {
+    let bangkok = json!({"time_zone": "Asia/Bangkok"});
+    let scan = data(&answered("order", bangkok.clone(), &FrontAnswer::Paid { id: id() }));
+    assert_eq!((&scan["begin_time"], &scan["time_zone"]), (&json!("20240301070000"), &json!("Asia/Bangkok")));
+    let order = FrontOrder { echo: bangkok.clone(), ..paid("preOrder QRCODE 1") };
+    let record = data(&answered("query", json!({}), &FrontAnswer::Order(Some(Box::new(order)))));
+    assert_eq!(
+        (&record["end_time"], &record["time_zone"]),
+        (&json!("20240301070009"), &json!("Asia/Bangkok"))
+    );
+    let back = FrontRefundRecord { echo: bangkok, ..refund(FrontRefundState::Done) };
+    let back = FrontAnswer::Refund(Some(Box::new(back)));
+    assert_eq!(data(&answered("refund", json!({}), &back))["end_time"], "20240301070100");
+    assert_eq!(data(&answered("refundQuery", json!({}), &back))["gmt_refund_time"], "20240301070100");
 }
 
 /// An unknown outcome is never answered as a refusal: of a scan it is state 0, elsewhere `EXCEPTION`.

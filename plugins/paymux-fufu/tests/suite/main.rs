@@ -5,6 +5,7 @@
 
 mod callback;
 mod create;
+mod decisions;
 mod descriptor;
 mod ending;
 mod front;
