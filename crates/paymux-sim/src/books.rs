@@ -262,6 +262,13 @@ impl Books {
         Ok(())
     }
 
+    /// Lets an order live for ever, until it is paid or revoked.
+    pub(crate) fn outlive(&mut self, key: &OrderKey) {
+        if let Some(order) = self.orders.get_mut(key) {
+            order.expires_at = None;
+        }
+    }
+
     /// Revokes an order; what is paid stays so. `None`: no such order.
     pub(crate) fn close(&mut self, key: &OrderKey) -> Option<Closing> {
         let order = self.orders.get_mut(key)?;
@@ -501,6 +508,12 @@ pub(crate) mod tests {
         assert_eq!(pay(&mut closed, force, NOW), Ok(()));
         assert_eq!(closed.close(&key("a", "N1")), Some(Closing::TooLate));
         assert_eq!(closed.close(&key("a", "N2")), None);
+
+        let mut lasting = books([order("a", "N1")]);
+        lasting.outlive(&key("a", "N2"));
+        lasting.outlive(&key("a", "N1"));
+        assert_eq!(lasting.order(&key("a", "N1")).unwrap().state(LATER), OrderState::Open);
+        assert_eq!(pay(&mut lasting, Pay::default(), LATER), Ok(()));
     }
 
     #[test]

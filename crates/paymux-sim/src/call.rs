@@ -14,7 +14,7 @@ use crate::faults::{CallFault, FaultEffect};
 
 /// How a request is answered on its connection.
 #[derive(Debug)]
-pub(crate) enum Reply {
+pub enum Reply {
     /// In full.
     Whole(WireResponse),
     /// The head says how long the body is; the connection is closed halfway through it.
@@ -144,6 +144,11 @@ impl Call {
                 };
                 self.replaced(effect, answer)
             }
+            CallFault::NeverEnds => {
+                let answer = self.work();
+                self.outlive();
+                Reply::Whole(answer)
+            }
             CallFault::PaidBeforeAnswer => self.paid_first().await,
             CallFault::RefundedBeforeAnswer => self.refunded_first().await,
         }
@@ -157,14 +162,30 @@ impl Call {
         Reply::Whole(answer)
     }
 
+    /// The order of a create, if the call is one.
+    fn order_key(&self) -> Option<OrderKey> {
+        match &self.read {
+            Ok(FrontRead { account, call: FrontCall::Pay(pay), .. }) => {
+                Some(OrderKey { number: pay.number.clone(), account: account.key.clone() })
+            }
+            _ => None,
+        }
+    }
+
+    /// The order that was just made does not end by its own time.
+    fn outlive(&self) {
+        if let Some(key) = self.order_key() {
+            self.engine.books.lock().outlive(&key);
+        }
+    }
+
     /// The webhook comes before the answer to the create.
     async fn paid_first(&self) -> Reply {
         let answer = self.work();
-        if let Ok(FrontRead { account, call: FrontCall::Pay(pay), .. }) = &self.read {
-            let key = OrderKey { number: pay.number.clone(), account: account.key.clone() };
-            if let Ok(first_try) = self.engine.take_money(&key, Pay::default()) {
-                first_try.over().await;
-            }
+        if let Some(key) = self.order_key()
+            && let Ok(first_try) = self.engine.take_money(&key, Pay::default())
+        {
+            first_try.over().await;
         }
         Reply::Whole(answer)
     }

@@ -58,6 +58,8 @@ pub enum CallFault {
         #[serde(default)]
         effect: FaultEffect,
     },
+    /// The order that is made does not end by its own time: only money or a close ends it. Meets creates only.
+    NeverEnds,
     /// The payer pays and the webhook is tried before the create is answered. Meets creates only.
     PaidBeforeAnswer,
     /// The refund is done and its webhook tried before its call is answered. Meets refunds only.
@@ -115,7 +117,7 @@ impl CallFault {
     /// taken nor counted.
     fn meets(&self, operation: &str) -> bool {
         match self {
-            Self::PaidBeforeAnswer => operation == "pay",
+            Self::PaidBeforeAnswer | Self::NeverEnds => operation == "pay",
             Self::RefundedBeforeAnswer => operation == "refund",
             Self::Code { .. } => operation != "unread",
             _ => true,
@@ -134,6 +136,7 @@ impl CallFault {
             Self::Malformed => "malformed",
             Self::Truncated => "truncated",
             Self::Code { .. } => "code",
+            Self::NeverEnds => "never_ends",
             Self::PaidBeforeAnswer => "paid_before_answer",
             Self::RefundedBeforeAnswer => "refunded_before_answer",
         }
@@ -411,6 +414,7 @@ mod tests {
             CallFault::Malformed,
             CallFault::Truncated,
             CallFault::Code { code: 14, effect: FaultEffect::None },
+            CallFault::NeverEnds,
             CallFault::PaidBeforeAnswer,
             CallFault::RefundedBeforeAnswer,
         ];

@@ -78,6 +78,7 @@ mod stats;
 pub use beecloud::BeeCloudSim;
 pub use books::refunds::{REFUNDS_MAX, RefundEnd, RefundError, RefundState, RefundView};
 pub use books::{NoticeOutcome, NoticeTry, ORDERS_MAX, OrderState, OrderView, Pay, PayError};
+pub use call::Reply;
 pub use cloudpay::CloudPaySim;
 pub use config::{PayerHabit, RefundHabit, SimAccount, SimConfig, StartError};
 pub use faults::{CallFault, FaultEffect, FaultPlan, NoticeFault, RULES_MAX, Rule, TooManyRules};

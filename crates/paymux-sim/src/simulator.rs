@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use paymux_core::Transport;
 use paymux_core::wire::PlainHttp;
-use paymux_core::{Endpoint, Timestamp};
+use paymux_core::{Endpoint, Timestamp, WireRequest};
 use paymux_transport::{CallsMax, Dialler, Guard, Settings as DialSettings};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::books::refunds::{RefundEnd, RefundError, RefundView};
 use crate::books::{Books, OrderView, Pay, PayError};
+use crate::call::{self, Reply};
 use crate::config::{SimAccount, SimConfig, StartError};
 use crate::dialect::Dialect;
 use crate::dice::Dice;
@@ -266,6 +267,12 @@ impl Bank {
         Some(self.engine.pay_url(&key))
     }
 
+    /// Answers a request as the listener would, faults and all, without a connection: for tests whose time does
+    /// not pass by itself.
+    pub async fn answer(&self, request: WireRequest) -> Reply {
+        call::answer(self.engine.clone(), request).await
+    }
+
     /// Counts of what happened.
     pub fn stats(&self) -> Stats {
         self.engine.stats()
@@ -329,13 +336,12 @@ mod tests {
         Acceptor, FrontAccount, FrontAccounts, FrontAnswer, FrontCall, FrontFact, FrontRead, FrontRoute,
     };
     use paymux_core::provider::{SettingError, SettingKey, Settings};
-    use paymux_core::{Clock, Money, Verb, WireRequest, WireResponse};
+    use paymux_core::{Clock, Money, Verb, WireResponse};
     use paymux_testkit::TestClock;
     use serde_json::json;
 
     use super::*;
     use crate::beecloud::BeeCloud;
-    use crate::call::{self, Reply};
 
     /// BeeCloud's acceptor with one misreading: it sees a fen more than was asked.
     struct Misreading(Arc<dyn Acceptor>);

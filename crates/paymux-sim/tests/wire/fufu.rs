@@ -1,6 +1,8 @@
 //! The simulated FuFu: driven by requests that are written and signed here, and by the plugin's own channel.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use paymux_core::channel::{
@@ -34,13 +36,17 @@ fn config() -> SimConfig {
     }
 }
 
+/// Makes each call's time its own: a sign is good for one call.
+static CALLS: AtomicI64 = AtomicI64::new(START_MS);
+
 /// Posts a call, signed here.
 async fn call(sim: &Running, operation: &str, fields: Value) -> Raw {
+    let time = CALLS.fetch_add(1, Relaxed);
     let mut all = json!({"busi_id": BUSI_ID, "operator_id": "op1", "terminal_id": "t1"});
     all.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     let body = all.to_string();
-    let digest = md5_of(&[&START_MS.to_string(), KEY, &body.replace([' ', '\r', '\n'], "")]);
-    let target = format!("/gateway/pay/{operation}?sign={digest}:{START_MS}");
+    let digest = md5_of(&[&time.to_string(), KEY, &body.replace([' ', '\r', '\n'], "")]);
+    let target = format!("/gateway/pay/{operation}?sign={digest}:{time}");
     request(sim, "POST", &target, "application/json", &body).await
 }
 
