@@ -1,10 +1,10 @@
-//! Names that the contract has and this version does not act on yet. They are refused by name: a rule
+//! Keys that the contract has and this version does not act on yet. They are refused by name: a rule
 //! that is written down and silently not kept is worse than none.
 
 /// What is said of each of them.
 pub(super) const RULE: &str = "not supported by this version yet; remove it";
 
-/// Keys, with `[]` for any place in a list.
+/// They, with `[]` for any place in a list.
 const KEYS: [&str; 9] = [
     "server.grpc",
     "server.tls_cert",
@@ -17,15 +17,7 @@ const KEYS: [&str; 9] = [
     "apps[].compat",
 ];
 
-/// Providers.
-const PROVIDERS: [&str; 2] = ["cloudpay", "fufu"];
-
 /// Whether the key of that shape comes later.
 pub(super) fn is_key(shape: &str) -> bool {
     KEYS.contains(&shape)
-}
-
-/// Whether the provider comes later.
-pub(super) fn is_provider(word: &str) -> bool {
-    PROVIDERS.contains(&word)
 }

@@ -10,7 +10,6 @@ use paymux_core::provider::{ChannelSite, SettingError, Settings};
 use paymux_core::{Channel, ChannelId, Currency, MethodPattern, Provider, Region};
 
 use super::{Check, RawSecret, Told, unknown, words};
-use crate::config::later;
 use crate::config::path::KeyPath;
 use crate::config::raw;
 
@@ -93,11 +92,7 @@ impl Check<'_, '_> {
         let slug = *self.required(path, slug.as_ref())?;
         let found = self.providers.iter().find(|provider| provider.slug() == slug);
         if found.is_none() {
-            let rule = if later::is_provider(slug) {
-                format!("provider `{slug}` is {}", later::RULE)
-            } else {
-                unknown("provider", slug, self.providers.iter().map(|provider| provider.slug()))
-            };
+            let rule = unknown("provider", slug, self.providers.iter().map(|provider| provider.slug()));
             self.wrong(path, rule);
         }
         found.cloned()

@@ -268,10 +268,6 @@ fn channels() {
         ],
     );
     check(
-        "[[channels]]\nid = \"a\"\nprovider = \"fufu\"\n",
-        &["f:3: channels[0].provider: provider `fufu` is not supported by this version yet; remove it"],
-    );
-    check(
         &channel("state = \"paused\""),
         &["f:4: channels[0].state: unknown state `paused`; known: active, draining, verify-only, off"],
     );
