@@ -127,7 +127,9 @@ impl Browser {
     }
 
     async fn devtools(&self, command: &str, parameters: Value) {
-        self.post("goog/cdp/execute", json!({"cmd": command, "params": parameters})).await;
+        let mut body = json!({"cmd": command});
+        body["params"] = parameters;
+        self.post("goog/cdp/execute", body).await;
     }
 
     async fn get(&self, what: &str) -> Value {
