@@ -38,7 +38,7 @@ pub(crate) fn verify(account: &Account, request: &WireRequest) -> Result<Claim, 
     };
     let says_success = data.is_ok();
     let data = data.unwrap_or_else(|data| data);
-    if !data.is_absent("busi_id") && data.text("busi_id").as_deref() != Some(&account.busi_id) {
+    if !data.is_absent("busi_id") && data.text("busi_id").as_deref() != Some(account.busi_id.as_str()) {
         return Err(unreadable("`busi_id` is another merchant's"));
     }
     claim(&data, says_success)
