@@ -298,7 +298,7 @@ async fn rotates(strategy: Strategy) -> Tally {
     let Street { tally, world, .. } = street;
     let taken: u64 = tally.picked.iter().sum();
     assert_eq!(usize::try_from(taken).unwrap(), world.gateway.count());
-    assert_eq!(taken + u64::from(tally.nobody), PAYMENTS.into());
+    assert_eq!(taken + u64::from(tally.nobody), u64::from(PAYMENTS));
     // Of n fair draws one merchant's number is off by less than 2.5 times the root of n, but for one in a million.
     for (who, (picked, fair)) in tally.picked.iter().zip(tally.fair).enumerate() {
         assert!(picked.abs_diff(fair / 60) < 250, "{who}: {picked} times instead of {}", fair / 60);
