@@ -70,7 +70,7 @@ impl Gateway {
     pub(crate) async fn create_as(&self, patch: Value) -> Value {
         let mut order = json!({"amount": 1999, "currency": "CNY", "method": "alipay.native",
             "subject": "A pot of tea", "extra": {"custom": "table 7"}});
-        let Value::Object(patch) = patch else { panic!("{patch} is no object") };
+        let Value::Object(patch) = patch else { panic!("a patch is an object") };
         order.as_object_mut().unwrap().extend(patch);
         let created = self.paymux.http.post(SHOP, "/v1/payments", order).await;
         assert_eq!(created.status, 201, "{}", created.text);
