@@ -48,7 +48,7 @@ struct Figures {
     /// The day that what was collected is of.
     day: Option<Day>,
     channels: BTreeMap<ChannelId, ChannelFigures>,
-    /// Whether the ledger has said when channels last completed a payment.
+    /// Whether the ledger has said since the day began when channels last completed a payment.
     knows_last_completed: bool,
 }
 
@@ -172,7 +172,7 @@ impl Live {
         }
     }
 
-    /// Whether [`Self::read_last_completed`] was called.
+    /// Whether [`Self::read_last_completed`] was called since the day began.
     pub fn knows_last_completed(&self) -> bool {
         self.lock().knows_last_completed
     }
@@ -268,6 +268,8 @@ impl Live {
     fn turns_to(&self, figures: &mut Figures, day: Day) -> bool {
         if figures.day < Some(day) {
             figures.day = Some(day);
+            // Another node may have completed one after this one last looked at the day that is over.
+            figures.knows_last_completed = false;
             self.day.store(day.number().into(), Ordering::Relaxed);
             for channel in figures.channels.values_mut() {
                 channel.collected.clear();

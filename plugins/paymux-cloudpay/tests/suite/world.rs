@@ -185,7 +185,10 @@ impl World {
 
     /// What merchants are told, in the order of its happening.
     pub(crate) fn events(&self) -> Vec<&'static str> {
-        self.store.events().iter().map(|event| event.kind.word()).collect()
+        // Those of one moment have ids in no order.
+        let mut events = self.store.events();
+        events.sort_by_key(|event| event.sequence);
+        events.iter().map(|event| event.kind.word()).collect()
     }
 }
 

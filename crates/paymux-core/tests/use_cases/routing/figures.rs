@@ -258,6 +258,27 @@ async fn money_moves_the_next_payment_on_this_node_and_on_others() {
     assert_eq!(collected(&world.payments), [100, 0]);
 }
 
+/// What another node completed in the last moment of a day is known on the next, whose figures do not tell of it.
+#[tokio::test(start_paused = true)]
+async fn who_completed_last_is_known_over_midnight() {
+    let setting = Setting::default();
+    let world = World::with(&setting);
+    let by_the_last = |catalog: &mut Catalog| catalog.edit().1[0].strategy = Strategy::SmartRandom;
+    world.reconfigure(&setting, by_the_last);
+    let other = world.node_apart(&setting, by_the_last);
+    other.read_figures().await.unwrap();
+    let first = world.created(json!({"order_no": "A1"})).await;
+    let attempt = &first.attempts[0];
+    let told = callback(attempt.number.as_str(), Money::fen(1999), "T1");
+    world.payments.take_callback(attempt.channel.clone(), told).await.unwrap();
+    world.clock.advance(Duration::from_hours(24)).await;
+    other.read_figures().await.unwrap();
+    for place in 0..20 {
+        let next = other.create(app(), request(json!({"order_no": format!("B{place}")}))).await.unwrap();
+        assert_ne!(next.payment.attempts[0].channel, attempt.channel);
+    }
+}
+
 /// Where no strategy looks at it, the ledger is not asked: it would fail here.
 #[tokio::test(start_paused = true)]
 async fn nobody_asks_for_figures_that_nobody_looks_at() {
