@@ -80,6 +80,7 @@ pub(crate) struct ByNumber<'a> {
 
 /// Money that goes back.
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the protocol's")]
 pub(crate) struct Refund<'a> {
     pub busi_id: &'a str,
     pub operator_id: &'a str,

@@ -271,7 +271,7 @@ async fn a_close_waits_for_its_providers_hours() {
     let error = world.payments.cancel(app(), payment.id).await.unwrap_err();
     assert_eq!(error.code(), "not_cancelable");
     assert!(error.to_string().contains("from 2024-03-01T00:15:00.000Z on"), "{error}");
-    world.pass(OPENS - Duration::from_secs(1)).await;
+    world.pass(Duration::from_secs(15 * 60 - 1)).await;
     let stored = world.stored(&payment).await;
     assert_eq!((face(&stored), stored.attempts[0].closing_until), ((Status::Pending, S::Open), None));
     assert_eq!(world.a.canceled(), 0);

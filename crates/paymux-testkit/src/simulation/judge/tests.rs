@@ -186,7 +186,7 @@ fn knows_who_was_not_told() {
 
 #[test]
 fn keeps_limits() {
-    fn limited<'a>(world: &'a World, is_it: fn(&Limit) -> bool) -> Option<&'a Arc<Bank>> {
+    fn limited(world: &World, is_it: fn(&Limit) -> bool) -> Option<&Arc<Bank>> {
         world.banks.iter().find(|bank| is_it(&world.limit(bank)))
     }
     // One paid order after the other, beyond any limit.
