@@ -81,9 +81,8 @@ impl Browser {
                 sleep(Duration::from_millis(50)).await;
             }
         };
-        if timeout(PATIENCE, looking).await.is_err() {
-            panic!("the browser is at {} and not at {url}", self.url().await);
-        }
+        let is_there = timeout(PATIENCE, looking).await.is_ok();
+        assert!(is_there, "the browser is at {} and not at {url}", self.url().await);
     }
 
     /// What that piece of script returns on the page.

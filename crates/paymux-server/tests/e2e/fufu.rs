@@ -132,7 +132,7 @@ fn number(payment: &Value) -> &str {
 }
 
 /// The `data` of a notification of that order.
-fn notice(number: &str, patch: Value) -> Value {
+fn notice(number: &str, patch: &Value) -> Value {
     let mut data = json!({"out_trade_no": number, "trade_no": "F1", "channel_trade_no": "W1", "total_fee": 1999,
         "fee_type": "CNY", "state": 1});
     data.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
@@ -207,16 +207,16 @@ async fn a_notification_of_another_sum_number_or_sender_books_nothing() {
         (json!({"busi_id": "100000000000009"}), 400),
         (json!({"total_fee": null}), 400),
     ] {
-        let answer = shop.notify(&notice(number, patch.clone())).await;
+        let answer = shop.notify(&notice(number, &patch)).await;
         assert_eq!((answer.status, answer.text.as_str()), (status, "FAIL"), "{patch}");
     }
     // Genuine and not paid, as FuFu itself says when it is asked: stored, and nothing more.
-    let answer = shop.notify(&notice(number, json!({"state": 0}))).await;
+    let answer = shop.notify(&notice(number, &json!({"state": 0}))).await;
     assert_eq!((answer.status, answer.text.as_str()), (200, "SUCCESS"));
     let still = shop.payment_when(&created, |_| true).await;
     assert_eq!((&still["status"], &still["amount_received"]), (&json!("pending"), &json!(0)));
     for _ in 0..2 {
-        let answer = shop.notify(&notice(number, json!({}))).await;
+        let answer = shop.notify(&notice(number, &json!({}))).await;
         assert_eq!((answer.status, answer.text.as_str()), (200, "SUCCESS"));
     }
     let paid = shop.payment_when(&created, |_| true).await;

@@ -174,16 +174,14 @@ fn configuration(
     gateway: SocketAddr,
     merchants: &[SimAccount],
 ) -> String {
-    let channels: String = merchants
-        .iter()
-        .map(|merchant| {
-            let (id, settings) = (&merchant.key, settings(merchant));
-            format!(
-                "[[channels]]\nid = \"{id}\"\nprovider = \"cloudpay\"\n[channels.settings]\n\
-                 base_url = \"http://{gateway}\"\n{settings}\n"
-            )
-        })
-        .collect();
+    let channel = |merchant: &SimAccount| {
+        let (id, settings) = (&merchant.key, settings(merchant));
+        format!(
+            "[[channels]]\nid = \"{id}\"\nprovider = \"cloudpay\"\n[channels.settings]\n\
+             base_url = \"http://{gateway}\"\n{settings}\n"
+        )
+    };
+    let channels = merchants.iter().map(channel).collect::<Vec<_>>().concat();
     let (store, zone) = (database.url(), zone_far_from_midnight(SystemClock::new().now()));
     format!(
         "[server]\nhttp = \"{address}\"\n[store]\nurl = \"{store}\"\n\

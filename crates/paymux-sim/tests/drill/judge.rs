@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_secs(3 * 15 + 1);
 /// How long after a look that told nothing the next one comes, at the latest.
 const NEXT_LOOK: Duration = Duration::from_mins(5);
 /// How long what a dead worker held waits for another.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 /// By when a till has an answer: paymux's own 20 s, and what it takes to ask again where paymux has died.
 const ANSWER: Duration = Duration::from_secs(20 + 2);
 
