@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::Judge;
-use crate::simulation::accounts::Account;
-use crate::simulation::bank::{Bank, Order};
+use crate::simulation::accounts::{ASKED, Account};
+use crate::simulation::bank::{Bank, Order, Take};
 use crate::simulation::books::{self, Ledger};
 use crate::simulation::world::World;
 
@@ -72,9 +72,10 @@ impl Used {
         for (number, order) in orders {
             let is_payable = order.is_payable(account, now);
             // What came when the order had ended, and what came beside the first sum, is booked whatever the limit
-            // says; so is more than was asked. Less than was asked leaves room.
+            // says; so is more than was asked. Less than was asked leaves room, and so does another currency.
             let first = order.takes.first().filter(|take| !take.late);
-            let taken = first.map(|take| take.amount.min(order.amount));
+            let of_it = |take: &Take| if take.currency == ASKED { take.amount.min(order.amount) } else { 0 };
+            let taken = first.map(of_it);
             let Some(amount) = taken.or(is_payable.then_some(order.amount)) else { continue };
             used.amount += amount;
             used.count += 1;
@@ -89,7 +90,6 @@ impl Used {
 mod tests {
     use super::*;
     use crate::simulation::accounts::ACCOUNTS;
-    use crate::simulation::bank::Take;
 
     #[test]
     fn what_may_come_and_what_came_in_time_counts() {
@@ -119,5 +119,6 @@ mod tests {
         check(paid(70, false), true, (70, 1, 0));
         check(paid(130, false), true, (100, 1, 0));
         check(paid(100, true), false, (0, 0, 0));
+        check(paid_in("USD", 100, false), true, (0, 1, 0));
     }
 }
