@@ -93,19 +93,13 @@ mod tests {
 
     #[test]
     fn what_may_come_and_what_came_in_time_counts() {
-        let paid = |amount, late| {
+        let paid_in = |currency, amount, late| {
             let mut order = Order::fresh(100);
             let trade_no = "t".to_owned();
-            order.takes.push(Take {
-                trade_no,
-                amount,
-                currency: "CNY",
-                discount: 0,
-                late,
-                reversed_at: None,
-            });
+            order.takes.push(Take { trade_no, amount, currency, discount: 0, late, reversed_at: None });
             order
         };
+        let paid = |amount, late| paid_in("CNY", amount, late);
         let ended = Order { ended_at: Some(1), ..Order::fresh(100) };
         let check = |order: Order, is_live: bool, want: (i64, i64, i64)| {
             let orders = BTreeMap::from([("n".to_owned(), order)]);
