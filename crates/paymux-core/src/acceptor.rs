@@ -58,6 +58,47 @@ pub trait Acceptor: Send + Sync + 'static {
     /// The paths that it serves, fixed words before variables.
     fn routes(&self) -> &'static [FrontRoute];
 
+    /// The trees of paths that are the protocol's alone, such as `/2/`: whatever is asked below one is answered in
+    /// its words, by [`Acceptor::read`]. Without one the protocol is served by simulators only.
+    fn trees(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The credential that names an account: what [`FrontAccounts::find`] is asked for. No two accounts share it.
+    fn account_key(&self) -> &'static str {
+        self.settings().first().map_or("", |key| key.name)
+    }
+
+    /// The answer to a request that could not be taken whole, with what was wrong. None of it was read.
+    fn unread(&self, request: &WireRequest, what: &str) -> WireResponse {
+        let _ = what;
+        self.not_found(request)
+    }
+
+    /// The sign of a call that was read, where a sign does not cover all of its call: it is then held to the first
+    /// call that it came with. `None`: a second use of it can do nothing.
+    fn sign(&self, read: &FrontRead, request: &WireRequest) -> Option<FrontSign> {
+        let _ = (read, request);
+        None
+    }
+
+    /// Whether the payer acts on a page of the host's, whatever the order waits for: then that page is what
+    /// [`FrontAnswer::Opened`] shows.
+    fn wants_page(&self) -> bool {
+        false
+    }
+
+    /// Whether an order that ended unpaid by itself is told as one that was closed.
+    fn tells_ended_as_closed(&self) -> bool {
+        false
+    }
+
+    /// Whether an order with that memo is one of `code`, a word by which lists are filtered.
+    fn has_code(&self, memo: &str, code: &str) -> bool {
+        let _ = (memo, code);
+        false
+    }
+
     /// Reads a request and checks its sign. What is wrong is answered in the protocol's own words.
     fn read(
         &self,
@@ -94,6 +135,23 @@ pub trait Acceptor: Send + Sync + 'static {
 
     /// How long after the first try of a notice each repeat comes.
     fn schedule(&self) -> &'static [Duration];
+}
+
+/// A sign that is held to one call.
+#[derive(Clone, PartialEq, Eq)]
+pub struct FrontSign {
+    /// The sign, or what it was made of: the same for each call that it fits; at most 255 characters.
+    pub key: String,
+    /// What of the call it must stay with.
+    pub call: Vec<u8>,
+    /// From when on nobody takes it any more: the host refuses it then, and so may forget it. `None`: for ever.
+    pub until: Option<Timestamp>,
+}
+
+impl std::fmt::Debug for FrontSign {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FrontSign").field("until", &self.until).finish_non_exhaustive()
+    }
 }
 
 /// A request that was read, with what its answer needs.
@@ -301,6 +359,8 @@ pub enum FrontAnswer {
 pub enum FrontRefusal {
     /// The number is in use for another order.
     NumberTaken,
+    /// The sign was used for another call, or is too old to be remembered.
+    SignUsed,
     /// The channel or method cannot be had by this account.
     MethodUnavailable,
     /// A field breaks its rule.

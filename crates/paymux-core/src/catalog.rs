@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::channel::Channel;
 use crate::day::DayZone;
+use crate::fronts::Fronts;
 use crate::hours::Hours;
 use crate::ids::{AppId, ChannelId, PaymentId, RouteName};
 use crate::method::{Method, MethodPattern};
@@ -80,6 +81,8 @@ pub struct Catalog {
     pub public_url: Endpoint,
     /// How many unverified callbacks a channel keeps.
     pub callback_ring: Ring,
+    /// The protocols that are spoken to apps beside the native API.
+    pub fronts: Fronts,
 }
 
 /// SHA-256 of an API key: looking a digest up tells an attacker nothing about the key.
@@ -147,6 +150,7 @@ impl Catalog {
             notice_schedule: SCHEDULE.to_vec(),
             public_url,
             callback_ring: Ring { rows: 1000, bytes: 16 * 1024 * 1024 },
+            fronts: Fronts::default(),
         }
     }
 

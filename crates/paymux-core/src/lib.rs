@@ -15,6 +15,7 @@ pub mod crash;
 pub mod day;
 pub mod error;
 mod flight;
+pub mod fronts;
 pub mod hours;
 pub mod ids;
 pub mod method;

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use paymux_core::acceptor::{
     Acceptor, FrontAccount, FrontAccounts, FrontAnswer, FrontCall, FrontFact, FrontFilter, FrontPay,
-    FrontRead, FrontRoute,
+    FrontRead, FrontRoute, FrontSign,
 };
 use paymux_core::channel::Needs;
 use paymux_core::provider::{SettingError, SettingKey, Settings, unknown_settings};
@@ -164,6 +164,36 @@ impl Acceptor for BeeCloudAcceptor {
             response.status = 404;
         }
         response
+    }
+
+    /// All of both versions: the clients of the first find an answer that they can read there.
+    fn trees(&self) -> &'static [&'static str] {
+        &["/1/", "/2/"]
+    }
+
+    fn unread(&self, _request: &WireRequest, what: &str) -> WireResponse {
+        reply::fault(&Fault::invalid("body", what))
+    }
+
+    /// Of what makes, ends or sends back: `app_sign` covers no field but the time.
+    fn sign(&self, _read: &FrontRead, request: &WireRequest) -> Option<FrontSign> {
+        let operation = Operation::of(request).filter(Operation::moves)?;
+        let fields = Fields::parse(request).ok()?;
+        let timestamp = fields.required_integer("timestamp").ok()?;
+        let app_sign = fields.required_text("app_sign").ok()?.to_ascii_lowercase();
+        let line = format!("{} {}\n", request.verb.as_str(), request.path);
+        // At the very end of the window it is still taken.
+        let until = Timestamp::from_ms(timestamp).plus(operation.signer().window());
+        Some(FrontSign {
+            key: format!("{timestamp} {app_sign}"),
+            call: [line.as_bytes(), &request.body[..]].concat(),
+            until: Some(until.plus(Duration::from_millis(1))),
+        })
+    }
+
+    /// The words behind the first: the code, and its group.
+    fn has_code(&self, memo: &str, code: &str) -> bool {
+        memo.split(' ').skip(1).any(|word| word == code)
     }
 
     fn notice(&self, account: &FrontAccount, fact: &FrontFact, now: Timestamp) -> WireRequest {

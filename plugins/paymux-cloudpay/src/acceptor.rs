@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use paymux_core::acceptor::{
     Acceptor, FrontAccount, FrontAccounts, FrontAnswer, FrontCall, FrontFact, FrontOrder, FrontPay,
-    FrontRead, FrontRefusal, FrontRoute,
+    FrontRead, FrontRefusal, FrontRoute, FrontSign,
 };
 use paymux_core::provider::{SettingError, SettingKey, Settings, unknown_settings};
 use paymux_core::{Method, NextAction, Product, Secret, Timestamp, Verb, WireRequest, WireResponse};
@@ -151,6 +151,28 @@ impl Acceptor for CloudPayAcceptor {
         let mut response = refused(&Fault::new(107, detail), Timestamp::from_ms(0));
         response.status = 404;
         response
+    }
+
+    fn trees(&self) -> &'static [&'static str] {
+        &["/api/cloudpay/"]
+    }
+
+    fn unread(&self, _request: &WireRequest, what: &str) -> WireResponse {
+        refused(&Fault::new(105, format!("the body: {what}")), Timestamp::from_ms(0))
+    }
+
+    /// One number and one `custom` for each: they run together in what is signed. The sign has no time in it, so it
+    /// is held for ever.
+    fn sign(&self, read: &FrontRead, _request: &WireRequest) -> Option<FrontSign> {
+        let FrontCall::Pay(pay) = &read.call else { return None };
+        let (_, key) = read.memo.split_once(' ')?;
+        let call = json!([pay.number, pay.echo]).to_string().into_bytes();
+        Some(FrontSign { key: key.to_owned(), call, until: None })
+    }
+
+    /// `pay_url` is a page, and the picture of its code is behind it.
+    fn wants_page(&self) -> bool {
+        true
     }
 
     fn notice(&self, account: &FrontAccount, fact: &FrontFact, _now: Timestamp) -> WireRequest {
@@ -290,6 +312,7 @@ fn why(refusal: &FrontRefusal) -> Fault {
         FrontRefusal::NumberTaken => {
             Fault::new(199, "out_order_id is in use for another order; take a new one")
         }
+        FrontRefusal::SignUsed => Fault::new(104, "sign was used for another out_order_id or custom"),
         FrontRefusal::MethodUnavailable => Fault::new(204, "no account can take this payment now"),
         FrontRefusal::Field { name, rule } => {
             let code = match name.as_str() {

@@ -14,7 +14,7 @@ mod reply;
 use std::time::Duration;
 
 use paymux_core::acceptor::{
-    Acceptor, FrontAccount, FrontAccounts, FrontAnswer, FrontFact, FrontRead, FrontRoute,
+    Acceptor, FrontAccount, FrontAccounts, FrontAnswer, FrontFact, FrontRead, FrontRoute, FrontSign,
 };
 use paymux_core::provider::{SettingError, SettingKey, Settings, unknown_settings};
 use paymux_core::{Secret, Timestamp, Verb, WireRequest, WireResponse};
@@ -32,6 +32,10 @@ use crate::wire::fields::Fields;
 
 /// The longest body that is read, in bytes (64 KiB).
 const BODY_BYTES_MAX: usize = 65_536;
+
+/// How long after its own time a sign is held to its call, and taken at all. FuFu has no window (F4), and a client is
+/// to sign each call with the present time; a week spares whoever's clock is wrong.
+const SIGN_LIFE: Duration = Duration::from_hours(7 * 24);
 
 /// FuFu's protocol as a server speaks it.
 #[derive(Default)]
@@ -94,6 +98,28 @@ impl Acceptor for FufuAcceptor {
 
     fn routes(&self) -> &'static [FrontRoute] {
         operation::ROUTES
+    }
+
+    fn trees(&self) -> &'static [&'static str] {
+        &[operation::PREFIX]
+    }
+
+    fn unread(&self, _request: &WireRequest, what: &str) -> WireResponse {
+        reply::fault(&Fault::field("body", what))
+    }
+
+    /// Every call's: the sign covers neither the operation nor blanks.
+    fn sign(&self, _read: &FrontRead, request: &WireRequest) -> Option<FrontSign> {
+        let operation = Operation::of(request)?;
+        let sign = sign::received(request).ok()?;
+        let call = [operation.word().as_bytes(), b"\n".as_slice(), &request.body[..]].concat();
+        let until = Timestamp::from_ms(sign.time_ms()).plus(SIGN_LIFE);
+        Some(FrontSign { key: sign.to_text().as_str().to_owned(), call, until: Some(until) })
+    }
+
+    /// State 6: closed.
+    fn tells_ended_as_closed(&self) -> bool {
+        true
     }
 
     fn read(
@@ -193,9 +219,7 @@ impl FufuAcceptor {
             ));
         }
         if !self.bound.claim(received.to_text().as_str(), operation, &request.body) {
-            return Err(invalid(
-                "sign: it was used for another call; sign each call anew, with the time of the call",
-            ));
+            return Err(invalid(reply::SIGN_USED));
         }
         Ok(())
     }

@@ -261,6 +261,7 @@ fn order_json(order: &FrontOrder) -> Value {
 fn refused(refusal: &FrontRefusal) -> Fault {
     match refusal {
         FrontRefusal::NumberTaken => Fault::new(422, "number_taken", "the number was used before"),
+        FrontRefusal::SignUsed => Fault::new(401, "sign_used", "the sign was used for another call"),
         FrontRefusal::MethodUnavailable => {
             Fault::new(422, "method_unavailable", "not offered to this account")
         }

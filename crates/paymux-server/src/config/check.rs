@@ -3,6 +3,7 @@
 
 mod apps;
 mod channels;
+mod compat;
 mod routes;
 mod server;
 
@@ -35,9 +36,11 @@ pub(super) fn whole(
     let apps = check.apps(&raw.apps, notices);
     let channels = check.channels(&raw.channels, test_mode);
     let routes = check.routes(raw, &channels);
+    let fronts = check.fronts(raw, server.as_ref().map(|(settings, _)| settings.http));
 
     let (settings, site) = server?;
-    let remarks = routes::remarks(&apps, &channels, &routes);
+    let mut remarks = routes::remarks(&apps, &channels, &routes);
+    remarks.extend(compat::remarks(&fronts, &apps));
     let entries = channels.into_iter().filter_map(|channel| channel.entry).collect();
     let mut catalog = Catalog::new(apps, entries, routes, site.public_url);
     catalog.timing = site.timing;
@@ -45,6 +48,7 @@ pub(super) fn whole(
     catalog.day_zone = site.day_zone;
     catalog.notice_schedule = site.notice_schedule;
     catalog.callback_ring = site.callback_ring;
+    catalog.fronts = fronts;
     Some(Config { settings, catalog, remarks, hash: String::new() })
 }
 

@@ -5,16 +5,14 @@
 pub(super) const RULE: &str = "not supported by this version yet; remove it";
 
 /// They, with `[]` for any place in a list.
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 7] = [
     "server.grpc",
     "server.tls_cert",
     "server.tls_key",
     "server.trusted_proxies",
-    "compat",
     "operators",
     "limits.requests_per_second",
     "limits.concurrent_requests",
-    "apps[].compat",
 ];
 
 /// Whether the key of that shape comes later.

@@ -23,6 +23,8 @@ pub(super) struct Raw {
     pub(super) notices: Notices,
     pub(super) desk: Desk,
     pub(super) limits: Limits,
+    /// Which fronts are served, by their slugs, which are the plugins'; and `allow_plain_http`.
+    pub(super) compat: BTreeMap<String, bool>,
     pub(super) apps: Vec<App>,
     pub(super) channels: Vec<Channel>,
     pub(super) routes: Vec<Route>,
@@ -140,6 +142,8 @@ pub(super) struct App {
     pub(super) duplicate_paid: Option<String>,
     pub(super) late_success: LateSuccess,
     pub(super) transfer_amount_max: Option<i64>,
+    /// Credentials in the protocols of fronts, by their slugs; the keys of each are the plugin's.
+    pub(super) compat: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
 }
 
 /// `apps.late_success`

@@ -1,5 +1,6 @@
 //! Configuration from outside: text in, a configuration or its mistakes out. One row per rule.
 
+mod compat;
 mod keys;
 mod rules;
 

@@ -59,6 +59,11 @@ impl Operation {
         })
     }
 
+    /// Whether it makes, ends or sends back anything.
+    pub(super) fn moves(&self) -> bool {
+        matches!(self, Self::Create(_) | Self::Revert(_) | Self::Refund(_) | Self::Approve)
+    }
+
     /// Whose secret signs it.
     pub(super) const fn signer(&self) -> Signer {
         match self {

@@ -206,6 +206,7 @@ pub(super) fn otherwise(answer: &FrontAnswer, fields: Map<String, Value>) -> Wir
 fn refused(refusal: &FrontRefusal, fields: Map<String, Value>) -> WireResponse {
     match refusal {
         FrontRefusal::NumberTaken => finish(17, "bill_no was used before", fields),
+        FrontRefusal::SignUsed => finish(1, "timestamp already used; send again with a fresh one", fields),
         FrontRefusal::NoSuchOrder => finish(8, "no such order", fields),
         FrontRefusal::OrderUnpaid => finish(9, "the order is not paid", fields),
         FrontRefusal::RefundTooLate => finish(10, "the order is too old for a refund", fields),

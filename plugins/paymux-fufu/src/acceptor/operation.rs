@@ -4,7 +4,7 @@ use paymux_core::acceptor::FrontRoute;
 use paymux_core::{Verb, WireRequest};
 
 /// What stands before every operation.
-const PREFIX: &str = "/gateway/pay/";
+pub(super) const PREFIX: &str = "/gateway/pay/";
 
 /// What a path asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,6 +17,10 @@ use crate::map::kinds::{Kind, Opening};
 use crate::map::states;
 use crate::wire::{JSON, SUCCESS};
 
+/// What is said of a sign that came with another call before, or is too old to know.
+pub(super) const SIGN_USED: &str =
+    "sign: it was used for another call, or long ago; sign each call anew, with the time of the call";
+
 /// A fault as an answer.
 pub(super) fn fault(fault: &Fault) -> WireResponse {
     if fault.level == Level::Business {
@@ -196,6 +200,7 @@ fn in_doubt() -> WireResponse {
 fn refused(refusal: &FrontRefusal) -> WireResponse {
     match refusal {
         FrontRefusal::NumberTaken => failed("SERIAL_REPEAT", "the number is in use: query it"),
+        FrontRefusal::SignUsed => fault(&Fault::request("INVALID_SIGN", SIGN_USED)),
         FrontRefusal::MethodUnavailable => {
             failed("INVALID_CONTRACT", "this way to pay cannot be had by this merchant")
         }

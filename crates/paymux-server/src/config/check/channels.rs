@@ -6,7 +6,7 @@ use std::sync::Arc;
 use paymux_core::catalog::{ChannelEntry, Lifecycle, Rules};
 use paymux_core::hours::HoursError;
 use paymux_core::money::AMOUNT_MAX;
-use paymux_core::provider::{ChannelSite, SettingError, Settings};
+use paymux_core::provider::{ChannelSite, SettingError, SettingKey, Settings};
 use paymux_core::{Channel, ChannelId, Currency, MethodPattern, Provider, Region};
 
 use super::{Check, RawSecret, Told, unknown, words};
@@ -219,9 +219,28 @@ impl Check<'_, '_> {
     /// The settings with every secret in its place; `None` when one could not be had. The plugin is
     /// then asked about the others all the same.
     fn settings(&mut self, path: &KeyPath, raw: &Settings, provider: &dyn Provider) -> Option<Settings> {
+        let (settings, missing) = self.resolved(path, raw, provider.settings());
+        if missing.is_empty() {
+            return Some(settings);
+        }
+        let site = ChannelSite { id: ChannelId::new("unnamed").ok()? };
+        let mut errors = provider.channel(site, settings).err().unwrap_or_default();
+        errors.retain(|error| !missing.contains(&error.key.as_str()));
+        self.setting_errors(path, errors);
+        None
+    }
+
+    /// A plugin's table with every secret in its place, and the names of those that could not be had: they are told,
+    /// and left out.
+    pub(super) fn resolved(
+        &mut self,
+        path: &KeyPath,
+        raw: &Settings,
+        keys: &[SettingKey],
+    ) -> (Settings, Vec<&'static str>) {
         let mut settings = raw.clone();
         let mut missing = Vec::new();
-        for key in provider.settings() {
+        for key in keys {
             let Some(value) = settings.get_mut(key.name) else { continue };
             // A table of a plugin's own is its to read.
             let may_be_secret = key.secret || RawSecret::from_json(value).is_ok();
@@ -233,15 +252,8 @@ impl Check<'_, '_> {
                 None => missing.push(key.name),
             }
         }
-        if missing.is_empty() {
-            return Some(settings);
-        }
         settings.retain(|name, _| !missing.contains(&name.as_str()));
-        let site = ChannelSite { id: ChannelId::new("unnamed").ok()? };
-        let mut errors = provider.channel(site, settings).err().unwrap_or_default();
-        errors.retain(|error| !missing.contains(&error.key.as_str()));
-        self.setting_errors(path, errors);
-        None
+        (settings, missing)
     }
 
     fn setting_secret(
@@ -258,7 +270,7 @@ impl Check<'_, '_> {
         Some(self.secret(path, Some(&raw))?.expose().into())
     }
 
-    fn setting_errors(&mut self, path: &KeyPath, errors: Vec<SettingError>) {
+    pub(super) fn setting_errors(&mut self, path: &KeyPath, errors: Vec<SettingError>) {
         for SettingError { key, rule } in errors {
             let path = if key.is_empty() { path.clone() } else { path.key(&key) };
             self.wrong(&path, rule);

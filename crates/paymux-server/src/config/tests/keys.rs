@@ -170,7 +170,7 @@ fn what_does_not_fit_is_told_once() {
     check(
         "serve = 5\n",
         &[
-            "f:1: serve: unknown key; known: server, store, routing, outbound, timeouts, sweeper, health, notices, desk, limits, apps, channels, routes",
+            "f:1: serve: unknown key; known: server, store, routing, outbound, timeouts, sweeper, health, notices, desk, limits, compat, apps, channels, routes",
         ],
     );
 }
@@ -180,7 +180,6 @@ fn what_comes_later_is_refused_and_not_passed_over() {
     const RULE: &str = "not supported by this version yet; remove it";
     check("[server]\ngrpc = \"127.0.0.1:8081\"\n", 2, "server.grpc");
     check("[server]\ntls_cert = \"c\"\n", 2, "server.tls_cert");
-    check("[compat]\nbeecloud = true\n", 1, "compat");
     check("[[operators]]\nid = \"o\"\n", 1, "operators");
     check("[limits]\nrequests_per_second = 5\n", 2, "limits.requests_per_second");
     check("[limits]\nconcurrent_requests = 5\n", 2, "limits.concurrent_requests");
@@ -189,13 +188,6 @@ fn what_comes_later_is_refused_and_not_passed_over() {
     fn check(text: &str, line: usize, key: &str) {
         assert_eq!(mistakes(text), format!("f:{line}: {key}: {RULE}"), "{text}");
     }
-
-    let inside = |list: &str, line: &str| {
-        let told = mistakes(&format!("[[{list}]]\n{line}\n"));
-        let key = line.split([' ', '=']).next().unwrap().replace("compat.beecloud", "compat");
-        assert!(told.contains(&format!("f:2: {list}[0].{key}: {RULE}")), "{told}");
-    };
-    inside("apps", "compat.beecloud = { app_id = \"x\" }");
 }
 
 #[test]

@@ -1,0 +1,118 @@
+//! `[compat]` and `[apps.compat]`: which protocols of providers are spoken to apps, and by which credentials each
+//! app is known in them. A plugin judges its own table.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use paymux_core::AppId;
+use paymux_core::acceptor::Acceptor;
+use paymux_core::fronts::{Front, Fronts, Service};
+use paymux_core::provider::Settings;
+
+use super::{Check, unknown};
+use crate::config::path::KeyPath;
+use crate::config::raw::{self, Raw};
+
+/// The one key of `[compat]` that is no front's.
+const ALLOW_PLAIN_HTTP: &str = "allow_plain_http";
+
+/// The names by which accounts are known, each with the place where it stands first.
+type Names = BTreeMap<(&'static str, String), KeyPath>;
+
+impl Check<'_, '_> {
+    pub(super) fn fronts(&mut self, raw: &Raw, http: Option<SocketAddr>) -> Fronts {
+        let acceptors = self.acceptors();
+        self.switches(raw, &acceptors, http);
+        let is_on = |acceptor: &Arc<dyn Acceptor>| raw.compat.get(acceptor.slug()) == Some(&true);
+        let mut names = Names::new();
+        let mut fronts = Fronts::default();
+        for acceptor in &acceptors {
+            let service = if is_on(acceptor) { Service::On } else { Service::Off };
+            let mut front = Front::new(acceptor.clone(), service);
+            for (place, app) in raw.apps.iter().enumerate() {
+                self.admit(&KeyPath::of("apps").index(place), app, &mut front, &mut names);
+            }
+            fronts.add(front);
+        }
+        for (place, app) in raw.apps.iter().enumerate() {
+            self.known_fronts(&KeyPath::of("apps").index(place).key("compat"), app.compat.keys(), &acceptors);
+        }
+        fronts
+    }
+
+    /// The protocols that can be served.
+    fn acceptors(&self) -> Vec<Arc<dyn Acceptor>> {
+        let acceptors = self.providers.iter().filter_map(|provider| provider.acceptor());
+        acceptors.filter(|acceptor| !acceptor.trees().is_empty()).collect()
+    }
+
+    fn switches(&mut self, raw: &Raw, acceptors: &[Arc<dyn Acceptor>], http: Option<SocketAddr>) {
+        let path = KeyPath::of("compat");
+        let fronts = raw.compat.keys().filter(|key| *key != ALLOW_PLAIN_HTTP);
+        self.known_fronts(&path, fronts, acceptors);
+        let is_open = http.is_some_and(|http| !http.ip().is_loopback());
+        let allows_plain_http = raw.compat.get(ALLOW_PLAIN_HTTP) == Some(&true);
+        let served = raw.compat.iter().find(|(key, is_on)| **is_on && *key != ALLOW_PLAIN_HTTP);
+        if let Some((slug, _)) = served
+            && is_open
+            && !allows_plain_http
+        {
+            let rule = "`server.http` speaks plain HTTP, and whoever listens on the way sees what is signed: put it on \
+                        a loopback address behind what ends TLS, or write `allow_plain_http = true`";
+            self.wrong(&path.key(slug), rule);
+        }
+    }
+
+    fn known_fronts<'k>(
+        &mut self,
+        path: &KeyPath,
+        keys: impl Iterator<Item = &'k String>,
+        acceptors: &[Arc<dyn Acceptor>],
+    ) {
+        let known = || acceptors.iter().map(|acceptor| acceptor.slug());
+        for key in keys.filter(|key| !known().any(|slug| slug == key.as_str())) {
+            self.wrong(&path.key(key), unknown("front", key, known()));
+        }
+    }
+
+    /// Lets an app in, if it has credentials in that protocol.
+    fn admit(&mut self, path: &KeyPath, app: &raw::App, front: &mut Front, names: &mut Names) {
+        let acceptor = front.acceptor().clone();
+        let Some(table) = app.compat.get(acceptor.slug()) else { return };
+        let path = path.key("compat").key(acceptor.slug());
+        let settings = self.credentials(&path, table, acceptor.as_ref());
+        // A wrong id was told with the app.
+        let id = app.id.as_deref().and_then(|id| AppId::new(id).ok());
+        let (Some(settings), Some(id)) = (settings, id) else { return };
+        let key = acceptor.account_key();
+        let name = settings.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
+        let name = (acceptor.slug(), name.to_owned());
+        if let Some(first) = names.get(&name) {
+            let rule = format!("the same account as {first}; it says which app calls");
+            self.wrong(&path.key(key), rule);
+            return;
+        }
+        names.insert(name, path.key(key));
+        let admitted = front.admit(&id, settings);
+        self.good(&path.key(key), admitted);
+    }
+
+    /// The table with its secrets in their places, if the plugin finds it right.
+    fn credentials(&mut self, path: &KeyPath, table: &Settings, acceptor: &dyn Acceptor) -> Option<Settings> {
+        let (settings, missing) = self.resolved(path, table, acceptor.settings());
+        let mut errors = acceptor.check_settings(&settings);
+        errors.retain(|error| !missing.contains(&error.key.as_str()));
+        let is_right = missing.is_empty() && errors.is_empty();
+        self.setting_errors(path, errors);
+        is_right.then_some(settings)
+    }
+}
+
+/// What is allowed and looks like an oversight.
+pub(super) fn remarks(fronts: &Fronts, apps: &[paymux_core::App]) -> Vec<String> {
+    let is_idle =
+        |front: &&Front| front.is_served() && !apps.iter().any(|app| front.account(&app.id).is_some());
+    let idle = fronts.iter().filter(is_idle).map(|front| front.acceptor().slug());
+    idle.map(|slug| format!("front `{slug}` is served, and no app has credentials for it")).collect()
+}
