@@ -108,6 +108,28 @@ name_type! {
     |text| (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
+/// What a client of a front may write: `1001/A` as well as `A1001`.
+const GIVEN: &str = "a number is 1 to 64 printable ASCII characters without blanks";
+
+fn is_given(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+macro_rules! given {
+    ($name:ident) => {
+        impl $name {
+            /// A number as a client of a front gave it, or as it is looked up: any printable one, byte for byte. The
+            /// native API itself makes none but plain ones.
+            pub fn given(text: impl AsRef<str>) -> Result<Self, IdError> {
+                let text = text.as_ref();
+                if is_given(text) { Ok(Self(text.into())) } else { Err(IdError::new(text, GIVEN)) }
+            }
+        }
+    };
+}
+given!(OrderNo);
+given!(RefundNo);
+
 macro_rules! id_type {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
@@ -259,6 +281,17 @@ mod tests {
         assert!(at(1) < at(2));
         assert_eq!(at(1).order_number().as_str(), at(1).digits());
         assert_eq!(at(1).order_number().as_str().len(), 32);
+    }
+
+    #[test]
+    fn clients_of_fronts_give_any_printable_number() {
+        for good in ["A1001", "1001/A", "~!#", "a.b", &"/".repeat(64)] {
+            assert_eq!(OrderNo::given(good).unwrap().as_str(), good);
+            assert_eq!(RefundNo::given(good).unwrap().as_str(), good);
+        }
+        for bad in ["", "a b", "订单", "a\n", "a\u{7f}", &"x".repeat(65)] {
+            assert!(OrderNo::given(bad).is_err() && RefundNo::given(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

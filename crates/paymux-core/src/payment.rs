@@ -3,6 +3,7 @@
 //! How they change is in [`crate::state`]; how they look from outside is in [`crate::view`];
 //! how a request becomes one is in [`request`].
 
+pub mod note;
 pub mod request;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use crate::method::Method;
 use crate::money::{Currency, Money};
 use crate::words::words;
 
+pub use note::FrontNote;
 pub use request::{NewPayment, Payer, PaymentRequest};
 
 words! {
@@ -212,6 +214,8 @@ pub struct Payment {
     pub events: i64,
     /// The merchant asked to cancel it; the end of its attempt will mean canceled, not expired.
     pub cancel_requested: bool,
+    /// What is remembered of it where a client of a front asked for it.
+    pub front: Option<Box<FrontNote>>,
     /// Its attempts in the order of their making.
     pub attempts: Vec<Attempt>,
 }

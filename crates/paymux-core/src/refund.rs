@@ -9,8 +9,8 @@ use crate::clock::Timestamp;
 use crate::ids::{AppId, AttemptId, ChannelId, PaymentId, RefundId, RefundNo};
 use crate::money::{AMOUNT_MAX, Money};
 use crate::outflow::OutflowState;
-use crate::payment::Failure;
 use crate::payment::request::{InvalidField, hex, one_line};
+use crate::payment::{Failure, FrontNote};
 use crate::words::words;
 
 /// The longest reason, in characters.
@@ -77,6 +77,8 @@ pub struct Refund {
     pub check_at: Option<Timestamp>,
     /// How often a worker has looked.
     pub checks: i32,
+    /// What is remembered of it where a client of a front asked for it.
+    pub front: Option<Box<FrontNote>>,
 }
 
 impl Refund {
@@ -113,6 +115,8 @@ pub struct NewRefund {
     pub amount: i64,
     /// Why; may be empty.
     pub reason: String,
+    /// What is remembered of it where a client of a front asks for it.
+    pub front: Option<Box<FrontNote>>,
 }
 
 impl NewRefund {
@@ -125,7 +129,8 @@ impl NewRefund {
             return Err(InvalidField::new("amount", rule));
         }
         let reason = request.reason.as_deref().map(|text| one_line("reason", text, REASON_CHARS_MAX));
-        Ok(Self { refund_no, amount: request.amount, reason: reason.transpose()?.unwrap_or_default() })
+        let reason = reason.transpose()?.unwrap_or_default();
+        Ok(Self { refund_no, amount: request.amount, reason, front: None })
     }
 
     /// A digest by which a repeat is known: the same number with another one is another request.

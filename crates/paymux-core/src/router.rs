@@ -479,6 +479,13 @@ impl<'a> Router<'a> {
         }
         Ok(())
     }
+
+    /// Whether any channel of the matching route takes that provider field.
+    pub fn takes_extra(&self, ask: &Ask<'_>, name: &str) -> bool {
+        let channels = self.route(ask).into_iter().flat_map(|route| &route.channels);
+        let mut entries = channels.filter_map(|&place| self.catalog.channels().get(place));
+        entries.any(|entry| entry.channel.descriptor().takes_extra(name))
+    }
 }
 
 fn unknown_extra<'a>(channels: impl Iterator<Item = &'a ChannelEntry>) -> String {

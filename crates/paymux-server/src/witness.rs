@@ -186,6 +186,15 @@ impl RefundLedger for Witnessed {
         self.store.refunds_of(payment, after, limit).await
     }
 
+    async fn refunds_of_app(
+        &self,
+        app: &AppId,
+        after: Option<RefundId>,
+        limit: u32,
+    ) -> Result<Vec<Refund>, StoreError> {
+        self.store.refunds_of_app(app, after, limit).await
+    }
+
     async fn take_due_refunds(
         &self,
         now: Timestamp,

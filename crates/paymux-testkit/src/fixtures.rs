@@ -86,6 +86,7 @@ impl Fixtures {
             version: 1,
             events: 0,
             cancel_requested: false,
+            front: None,
             attempts: vec![self.attempt("main")],
         }
     }
@@ -166,6 +167,7 @@ impl Fixtures {
             ended_at: None,
             check_at: Some(self.now()),
             checks: 0,
+            front: None,
         }
     }
 

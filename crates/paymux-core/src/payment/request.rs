@@ -1,5 +1,7 @@
 //! A request for a payment: as written, and as checked. Parsed once, at the edge.
 
+mod front;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use crate::channel::Needs;
 use crate::ids::{ChannelId, OrderNo};
 use crate::method::{Method, Product};
 use crate::money::{AMOUNT_MAX, Currency, Money};
+use crate::payment::FrontNote;
 use crate::region::Region;
 use crate::secret::Secret;
 use crate::wire::{Endpoint, PlainHttp};
@@ -146,6 +149,8 @@ pub struct NewPayment {
     pub channel: Option<ChannelId>,
     /// Provider fields.
     pub extra: BTreeMap<String, serde_json::Value>,
+    /// What is remembered of it where a client of a front asks for it.
+    pub front: Option<Box<FrontNote>>,
     /// SHA-256 over the request as it was written, without `extra` and `payer.auth_code`.
     written: [u8; 32],
 }
@@ -183,6 +188,7 @@ impl NewPayment {
             metadata: metadata(&request.metadata)?,
             channel: request.channel.as_deref().map(channel).transpose()?,
             extra: extra(&request.extra)?,
+            front: None,
             written: written(request),
         })
     }
@@ -190,8 +196,12 @@ impl NewPayment {
     /// A digest by which a repeat is known: the same order number with another one is another
     /// request. Covers every field as it was written, but of what must leave no trace (the payer's
     /// barcode, and provider fields that are secret by `is_secret`) only whether it is there: even
-    /// a digest of a card's few digits would tell them to whoever tries all.
+    /// a digest of a card's few digits would tell them to whoever tries all. Of what a client of a front wants, a
+    /// provider's fields do not count: which of them any channel takes is the configuration's word, and changes.
     pub fn fingerprint(&self, is_secret: impl Fn(&str) -> bool) -> String {
+        if self.front.is_some() {
+            return hex(&self.written);
+        }
         let mut digest = Sha256::new_with_prefix(self.written);
         for (name, value) in &self.extra {
             let value = if is_secret(name) { "?".to_owned() } else { value.to_string() };

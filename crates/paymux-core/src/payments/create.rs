@@ -15,6 +15,7 @@ use crate::router::{Ask, Picked, Router};
 use crate::state::{Effect, Happening};
 use crate::store::{Opened, Opening, StoreError};
 use crate::transport::Destination;
+use crate::wire::Endpoint;
 
 use self::outcome::Ended;
 use super::draft::opening_moves;
@@ -151,12 +152,25 @@ impl Payments {
         request: &NewPayment,
     ) -> Result<(), InvalidField> {
         let Some(url) = &request.notify_url else { return Ok(()) };
-        let app = catalog.app(app);
-        if app.is_none_or(|app| app.notify_secrets.is_empty()) {
+        // A front signs as its protocol says.
+        let is_signed =
+            request.front.is_some() || catalog.app(app).is_some_and(|app| !app.notify_secrets.is_empty());
+        if !is_signed {
             let rule =
                 "this app has no `notify_secret`, so its notices could not be signed; configure one first";
             return Err(InvalidField::new("notify_url", rule));
         }
+        self.check_notice_address(catalog, app, url)
+    }
+
+    /// Whether notices of that app may go there.
+    pub(super) fn check_notice_address(
+        &self,
+        catalog: &Catalog,
+        app: &AppId,
+        url: &Endpoint,
+    ) -> Result<(), InvalidField> {
+        let app = catalog.app(app);
         // The transport lets plain http pass as soon as one app may use it.
         if !url.is_tls() && !app.is_some_and(|app| app.allow_http_notify) {
             return Err(InvalidField::new("notify_url", "the scheme must be https"));
@@ -266,6 +280,7 @@ impl Payments {
             version: 1,
             events: 0,
             cancel_requested: false,
+            front: request.front.clone(),
             attempts: Vec::new(),
         };
         payment.attempts.push(self.new_attempt(catalog, picked.channel, &payment, now));

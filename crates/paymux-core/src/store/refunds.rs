@@ -89,6 +89,15 @@ pub trait RefundLedger: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<Refund>, StoreError>;
 
+    /// Refunds of an app, by their ids, the greatest first: `limit` at the most, and only those whose ids come after
+    /// `after` in the list.
+    async fn refunds_of_app(
+        &self,
+        app: &AppId,
+        after: Option<RefundId>,
+        limit: u32,
+    ) -> Result<Vec<Refund>, StoreError>;
+
     /// Takes refunds whose `check_at` has come, as [`super::PaymentLedger::take_due_attempts`].
     async fn take_due_refunds(
         &self,

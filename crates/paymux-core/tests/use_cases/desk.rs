@@ -296,7 +296,12 @@ async fn an_order_that_nobody_was_shown_is_given_up_as_soon_as_it_is_found() {
 async fn unknown_refund(world: &World) -> paymux_core::Refund {
     let payment = received(world, 1999).await;
     world.a.on_outgo(Outgo::Lose);
-    let request = NewRefund { refund_no: RefundNo::new("R1").unwrap(), amount: 500, reason: String::new() };
+    let request = NewRefund {
+        refund_no: RefundNo::new("R1").unwrap(),
+        amount: 500,
+        reason: String::new(),
+        front: None,
+    };
     let refund = world.payments.refund(app(), payment.id, request).await.unwrap().refund;
     assert_eq!(refund.state, OutflowState::Unknown);
     refund
@@ -430,7 +435,8 @@ async fn a_refund_that_is_under_way_for_days_waits_for_a_person() {
     let world = with_refunds();
     let payment = received(&world, 1999).await;
     world.a.on_outgo(Outgo::Pending);
-    let request = NewRefund { refund_no: RefundNo::new("R1").unwrap(), amount: 5, reason: String::new() };
+    let request =
+        NewRefund { refund_no: RefundNo::new("R1").unwrap(), amount: 5, reason: String::new(), front: None };
     let refund = world.payments.refund(app(), payment.id, request).await.unwrap().refund;
     assert_eq!(refund.state, OutflowState::Pending);
     world.clock.advance(Duration::from_hours(72)).await;

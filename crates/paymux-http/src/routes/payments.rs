@@ -110,7 +110,7 @@ fn filter(app: paymux_core::AppId, uri: &Uri) -> Result<(PaymentFilter, PageSize
     let size = PageSize::of(&query)?;
     let filter = PaymentFilter {
         app,
-        order_no: query.value("order_no", |text| OrderNo::new(text).map_err(|e| e.rule.to_owned()))?,
+        order_no: query.value("order_no", |text| OrderNo::given(text).map_err(|e| e.rule.to_owned()))?,
         status: query.value("status", |text| query::one_of(Status::ALL, Status::word, text))?,
         from: query.value("from", query::moment)?,
         to: query.value("to", query::moment)?,

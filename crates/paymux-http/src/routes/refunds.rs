@@ -59,7 +59,7 @@ pub(crate) async fn by_number(
     uri: Uri,
 ) -> Answer {
     let query = Query::read(&uri, &["refund_no"])?;
-    let no = query.value("refund_no", |text| RefundNo::new(text).map_err(|e| e.rule.to_owned()))?;
+    let no = query.value("refund_no", |text| RefundNo::given(text).map_err(|e| e.rule.to_owned()))?;
     let no = no.ok_or_else(|| InvalidField::new("refund_no", "is missing"))?;
     match shared.payments().find_refund_by_no(&app, &no).await {
         Ok(refund) => Ok(page::whole(vec![RefundView::of(&refund)])),

@@ -46,6 +46,8 @@ pub struct Model {
     pub version: i64,
     pub events: i64,
     pub cancel_requested: bool,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub front: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -42,6 +42,8 @@ pub struct Model {
     pub check_at: Option<i64>,
     pub checks: i64,
     pub sent_at: Option<i64>,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub front: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -43,6 +43,15 @@ impl RefundLedger for Ledger {
         self.read("refunds_of", async |db| outflows::of_payment(db, payment, after, limit).await).await
     }
 
+    async fn refunds_of_app(
+        &self,
+        app: &AppId,
+        after: Option<RefundId>,
+        limit: u32,
+    ) -> Result<Vec<Refund>, StoreError> {
+        self.read("refunds_of_app", async |db| outflows::of_app(db, app, after, limit).await).await
+    }
+
     async fn take_due_refunds(
         &self,
         now: Timestamp,

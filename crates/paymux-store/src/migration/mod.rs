@@ -14,6 +14,7 @@ mod m0007_overdue;
 mod m0008_day_book;
 mod m0009_capacity;
 mod m0010_channels;
+mod m0011_fronts;
 
 use sea_orm::{ConnectionTrait, SqliteTransactionMode, TransactionOptions};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, TransactionTrait};
@@ -37,6 +38,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_day_book::DayBook),
             Box::new(m0009_capacity::Capacity),
             Box::new(m0010_channels::Channels),
+            Box::new(m0011_fronts::Fronts),
         ]
     }
 }

@@ -122,6 +122,22 @@ pub(crate) async fn by_number<T: Outflow, C: ConnectionTrait>(
     one(db, sql).await
 }
 
+/// So many of an app, the greatest id first, after that one.
+pub(crate) async fn of_app<C: ConnectionTrait>(
+    db: &C,
+    app: &AppId,
+    after: Option<RefundId>,
+    limit: u32,
+) -> Result<Vec<Refund>, Fault> {
+    let mut sql = select::<Refund, C>(db);
+    sql.push("app = ").bind(app.as_str().to_owned());
+    if let Some(after) = after {
+        sql.push(" AND id < ").bind(after.to_string());
+    }
+    sql.push(" ORDER BY id DESC LIMIT ").bind(i64::from(limit));
+    all(db, sql).await
+}
+
 /// So many of a payment, oldest first, after that one.
 pub(crate) async fn of_payment<C: ConnectionTrait>(
     db: &C,

@@ -95,7 +95,7 @@ const SEED: [&str; 12] = [
     "INSERT INTO payments SELECT 'pay_' || {id}, app, 'seed-' || n, status, amount, currency, amount_received, \
      amount_discount, amount_refunded, method, subject, livemode, held, next_action, created_at - 200001 + n, \
      expires_at, paid_at, failure, metadata, return_url, notify_url, route, fingerprint, version, events, \
-     cancel_requested FROM payments CROSS JOIN {numbers}",
+     cancel_requested, front FROM payments CROSS JOIN {numbers}",
     "INSERT INTO attempts SELECT 'att_' || {id}, 'pay_' || {id}, 0, channel, provider, {id}, \
      CASE n % 1000 WHEN 1 THEN 'unknown' WHEN 2 THEN 'duplicate_paid' WHEN 3 THEN 'lapsed' \
      WHEN 4 THEN 'open' ELSE state END, fence, memo, reference, trade_no, \
@@ -117,7 +117,7 @@ const SEED: [&str; 12] = [
      {id}, amount, currency, reason, CASE n % 1000 WHEN 1 THEN 'unknown' WHEN 2 THEN 'needs_action' \
      WHEN 3 THEN 'pending' ELSE 'succeeded' END, fence, action_url, failure, reference, fingerprint, \
      created_at - 200001 + n, ended_at, \
-     CASE WHEN n % 100 = 0 THEN n END, checks, sent_at FROM refunds CROSS JOIN {numbers}",
+     CASE WHEN n % 100 = 0 THEN n END, checks, sent_at, front FROM refunds CROSS JOIN {numbers}",
     "INSERT INTO transfers SELECT 'trf_' || {id}, 'app' || (n % 50), 'seed-' || n, channel, provider, {id}, amount, \
      currency, product, payee_masked, reason, livemode, CASE n % 1000 WHEN 1 THEN 'unknown' \
      WHEN 2 THEN 'needs_action' WHEN 3 THEN 'pending' ELSE 'succeeded' END, fence, action_url, failure, \
@@ -246,6 +246,9 @@ async fn outflows(db: &Explained<'_>, fixtures: &Fixtures, first: &Payment) {
     let stored = outflows::by_id::<Refund, _>(db, refund.id.to_string()).await.unwrap();
     assert_eq!(stored.as_ref(), Some(&refund));
     assert_eq!(outflows::by_number(db, &refund.channel, &refund.number).await.unwrap(), stored);
+    assert_eq!(outflows::of_app(db, &refund.app, None, 2).await.unwrap().len(), 2);
+    let rest = outflows::of_app(db, &refund.app, Some(refund.id), 2).await.unwrap();
+    assert!(rest.iter().all(|rest| rest.id < refund.id), "{rest:?}");
     let pages = [outflows::of_payment(db, first.id, None, 1).await.unwrap()];
     let after = Some(pages[0][0].id);
     assert_eq!(outflows::of_payment(db, first.id, after, 9).await.unwrap().len(), 1);

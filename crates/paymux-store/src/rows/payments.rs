@@ -47,6 +47,7 @@ pub(crate) fn payment_values(p: &Payment) -> Result<Vec<Value>, Fault> {
         p.version.into(),
         p.events.into(),
         p.cancel_requested.into(),
+        maybe_json(p.front.as_ref())?,
     ])
 }
 
@@ -147,7 +148,7 @@ pub(crate) fn decision_values(attempt: &Attempt, decision: &serde_json::Value) -
 pub(crate) fn read_payment(cells: &mut Cells<'_>) -> Result<Payment, Fault> {
     let id = cells.parsed()?;
     let app = cells.name(AppId::new)?;
-    let order_no = cells.name(OrderNo::new)?;
+    let order_no = cells.name(OrderNo::given)?;
     let status = cells.word(Status::from_word)?;
     let amount: i64 = cells.next()?;
     let currency = currency(&cells.next::<String>()?)?;
@@ -178,6 +179,7 @@ pub(crate) fn read_payment(cells: &mut Cells<'_>) -> Result<Payment, Fault> {
         version: cells.next()?,
         events: cells.next()?,
         cancel_requested: cells.next()?,
+        front: cells.maybe_json()?,
         attempts: Vec::new(),
     })
 }

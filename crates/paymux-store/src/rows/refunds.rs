@@ -34,6 +34,7 @@ pub(crate) fn refund_values(r: &Refund) -> Result<Vec<Value>, Fault> {
         moment(r.check_at),
         i64::from(r.checks).into(),
         moment(r.sent_at),
+        maybe_json(r.front.as_ref())?,
     ])
 }
 
@@ -62,7 +63,7 @@ pub(crate) fn read_refund(cells: &mut Cells<'_>) -> Result<Refund, Fault> {
         app: cells.name(AppId::new)?,
         payment: cells.parsed()?,
         attempt: cells.parsed()?,
-        refund_no: cells.maybe_name(RefundNo::new)?,
+        refund_no: cells.maybe_name(RefundNo::given)?,
         origin: cells.word(RefundOrigin::from_word)?,
         channel: cells.name(ChannelId::new)?,
         number: cells.next()?,
@@ -79,5 +80,6 @@ pub(crate) fn read_refund(cells: &mut Cells<'_>) -> Result<Refund, Fault> {
         check_at: cells.maybe_moment()?,
         checks: count(cells.next()?)?,
         sent_at: cells.maybe_moment()?,
+        front: cells.maybe_json()?,
     })
 }

@@ -45,6 +45,15 @@ impl RefundLedger for MemoryStore {
         Ok(self.books()?.refunds_of(payment, after, limit))
     }
 
+    async fn refunds_of_app(
+        &self,
+        app: &AppId,
+        after: Option<RefundId>,
+        limit: u32,
+    ) -> Result<Vec<Refund>, StoreError> {
+        Ok(self.books()?.refunds_of_app(app, after, limit))
+    }
+
     async fn take_due_refunds(
         &self,
         now: Timestamp,
@@ -82,6 +91,14 @@ impl Books {
     pub(super) fn put_refund(&mut self, refund: Refund) {
         self.refunds_of.entry(refund.payment).or_default().insert((refund.created_at, refund.id));
         self.refunds.put(refund);
+    }
+
+    fn refunds_of_app(&self, app: &AppId, after: Option<RefundId>, limit: u32) -> Vec<Refund> {
+        let mut of_app: Vec<_> = self.refunds.all().filter(|refund| refund.app == *app).cloned().collect();
+        of_app.reverse();
+        of_app.retain(|refund| after.is_none_or(|after| refund.id < after));
+        of_app.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        of_app
     }
 
     fn refunds_of(&self, payment: PaymentId, after: Option<RefundId>, limit: u32) -> Vec<Refund> {

@@ -42,6 +42,7 @@ pub enum StoreCall {
     RefundByNo(AppId, RefundNo),
     RefundByNumber(ChannelId, String),
     RefundsOf(PaymentId, Option<RefundId>, u32),
+    RefundsOfApp(AppId, Option<RefundId>, u32),
     TakeDueRefunds(Timestamp, Duration, u32),
     OpenTransfer(Transfer, DayLimit),
     ApplyTransfer(TransferChange),
@@ -221,6 +222,9 @@ impl StoreCall {
             }
             Self::RefundsOf(payment, after, limit) => {
                 A::Refunds(store.refunds_of(payment, after, limit).await?)
+            }
+            Self::RefundsOfApp(app, after, limit) => {
+                A::Refunds(store.refunds_of_app(&app, after, limit).await?)
             }
             Self::TakeDueRefunds(now, lease, limit) => {
                 A::Refunds(store.take_due_refunds(now, lease, limit).await?)

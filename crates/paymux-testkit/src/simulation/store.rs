@@ -327,6 +327,15 @@ impl RefundLedger for NodeStore {
         want!(self.ask(C::RefundsOf(payment, after, limit)).await, A::Refunds)
     }
 
+    async fn refunds_of_app(
+        &self,
+        app: &AppId,
+        after: Option<RefundId>,
+        limit: u32,
+    ) -> Result<Vec<Refund>, StoreError> {
+        want!(self.ask(C::RefundsOfApp(app.clone(), after, limit)).await, A::Refunds)
+    }
+
     async fn take_due_refunds(
         &self,
         now: Timestamp,

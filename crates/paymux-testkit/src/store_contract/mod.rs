@@ -295,6 +295,7 @@ macro_rules! store_contract {
                 refuses_amounts_that_cannot_be, finds_the_stored_one_by_its_number,
                 takes_one_refund_number_once_an_app, finds_by_the_providers_number,
                 refuses_an_id_or_a_number_in_use, shows_those_of_a_payment_oldest_first,
+                shows_those_of_an_app_newest_first,
                 takes_the_earliest_first, takes_under_a_lease, refuses_an_old_fence_after_a_taking,
                 the_same_call_again_changes_nothing;
             refund_steps: writes_all_of_it, leaves_what_was_agreed, gives_a_queued_refund_its_number_once,

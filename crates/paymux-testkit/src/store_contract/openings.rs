@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use paymux_core::clock::Timestamp;
+use paymux_core::ids::OrderNo;
 use paymux_core::method::{Method, Product, Wallet};
 use paymux_core::money::{AMOUNT_MAX, Currency, Money};
-use paymux_core::payment::{AttemptState, Failure, Held, NextAction, Payment};
+use paymux_core::payment::{AttemptState, Failure, FrontNote, Held, NextAction, Payment};
 use paymux_core::store::Opened;
 
 use super::{Subject, kind};
@@ -20,6 +21,7 @@ pub(super) const ODD: &str =
 /// A payment in which no field is what it is by default, and no two are alike.
 fn full(fixtures: &Fixtures) -> Payment {
     let mut payment = fixtures.payment("shop", "A-1_z");
+    payment.order_no = OrderNo::given("~A-1_z/?").unwrap();
     payment.amount = Money::fen(1001);
     payment.amount_received = Money::fen(1002);
     payment.amount_discount = Money::fen(1003);
@@ -41,6 +43,8 @@ fn full(fixtures: &Fixtures) -> Payment {
     payment.version = 1008;
     payment.events = 1009;
     payment.cancel_requested = true;
+    payment.front =
+        Some(Box::new(FrontNote::new("hive", ODD, &serde_json::json!({ ODD: [1, null, "\0"], "b": ODD }))));
     let attempt = &mut payment.attempts[0];
     attempt.channel = channel("bee-main");
     attempt.provider = "beehive".to_owned();

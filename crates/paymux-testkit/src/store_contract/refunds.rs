@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use paymux_core::clock::Timestamp;
-use paymux_core::ids::RefundId;
+use paymux_core::ids::{RefundId, RefundNo};
 use paymux_core::money::{Currency, Money};
 use paymux_core::outflow::OutflowState;
-use paymux_core::payment::{AttemptState, Failure, Payment};
+use paymux_core::payment::{AttemptState, Failure, FrontNote, Payment};
 use paymux_core::refund::{Refund, RefundOrigin};
 use paymux_core::store::{Applied, RefundOpened, StoreError};
 
@@ -51,6 +51,7 @@ async fn is_corrupt(subject: &Subject, refund: Refund) {
 /// A refund in which no field is what it is by default, and no two are alike.
 pub(super) fn full(fixtures: &Fixtures, payment: &Payment) -> Refund {
     Refund {
+        refund_no: Some(RefundNo::given("~R-1_z/?").unwrap()),
         origin: RefundOrigin::Operator,
         number: format!("~number {ODD}"),
         amount: Money::fen(1001),
@@ -66,6 +67,10 @@ pub(super) fn full(fixtures: &Fixtures, payment: &Payment) -> Refund {
         ended_at: Some(Timestamp::from_ms(1004)),
         check_at: Some(Timestamp::from_ms(1005)),
         checks: 1006,
+        front: Some(Box::new(FrontNote {
+            notify_url: Some(format!("https://n.example/{ODD}")),
+            ..FrontNote::new("hive", ODD, &serde_json::json!({ ODD: [1, null, "\0"] }))
+        })),
         ..fixtures.refund(payment, "R-1_z", 1)
     }
 }
@@ -342,6 +347,27 @@ pub async fn shows_those_of_a_payment_oldest_first(subject: &Subject) {
     assert_eq!(all(None, 2).await, Ok(want[..2].to_vec()));
     let nobody = fixtures.refund(&payment, "never", 1).id;
     assert_eq!(all(Some(nobody), 9).await, Ok(vec![]));
+}
+
+pub async fn shows_those_of_an_app_newest_first(subject: &Subject) {
+    let fixtures = Fixtures::new(1);
+    let payments = [paid_one(subject, &fixtures, "A1").await, paid_one(subject, &fixtures, "A2").await];
+    let app = payments[0].app.clone();
+    assert_eq!(subject.store.refunds_of_app(&app, None, u32::MAX).await, Ok(vec![]));
+    let mut want = Vec::new();
+    for place in 0..4 {
+        let payment = &payments[place % 2];
+        want.insert(0, begun(subject, fixtures.refund(payment, &format!("R{place}"), 1)).await);
+    }
+    let all = |after, limit| subject.store.refunds_of_app(&app, after, limit);
+    assert_eq!(all(None, u32::MAX).await, Ok(want.clone()));
+    for (place, refund) in want.iter().enumerate() {
+        let rest = want[place + 1..].to_vec();
+        assert_eq!(all(Some(refund.id), 9).await, Ok(rest.clone()));
+        assert_eq!(all(Some(refund.id), 1).await, Ok(rest.into_iter().take(1).collect()));
+    }
+    let nobody = app_id("nobody");
+    assert_eq!(subject.store.refunds_of_app(&nobody, None, 9).await, Ok(vec![]));
 }
 
 /// Opens a refund that is due at that moment.

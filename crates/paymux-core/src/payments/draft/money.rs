@@ -192,6 +192,7 @@ impl Draft<'_> {
             ended_at: None,
             check_at: Some(self.now),
             checks: 0,
+            front: None,
         }
     }
 
