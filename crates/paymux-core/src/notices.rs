@@ -5,6 +5,8 @@
 //! few deliveries of one app are under way at once, over all rounds, and what has its answer is reported
 //! while others of its round still wait for theirs.
 
+mod front;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -120,8 +122,9 @@ impl Payments {
     }
 
     async fn tell(&self, catalog: &Catalog, due: &DueDelivery) -> DeliveryReport {
-        let (outcome, detail) = match self.outgoing(catalog, &due.event) {
-            Ok(call) => self.judge_notice(due, self.ports().transport.send(call).await),
+        let (outcome, detail) = match self.front_notice(catalog, &due.event).await {
+            Ok(Some(notice)) => self.tell_in_front(catalog, due, notice).await,
+            Ok(None) => self.tell_natively(catalog, due).await,
             Err(why) => (self.again(due, None), why),
         };
         metrics::counter!("paymux_notices_total", "outcome" => label(outcome)).increment(1);
@@ -131,19 +134,34 @@ impl Payments {
         DeliveryReport { event: due.event.id, fence: due.fence, outcome, detail }
     }
 
-    fn outgoing(&self, catalog: &Catalog, event: &Event) -> Result<Outgoing, String> {
+    async fn tell_natively(&self, catalog: &Catalog, due: &DueDelivery) -> (DeliveryOutcome, String) {
+        let call = self.address(&due.event).and_then(|url| {
+            let app = catalog.app(&due.event.app).ok_or("the app is no longer configured")?;
+            let request = signed(app, &due.event, &url, self.now())?;
+            Ok(self.outgoing(catalog, &url, request))
+        });
+        match call {
+            Ok(call) => self.judge_notice(due, self.ports().transport.send(call).await),
+            Err(why) => (self.again(due, None), why),
+        }
+    }
+
+    /// Where that event goes, if anything may go there.
+    fn address(&self, event: &Event) -> Result<Endpoint, String> {
         let url = event.url.as_deref().ok_or("the event has no address")?;
         let url = Endpoint::parse(url, PlainHttp::Anywhere).map_err(|error| error.to_string())?;
         self.ports().transport.check(Destination::Merchant, &url)?;
-        let app = catalog.app(&event.app).ok_or("the app is no longer configured")?;
-        let request = signed(app, event, &url, self.now())?;
-        Ok(Outgoing {
+        Ok(url)
+    }
+
+    fn outgoing(&self, catalog: &Catalog, url: &Endpoint, request: WireRequest) -> Outgoing {
+        Outgoing {
             destination: Destination::Merchant,
             endpoint: url.origin(),
             request,
             deadline: Deadline::after(self.clock().mono(), catalog.timing.notice),
             response_bytes_max: ANSWER_BYTES_MAX,
-        })
+        }
     }
 
     /// 2xx is taken, 410 disables the endpoint, all else means later.
@@ -170,10 +188,13 @@ impl Payments {
         let place = usize::try_from(due.tries).unwrap_or(usize::MAX);
         let catalog = self.catalog();
         let Some(pause) = catalog.notice_schedule.get(place) else { return DeliveryOutcome::Dead };
+        DeliveryOutcome::Again(self.now().plus(self.spread(*pause).max(wish.unwrap_or_default())))
+    }
+
+    /// That pause, a tenth of it spread.
+    fn spread(&self, pause: Duration) -> Duration {
         let spread_ms = u64::try_from(pause.as_millis() / 10).unwrap_or(0);
-        let jitter = Duration::from_millis(below(self.ports().rng.as_ref(), spread_ms + 1));
-        let wait = (*pause + jitter).max(wish.unwrap_or_default());
-        DeliveryOutcome::Again(self.now().plus(wait))
+        pause + Duration::from_millis(below(self.ports().rng.as_ref(), spread_ms + 1))
     }
 }
 

@@ -260,7 +260,7 @@ fn return_url(text: &str) -> Result<String, InvalidField> {
     url("return_url", text).map(|url| url.as_str().to_owned())
 }
 
-fn notify_url(text: &str) -> Result<Endpoint, InvalidField> {
+pub(crate) fn notify_url(text: &str) -> Result<Endpoint, InvalidField> {
     url("notify_url", text)
 }
 

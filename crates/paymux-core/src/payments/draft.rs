@@ -8,9 +8,11 @@ mod refund;
 
 use std::collections::BTreeMap;
 
-use crate::catalog::Catalog;
+use crate::acceptor::FrontFact;
+use crate::catalog::{App, Catalog};
 use crate::channel::Receipt;
 use crate::clock::Timestamp;
+use crate::fronts::Front;
 use crate::ids::{AttemptId, EventId};
 use crate::outflow::OutflowState;
 use crate::payment::{Attempt, AttemptState, Failure, Held, NextAction, Payment, Status};
@@ -28,7 +30,7 @@ use self::money::has_gone_back;
 pub(crate) use self::money::{Entry, Queued};
 pub(crate) use self::refund::RefundTurn;
 use super::schedule::{self, Heard};
-use super::site;
+use super::{front_of, order_of, refund_of, site};
 
 /// What is known beside the happening itself.
 #[derive(Debug, Clone, Default)]
@@ -335,8 +337,6 @@ impl<'a> Draft<'a> {
     }
 
     fn event(&self, notice: &Notice, sequence: i64) -> Event {
-        let app = self.catalog.app(&self.after.app);
-        let default_url = || app.and_then(|app| app.notify_url.as_ref()).map(|url| url.as_str().to_owned());
         let late = self.before.status.is_over();
         let previous_status = self.before.status.word();
         let (kind, body) = match notice {
@@ -359,8 +359,45 @@ impl<'a> Draft<'a> {
             sequence,
             created_at: self.now,
             body,
-            url: self.after.notify_url.clone().or_else(default_url),
+            url: if self.is_told(notice) { self.address(notice) } else { None },
         }
+    }
+
+    /// Whether the merchant has a message for that. What was asked for in a front is told in its protocol or not at
+    /// all; it stands in the list of events all the same.
+    fn is_told(&self, notice: &Notice) -> bool {
+        if self.after.front.is_none() {
+            return true;
+        }
+        let Some(acceptor) = front_of(self.catalog, &self.after).map(Front::acceptor) else { return false };
+        match notice {
+            Notice::Payment(EventKind::PaymentSucceeded) => {
+                acceptor.tells(&FrontFact::Paid(Box::new(order_of(&self.after, acceptor.as_ref()))))
+            }
+            // Of what nobody asked for, no client knows the number.
+            Notice::Refund(EventKind::RefundSucceeded, refund, _) if refund.refund_no.is_some() => {
+                let record = refund_of(refund, &self.after, acceptor.as_ref());
+                acceptor.tells(&FrontFact::Refunded(Box::new(record)))
+            }
+            Notice::Payment(_) | Notice::Refund(..) => false,
+        }
+    }
+
+    /// The refund's own address, the payment's, the app's.
+    fn address(&self, notice: &Notice) -> Option<String> {
+        let own = match notice {
+            Notice::Refund(_, refund, _) => refund.front.as_ref().and_then(|note| note.notify_url.clone()),
+            Notice::Payment(_) => None,
+        };
+        let app = self.catalog.app(&self.after.app);
+        // An app that is known in fronts alone has an address and no secret for it.
+        let is_signed = |app: &&App| self.after.front.is_some() || !app.notify_secrets.is_empty();
+        let of_app = || {
+            let known = self.catalog.fronts.knows(&self.after.app);
+            let app = app.filter(|app| is_signed(app) || !known)?;
+            app.notify_url.as_ref().map(|url| url.as_str().to_owned())
+        };
+        own.or_else(|| self.after.notify_url.clone()).or_else(of_app)
     }
 }
 
