@@ -130,6 +130,12 @@ pub trait Acceptor: Send + Sync + 'static {
         None
     }
 
+    /// Where a payer's browser goes when an order of the account ends unpaid, if the account's settings say it.
+    fn timeout_url(&self, account: &FrontAccount) -> Option<String> {
+        let _ = account;
+        None
+    }
+
     /// Whether the receiver's answer to a notice ends its repeats.
     fn acknowledged(&self, response: &WireResponse) -> bool;
 

@@ -171,11 +171,8 @@ fn seconds_left(payment: &Payment, now: Timestamp) -> u64 {
 /// app's.
 fn onward(shared: &Shared, payment: &Payment) -> Option<Response> {
     match Stage::of(payment) {
-        Stage::Paid => to(payment.return_url.as_deref()?),
-        Stage::Unpaid => {
-            let catalog = shared.payments().catalog();
-            to(catalog.app(&payment.app)?.timeout_url.as_ref()?.as_str())
-        }
+        Stage::Paid => to(&shared.payments().way_on(payment)?),
+        Stage::Unpaid => to(&shared.payments().way_out(payment)?),
         Stage::Preparing | Stage::Waiting | Stage::Checking => None,
     }
 }

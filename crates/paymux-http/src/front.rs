@@ -11,7 +11,7 @@ use paymux_core::catalog::Scope;
 
 use crate::body::Measure;
 use crate::limits::Limits;
-use crate::routes::{callbacks, events, explain, health, payments, refunds, returns, transfers};
+use crate::routes::{callbacks, events, explain, fronts, health, payments, refunds, returns, transfers};
 use crate::{auth, cashier, envelope};
 
 /// How the front behaves.
@@ -80,8 +80,9 @@ impl Front {
             MetricsPlace::Main => health::metrics(&self.metrics, &payments),
             MetricsPlace::Admin => Router::new(),
         };
+        let fronts = fronts::routes(&payments);
         let shared = Shared(Arc::new(self));
-        let router = merchant(&shared).merge(open()).with_state(shared).merge(metrics);
+        let router = merchant(&shared).merge(open()).merge(fronts).with_state(shared).merge(metrics);
         envelope::wrap(router, payments)
     }
 }

@@ -53,6 +53,11 @@ impl Problem {
         }))
     }
 
+    /// For a person.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
     /// The request as a whole breaks a rule.
     pub(crate) fn invalid(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", "The request is not valid", detail)

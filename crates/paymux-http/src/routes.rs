@@ -12,6 +12,7 @@ use crate::problem::Problem;
 pub(crate) mod callbacks;
 pub(crate) mod events;
 pub(crate) mod explain;
+pub(crate) mod fronts;
 pub(crate) mod health;
 pub(crate) mod payments;
 pub(crate) mod refunds;

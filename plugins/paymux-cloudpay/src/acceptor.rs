@@ -191,6 +191,10 @@ impl Acceptor for CloudPayAcceptor {
         Some(notice::way_back(account, order))
     }
 
+    fn timeout_url(&self, account: &FrontAccount) -> Option<String> {
+        account.settings.get("timeout_url").and_then(Value::as_str).map(str::to_owned)
+    }
+
     /// The very bytes.
     fn acknowledged(&self, response: &WireResponse) -> bool {
         response.status == 200 && response.body.as_ref() == b"success"

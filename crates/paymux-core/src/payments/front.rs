@@ -2,11 +2,12 @@
 //!
 //! Nothing is decided anew: a payment is routed like any other, and while its outcome is open nobody is told that
 //! there is none. Which words that is in, the acceptor knows. How payments look to it is in `facts`, lists are in
-//! `lists`, refunds in `refunds`.
+//! `lists`, refunds in `refunds`; where browsers go in the end is in `ways`.
 
 mod facts;
 mod lists;
 mod refunds;
+mod ways;
 
 use std::sync::Arc;
 use std::time::Duration;

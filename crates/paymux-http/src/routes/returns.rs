@@ -29,7 +29,7 @@ pub(crate) async fn without_number(
         Some((Path(channel), request)) => returned(&shared, channel, request).await,
         None => None,
     };
-    shown(found)
+    shown(&shared, found)
 }
 
 /// `GET|POST /return/{channel_id}/{number}`. An unknown number looks like a payment that is not
@@ -40,13 +40,14 @@ pub(crate) async fn with_number(
     request: Request,
 ) -> Response {
     body::discard(request.into_body()).await;
-    let Ok(Path((channel, number))) = path else { return shown(None) };
-    shown(found(&shared, &channel, &number).await)
+    let Ok(Path((channel, number))) = path else { return shown(&shared, None) };
+    let found = found(&shared, &channel, &number).await;
+    shown(&shared, found)
 }
 
-fn shown(found: Option<Payment>) -> Response {
+fn shown(shared: &Shared, found: Option<Payment>) -> Response {
     match found {
-        Some(payment) => back_to_merchant(&payment).unwrap_or_else(|| state_page(&payment)),
+        Some(payment) => back_to_merchant(shared, &payment).unwrap_or_else(|| state_page(&payment)),
         None => page(&WAITING, Livemode::Live),
     }
 }
@@ -62,8 +63,8 @@ async fn found(shared: &Shared, channel: &str, number: &str) -> Option<Payment> 
 }
 
 /// To the address that the merchant gave, if it gave one. What the provider appended stays here.
-fn back_to_merchant(payment: &Payment) -> Option<Response> {
-    let place = HeaderValue::from_str(payment.return_url.as_deref()?).ok()?;
+fn back_to_merchant(shared: &Shared, payment: &Payment) -> Option<Response> {
+    let place = HeaderValue::from_str(&shared.payments().way_on(payment)?).ok()?;
     let headers = [
         (header::LOCATION, place),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
