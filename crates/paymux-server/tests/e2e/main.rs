@@ -28,6 +28,8 @@ mod demo;
 #[cfg(test)]
 mod explain;
 #[cfg(test)]
+mod fronts;
+#[cfg(test)]
 mod fufu;
 #[cfg(test)]
 mod http;
