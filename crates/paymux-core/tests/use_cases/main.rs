@@ -15,6 +15,8 @@ mod endings;
 #[cfg(test)]
 mod explain;
 #[cfg(test)]
+mod fronts;
+#[cfg(test)]
 mod late_answers;
 #[cfg(test)]
 mod late_money;
