@@ -76,7 +76,7 @@ async fn an_order_is_opened_once_and_paid() {
     assert!(world.payments.serve_front("another", &request).await.is_none());
 }
 
-/// DECISIONS: while the outcome is open, nobody hears a refusal.
+/// While the outcome is open, nobody hears a refusal.
 #[tokio::test(start_paused = true)]
 async fn an_open_outcome_is_in_doubt_until_it_is_known() {
     let world = world();

@@ -539,3 +539,26 @@ proptest! {
         drop(read(&post("/2/rest/bill", bill(json!({name: value})))));
     }
 }
+
+#[test]
+fn a_host_is_told_what_to_hold_a_sign_to() {
+    let of = |request: &WireRequest| {
+        let acceptor = acceptor();
+        let read = acceptor.read(&Accounts, request, NOW).unwrap();
+        acceptor.sign(&read, request)
+    };
+    let create = post("/2/rest/bill", bill(json!({})));
+    let first = of(&create).unwrap();
+    assert_eq!(of(&create).as_ref(), Some(&first));
+    assert_eq!(first.until, Some(NOW.plus(Duration::from_mins(15)).plus(Duration::from_millis(1))));
+    let upper = json!({"app_sign": sign(NOW.ms(), APP_SECRET).to_uppercase(), "total_fee": 1});
+    for other in [
+        post("/2/rest/bill", bill(upper)),
+        post("/2/rest/offline/bill", bill(json!({}))),
+        post("/2/rest/offline/bill/12345678", json!({"channel": "WX_SCAN", "method": "REVERT"})),
+    ] {
+        let other = of(&other).unwrap();
+        assert!(other.key == first.key && other.call != first.call);
+    }
+    assert_eq!(of(&ask("/2/rest/bills", json!({}))), None, "a question makes nothing");
+}

@@ -369,3 +369,22 @@ proptest! {
         let _ = acceptor.read(&Accounts, &request, NOW);
     }
 }
+
+/// F4.
+#[test]
+fn a_host_is_told_what_to_hold_a_sign_to() {
+    let of = |request: &WireRequest| {
+        let acceptor = acceptor();
+        let read = acceptor.read(&Accounts, request, NOW).unwrap();
+        acceptor.sign(&read, request).unwrap()
+    };
+    let query = call("query", json!({}));
+    let first = of(&query);
+    assert_eq!(of(&query), first);
+    assert_eq!(first.until, Some(NOW.plus(Duration::from_hours(7 * 24))));
+    let blank = String::from_utf8(query.body.to_vec()).unwrap().replace(':', ": ");
+    for other in [signed("close", &query.body, KEY), signed("query", blank.as_bytes(), KEY)] {
+        let other = of(&other);
+        assert!(other.key == first.key && other.call != first.call);
+    }
+}
