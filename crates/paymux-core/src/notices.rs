@@ -210,7 +210,7 @@ fn signed(app: &App, event: &Event, url: &Endpoint, now: Timestamp) -> Result<Wi
     let mut request = WireRequest::new(Verb::Post, path)
         .header(WEBHOOK_ID_HEADER, id)
         .header(WEBHOOK_TIMESTAMP_HEADER, seconds.to_string())
-        .header(WEBHOOK_SIGNATURE_HEADER, signature)
+        .header(WEBHOOK_SIGNATURE_HEADER, signature.as_str())
         .body("application/json", event.body.clone());
     request.query = query.map(str::to_owned);
     Ok(request)

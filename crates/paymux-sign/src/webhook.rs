@@ -5,14 +5,12 @@
 //!
 //! Source: Standard Webhooks specification 1.0.0, "Verifying webhook authenticity".
 
-use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use hmac::Mac as _;
 
 use crate::{Decimal, WebhookSecret, constant_time_eq};
 
@@ -38,6 +36,9 @@ const TAG: usize = 32;
 
 /// Characters of one signature with its version: 32 bytes are 44 characters of base64.
 const SIGNATURE: usize = VERSION.len() + 44;
+
+/// Characters of two signatures with a blank between them.
+const SIGNATURES: usize = SIGNATURE + 1 + SIGNATURE;
 
 /// A message about to be sent.
 ///
@@ -76,19 +77,47 @@ impl<'a> WebhookMessage<'a> {
 
     /// The value of `webhook-signature`: one `v1,<base64>` for the secret in force and, while
     /// the merchant changes over, one for the previous secret after a blank.
-    pub fn signature(&self, current: &WebhookSecret, previous: Option<&WebhookSecret>) -> String {
-        let mut value = String::with_capacity(SIGNATURE + 1 + SIGNATURE);
-        self.push_signature(current, &mut value);
-        if let Some(previous) = previous {
-            value.push(' ');
-            self.push_signature(previous, &mut value);
+    pub fn signature(&self, current: &WebhookSecret, previous: Option<&WebhookSecret>) -> WebhookSignature {
+        let mut value = WebhookSignature { text: [b' '; SIGNATURES], length: 0 };
+        for secret in [Some(current), previous].into_iter().flatten() {
+            value.push(tag(secret, self.id, self.timestamp.as_bytes(), self.body));
         }
         value
     }
+}
 
-    fn push_signature(&self, secret: &WebhookSecret, value: &mut String) {
-        value.push_str(VERSION);
-        STANDARD.encode_string(tag(secret, self.id, self.timestamp.as_bytes(), self.body), value);
+/// A value of `webhook-signature` as it is sent: one signature or two, on the stack.
+///
+/// Neither printed nor compared by accident: no `Display`, no `==`, and `Debug` hides it.
+#[derive(Clone, Copy)]
+pub struct WebhookSignature {
+    /// Blanks where nothing was written.
+    text: [u8; SIGNATURES],
+    length: usize,
+}
+
+impl WebhookSignature {
+    /// The value, for the header; never for a log.
+    #[expect(clippy::missing_panics_doc, reason = "base64, commas and blanks are ASCII, so it never panics")]
+    pub fn as_str(&self) -> &str {
+        #[expect(clippy::expect_used, reason = "only `push` writes, and it writes ASCII")]
+        core::str::from_utf8(&self.text[..self.length]).expect("base64, commas and blanks are ASCII")
+    }
+
+    /// Adds a signature behind those that are there; there is room for two.
+    fn push(&mut self, tag: [u8; TAG]) {
+        let start = if self.length == 0 { 0 } else { self.length + 1 };
+        let (version, encoded) = self.text[start..start + SIGNATURE].split_at_mut(VERSION.len());
+        version.copy_from_slice(VERSION.as_bytes());
+        #[expect(clippy::expect_used, reason = "32 bytes are 44 characters, and for so many there is room")]
+        STANDARD.encode_slice(tag, encoded).expect("there is room for 44 characters");
+        self.length = start + SIGNATURE;
+    }
+}
+
+impl fmt::Debug for WebhookSignature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WebhookSignature(****)")
     }
 }
 
@@ -211,7 +240,8 @@ fn read_tag(encoded: &str) -> Option<[u8; TAG]> {
 }
 
 fn tag(secret: &WebhookSecret, id: &str, timestamp: &[u8], body: &[u8]) -> [u8; TAG] {
-    Hmac::<Sha256>::new(secret.block().into())
+    secret
+        .hmac()
         .chain_update(id)
         .chain_update(".")
         .chain_update(timestamp)
@@ -226,6 +256,7 @@ fn tag(secret: &WebhookSecret, id: &str, timestamp: &[u8], body: &[u8]) -> [u8; 
 mod tests {
     use alloc::format;
     use alloc::string::{String, ToString as _};
+    use alloc::vec::Vec;
 
     use proptest::prelude::{any, proptest};
 
@@ -255,7 +286,7 @@ mod tests {
         #[track_caller]
         fn check(key: &str, id: &str, timestamp: i64, body: &[u8], want: &str) {
             let message = WebhookMessage::new(id, timestamp, body).unwrap();
-            assert_eq!(message.signature(&secret(key), None), want);
+            assert_eq!(message.signature(&secret(key), None).as_str(), want);
         }
     }
 
@@ -264,7 +295,7 @@ mod tests {
         let message = WebhookMessage::new(ID, NOW, BODY).unwrap();
         let other = message.signature(&secret(OTHER_SECRET), None);
         let value = message.signature(&secret(OTHER_SECRET), Some(&secret(SECRET)));
-        assert_eq!(value, format!("{other} {SIGNATURE}"));
+        assert_eq!(value.as_str(), format!("{} {SIGNATURE}", other.as_str()));
     }
 
     #[test]
@@ -296,6 +327,32 @@ mod tests {
         check(ReceivedWebhook { timestamp: "01614265330", ..GOOD }, Err(WrongSignature));
         check(ReceivedWebhook { id: "", ..GOOD }, Err(Id));
         check(ReceivedWebhook { id: "msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330", ..GOOD }, Err(Id));
+    }
+
+    /// Each byte of each part in its place, and each part made longer at either end.
+    #[test]
+    fn one_other_byte_anywhere_is_not_believed() {
+        let parts = [ID, "1614265330", core::str::from_utf8(BODY).unwrap(), SIGNATURE];
+        let mut seen = 0;
+        for which in 0..parts.len() {
+            for changed in changes(parts[which]) {
+                let mut texts = parts;
+                texts[which] = &changed;
+                let [id, timestamp, body, signature] = texts;
+                let received = ReceivedWebhook { id, timestamp, signature, body: body.as_bytes() };
+                assert!(received.verify(&[secret(SECRET)], NOW).is_err(), "{texts:?}");
+                seen += 1;
+            }
+        }
+        assert_eq!(seen, parts.concat().len() + 3 * parts.len());
+
+        fn changes(text: &str) -> Vec<String> {
+            let other = |at: usize| if text[at..].starts_with('1') { "2" } else { "1" };
+            let with = |at: usize| [&text[..at], other(at), &text[at + 1..]].concat();
+            let mut all: Vec<String> = (0..text.len()).map(with).collect();
+            all.extend([text[1..].to_string(), format!("{text}1"), format!("1{text}")]);
+            all
+        }
     }
 
     #[test]
@@ -369,6 +426,8 @@ mod tests {
         let received = ReceivedWebhook { id: "evt_1", ..GOOD };
         let want = r#"ReceivedWebhook { id: "evt_1", timestamp: "1614265330", .. }"#;
         assert_eq!(format!("{received:?}"), want);
+        let signature = message.signature(&secret(SECRET), None);
+        assert_eq!(format!("{signature:?}"), "WebhookSignature(****)");
         assert_eq!(
             WebhookRefusal::TooOld.to_string(),
             "`webhook-timestamp` is more than 300 s ago: sign each try anew, and check both clocks"
@@ -389,7 +448,7 @@ mod tests {
             let signature = WebhookMessage::new(&id, timestamp, &body).unwrap().signature(&secrets[0], None);
             let text = timestamp.to_string();
             let verify = |body: &[u8]| {
-                let received = ReceivedWebhook { id: &id, timestamp: &text, signature: &signature, body };
+                let received = ReceivedWebhook { id: &id, timestamp: &text, signature: signature.as_str(), body };
                 received.verify(&secrets, timestamp)
             };
             assert_eq!(verify(&body), Ok(()));

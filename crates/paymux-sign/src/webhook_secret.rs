@@ -9,6 +9,8 @@ use core::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit as _};
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 /// How a written secret begins.
@@ -31,6 +33,8 @@ pub struct WebhookSecret {
     /// the secret leaves no copy behind.
     key: Box<Zeroizing<[u8; KEY_MAX]>>,
     length: usize,
+    /// HMAC after the two blocks that the key alone makes: each message begins from here, two blocks further.
+    keyed: Box<Hmac<Sha256>>,
 }
 
 /// Why a text or some bytes are no webhook secret. Holds nothing of the secret.
@@ -73,7 +77,8 @@ impl WebhookSecret {
         }
         let mut padded = Box::new(Zeroizing::new([0; KEY_MAX]));
         padded[..length].copy_from_slice(key);
-        Ok(Self { key: padded, length })
+        let keyed = Box::new(Hmac::new((&**padded).into()));
+        Ok(Self { key: padded, length, keyed })
     }
 
     /// As it is handed to a merchant: `whsec_` and base64. Keep it out of logs.
@@ -85,9 +90,9 @@ impl WebhookSecret {
         text
     }
 
-    /// The key, filled up with zeros to one block of SHA-256.
-    pub(crate) fn block(&self) -> &[u8; KEY_MAX] {
-        &self.key
+    /// HMAC-SHA256 under this key, before the first byte of a message.
+    pub(crate) fn hmac(&self) -> Hmac<Sha256> {
+        (*self.keyed).clone()
     }
 }
 
@@ -101,9 +106,12 @@ impl fmt::Debug for WebhookSecret {
 mod tests {
     use alloc::format;
     use alloc::string::String;
+    use alloc::vec::Vec;
 
     use base64::Engine as _;
+    use hmac::{Hmac, KeyInit as _, Mac as _};
     use proptest::prelude::{any, proptest};
+    use sha2::Sha256;
 
     use super::{STANDARD, WebhookSecret, WebhookSecretError};
 
@@ -147,8 +155,16 @@ mod tests {
         fn a_secret_that_is_written_reads_back(key in proptest::collection::vec(any::<u8>(), 24..=64)) {
             let secret = WebhookSecret::from_key(&key).unwrap();
             let read = WebhookSecret::parse(&secret.expose()).unwrap();
-            assert_eq!(read.block()[..read.length], key);
-            assert!(read.block()[read.length..].iter().all(|byte| *byte == 0));
+            assert_eq!(read.key[..read.length], key);
+            assert!(read.key[read.length..].iter().all(|byte| *byte == 0));
+        }
+
+        /// What is kept of the key is where HMAC itself begins with it.
+        #[test]
+        fn begins_where_hmac_begins(key in proptest::collection::vec(any::<u8>(), 24..=64), message: Vec<u8>) {
+            let ours = WebhookSecret::from_key(&key).unwrap().hmac().chain_update(&message).finalize();
+            let theirs = Hmac::<Sha256>::new_from_slice(&key).unwrap().chain_update(&message).finalize();
+            assert_eq!(ours.into_bytes(), theirs.into_bytes());
         }
 
         #[test]

@@ -2,7 +2,10 @@
 
 use std::hint::black_box;
 
-use paymux_sign::{Decimal, HexCase, Md5Batch, Md5Digest, Md5Text, StampedMd5};
+use paymux_sign::{
+    Decimal, HexCase, Md5Batch, Md5Digest, Md5Text, ReceivedWebhook, StampedMd5, WebhookMessage,
+    WebhookSecret,
+};
 
 const KEY: &str = "11111111111111111111111111111111";
 const BODY: &str =
@@ -44,6 +47,27 @@ fn verifying_allocates_nothing_whether_it_fits_or_not() {
         check(received, || {
             StampedMd5::parse(received, HexCase::Lower).is_ok_and(|it| it.digest().matches(ours()))
         });
+    }
+}
+
+#[test]
+fn webhooks_are_signed_and_verified_without_an_allocation() {
+    let [current, previous] = [[1; 64], [2; 64]].map(|key| WebhookSecret::from_key(&key).unwrap());
+    let message = || WebhookMessage::new(black_box("evt_1"), AT_MS / 1000, BODY.as_bytes()).unwrap();
+    check("signed", || message().signature(&current, None));
+    check("signed twice", || message().signature(&current, Some(&previous)));
+    let signature = message().signature(&current, Some(&previous));
+    let timestamp = (AT_MS / 1000).to_string();
+    let secrets = [previous, current];
+    for body in [BODY, "another"] {
+        let received = ReceivedWebhook {
+            id: "evt_1",
+            timestamp: &timestamp,
+            signature: signature.as_str(),
+            body: body.as_bytes(),
+        };
+        assert_eq!(received.verify(&secrets, AT_MS / 1000).is_ok(), body == BODY);
+        check(body, || black_box(&received).verify(&secrets, AT_MS / 1000));
     }
 }
 

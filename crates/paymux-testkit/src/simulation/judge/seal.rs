@@ -21,7 +21,7 @@ pub(super) fn is_valid(key: &[u8; 32], id: &str, at: &str, body: &str, signature
 pub(super) fn signed(key: &[u8; 32], id: &str, at: &str, body: &str) -> String {
     let secret = paymux_sign::WebhookSecret::parse(&format!("whsec_{}", STANDARD.encode(key))).unwrap();
     let message = paymux_sign::WebhookMessage::new(id, at.parse().unwrap(), body.as_bytes()).unwrap();
-    message.signature(&secret, None)
+    message.signature(&secret, None).as_str().to_owned()
 }
 
 #[cfg(test)]
