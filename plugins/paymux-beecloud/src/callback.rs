@@ -248,16 +248,15 @@ fn has_test_sign(account: &Account, fields: &Fields<'_>) -> bool {
     account.test_secret.as_ref().is_some_and(|secret| is_unbound(account, fields, secret))
 }
 
-/// Whether md5(app_id + secret + timestamp) stands in `sign` or `signature`.
+/// Whether md5(app_id + secret + timestamp) stands in `sign` or `signature`. Where no digest stands in either,
+/// nothing is hashed.
 fn is_unbound(account: &Account, fields: &Fields<'_>, secret: &Secret) -> bool {
-    let Some(timestamp) = fields.timestamp.map(RawValue::get).filter(|raw| is_plain_number(raw)) else {
-        return false;
-    };
+    let digest = |raw| text(raw).and_then(|text| Md5Digest::from_hex(text, HexCase::Lower).ok());
+    let received = [fields.sign, fields.signature].map(digest);
+    let timestamp = fields.timestamp.map(RawValue::get).filter(|raw| is_plain_number(raw));
+    let Some(timestamp) = timestamp.filter(|_| received.iter().any(Option::is_some)) else { return false };
     let ours = sign::unbound_sign(&account.app_id, secret, timestamp);
-    [fields.sign, fields.signature].into_iter().any(|raw| {
-        let theirs = text(raw).and_then(|text| Md5Digest::from_hex(text, HexCase::Lower).ok());
-        theirs.is_some_and(|theirs| theirs.matches(ours))
-    })
+    received.into_iter().flatten().any(|theirs| theirs.matches(ours))
 }
 
 /// A JSON text, decoded.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![expect(clippy::needless_pass_by_value, reason = "rows read better with values")]
 
+mod borders;
 mod callback;
 mod codes;
 mod create;
