@@ -6,6 +6,7 @@ mod chaos;
 mod ci;
 mod crash;
 mod drill;
+mod fuzz;
 mod instructions;
 mod measure;
 mod prove;
@@ -42,6 +43,8 @@ enum Command {
     Prove(prove::Options),
     /// Plants known bugs in a copy and sees whether the harnesses catch them.
     Drill(drill::Options),
+    /// Throws changed messages at every parser and verifier: a million at each, or as many as are asked for.
+    Fuzz(fuzz::Options),
     /// Runs the benches and shows them in one table, beside plain versions, limits and what was saved.
     Bench(bench::Options),
     /// Counts the instructions of signs and routing decisions, and compares them with their bounds.
@@ -70,6 +73,7 @@ fn run(command: Command) -> Result<()> {
         Command::Simulate(options) => simulate::run(root, &options),
         Command::Prove(options) => prove::run(root, &options),
         Command::Drill(options) => drill::run(root, &options),
+        Command::Fuzz(options) => fuzz::run(root, &options),
         Command::Bench(options) => bench::run(root, &options),
         Command::Instructions(options) => instructions::run(root, &options),
         Command::Measure(options) => measure::run(root, &options),

@@ -16,7 +16,7 @@ use crate::{
         steps::{cargo, nextest_is_installed, succeed},
         table,
     },
-    crash, simulate,
+    crash, fuzz, simulate,
 };
 
 /// How much of each; lower figures are for trying the command.
@@ -43,6 +43,9 @@ pub(crate) struct Options {
     /// How often a migration is killed, on each store.
     #[arg(long, default_value_t = 100)]
     migrations: u64,
+    /// How many changed messages each parser and verifier gets.
+    #[arg(long, default_value_t = 1_000_000)]
+    inputs: u64,
 }
 
 /// Runs a harness on the workspace at that place.
@@ -71,7 +74,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
 }
 
 fn proofs(options: Options) -> Vec<Proof> {
-    let Options { seeds, kills, cuts, stops, races, pauses, migrations } = options;
+    let Options { seeds, kills, cuts, stops, races, pauses, migrations, inputs } = options;
     let proof = |name, title, run| Proof { name, title, run };
     vec![
         proof(
@@ -103,6 +106,11 @@ fn proofs(options: Options) -> Vec<Proof> {
             "migration",
             format!("a migration, killed {migrations} times on each store"),
             Box::new(move |root| tests(root, "e2e", MIGRATION, [("PAYMUX_MIGRATION_KILLS", migrations)])),
+        ),
+        proof(
+            "fuzz",
+            format!("{inputs} changed messages for each parser and verifier"),
+            Box::new(move |root| fuzz::run(root, &fuzz::Options::of(inputs))),
         ),
     ]
 }

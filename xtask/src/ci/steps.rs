@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{crash, instructions, simulate, tidy};
+use crate::{crash, fuzz, instructions, simulate, tidy};
 
 /// One thing that a change must pass.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,7 @@ pub(super) struct Step {
 }
 
 /// All steps; what is quick to fail comes first.
-pub(super) const STEPS: [Step; 11] = [
+pub(super) const STEPS: [Step; 12] = [
     Step { name: "fmt", title: "every file is as rustfmt writes it", run: fmt },
     Step { name: "tidy", title: "the rules that no compiler checks", run: tidy::run },
     Step { name: "deny", title: "licences, banned crates and sources of all dependencies", run: deny },
@@ -39,6 +39,7 @@ pub(super) const STEPS: [Step; 11] = [
         title: "how many a sign and a routing decision take",
         run: instructions::check,
     },
+    Step { name: "fuzz", title: "three seconds of changed messages for each parser", run: fuzz::commit_tier },
     Step { name: "simulate", title: "ten thousand seeds of the simulation", run: simulate::commit_tier },
     Step { name: "crash", title: "the binary, killed a hundred times under work", run: crash::commit_tier },
 ];

@@ -146,8 +146,8 @@ pub(super) fn plugins_are_named_in_one_place(tree: &Tree) -> Vec<Finding> {
 }
 
 fn package_down_only(tree: &Tree, package: &Package) -> Vec<Finding> {
-    // Benches measure any part and ship with none.
-    if package.folder == "benches" {
+    // Benches and fuzz targets look at any part and ship with none.
+    if ["benches", "fuzz"].contains(&package.folder.as_str()) {
         return Vec::new();
     }
     let Some((_, below)) = ARROWS.iter().find(|(owner, _)| is_named(package, owner)) else {
@@ -215,6 +215,7 @@ mod tests {
         check("crates/paymux", &["paymux-store", "paymux-fufu"], &[]);
         check("crates/paymux", &["paymux-server"], &["paymux must not see `paymux-server`"]);
         check("benches", &["paymux-fufu", "paymux-testkit"], &[]);
+        check("fuzz", &["paymux-fufu", "paymux-server", "paymux-testkit"], &[]);
     }
 
     #[test]

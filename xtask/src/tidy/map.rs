@@ -99,7 +99,7 @@ fn entries(tree: &Tree) -> Vec<(usize, &str)> {
 
 fn is_folder(name: &str) -> bool {
     let folder = name.strip_prefix("crates/").or_else(|| name.strip_prefix("plugins/"));
-    folder.map_or(matches!(name, "benches" | "xtask"), |rest| !rest.contains(['/', '*', '<']))
+    folder.map_or(matches!(name, "benches" | "fuzz" | "xtask"), |rest| !rest.contains(['/', '*', '<']))
 }
 
 #[cfg(test)]
