@@ -4,10 +4,10 @@
 
 /// Digits that are worked out at once, side by side in one number.
 const GROUP: usize = 8;
-/// Room for three groups: `u64::MAX` has 20 digits, `i64::MIN` a sign and 19.
-const WHOLE: usize = 3 * GROUP;
-/// Behind it room for a point and two decimals.
-const WIDTH: usize = WHOLE + 3;
+/// What a group is below.
+const LIMIT: u64 = 100_000_000;
+/// Room for three groups: `u64::MAX` has 20 digits, `i64::MIN` a sign and 19, and two decimals need a point.
+const WIDTH: usize = 3 * GROUP;
 
 /// An integer written in decimal: no leading zero, no plus, no exponent, `-` only below zero.
 ///
@@ -18,9 +18,9 @@ const WIDTH: usize = WHOLE + 3;
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Decimal {
+    /// From the first byte on; what stands behind the last digit is not meant.
     text: [u8; WIDTH],
-    start: usize,
-    end: usize,
+    length: usize,
 }
 
 impl Decimal {
@@ -35,14 +35,14 @@ impl Decimal {
     pub fn hundredths(amount: u64) -> Self {
         let mut decimal = Self::from(amount / 100);
         let [.., tens, ones] = digits(amount % 100).to_le_bytes();
-        decimal.text[WHOLE..].copy_from_slice(&[b'.', b'0' + tens, b'0' + ones]);
-        decimal.end = WIDTH;
+        decimal.push([b'.', b'0' + tens, b'0' + ones]);
         decimal
     }
 
     /// The digits, 1 to 21 bytes of ASCII.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.text[self.start..self.end]
+        &self.text[..self.length]
     }
 
     /// The digits as text.
@@ -50,6 +50,15 @@ impl Decimal {
     pub fn as_str(&self) -> &str {
         #[expect(clippy::expect_used, reason = "only digits, a sign and a point are ever written")]
         core::str::from_utf8(self.as_bytes()).expect("digits are ASCII")
+    }
+}
+
+impl Decimal {
+    /// Writes behind what is there.
+    fn push<const N: usize>(&mut self, bytes: [u8; N]) {
+        let end = self.length + N;
+        self.text[self.length..end].copy_from_slice(&bytes);
+        self.length = end;
     }
 }
 
@@ -72,23 +81,25 @@ impl AsRef<[u8]> for Decimal {
 }
 
 impl From<u64> for Decimal {
+    #[inline]
     fn from(value: u64) -> Self {
-        const LIMIT: u64 = 100_000_000;
-        let groups = [value / LIMIT / LIMIT, value / LIMIT % LIMIT, value % LIMIT].map(digits);
-        let mut text = [0; WIDTH];
-        for (room, group) in text.as_chunks_mut::<GROUP>().0.iter_mut().zip(groups) {
-            *room = (group | 0x3030_3030_3030_3030).to_le_bytes();
-        }
-        // A first digit that is not 0; of zero itself the last.
-        let zeros = |group: u64| group.trailing_zeros() as usize / 8;
-        let start = match groups {
-            [0, 0, 0] => WHOLE - 1,
-            [0, 0, low] => 2 * GROUP + zeros(low),
-            [0, middle, _] => GROUP + zeros(middle),
-            [high, ..] => zeros(high),
-        };
-        Self { text, start, end: WHOLE }
+        if value < LIMIT * LIMIT { up_to_sixteen_digits(value) } else { more_digits(value) }
     }
+}
+
+/// `0` in each byte.
+const ZEROS: u64 = 0x3030_3030_3030_3030;
+
+/// Two groups without the zeros before them. How many digits there are is found from the number itself, beside the
+/// digits and not after them: a sign waits for the last of them.
+#[inline]
+fn up_to_sixteen_digits(value: u64) -> Decimal {
+    let [upper, low] = [value / LIMIT, value % LIMIT].map(|group| u128::from(digits(group) | ZEROS));
+    let length = value.checked_ilog10().unwrap_or_default() as usize + 1;
+    let both = (upper | (low << 64)) >> (8 * (2 * GROUP - length));
+    let mut text = [0; WIDTH];
+    text[..2 * GROUP].copy_from_slice(&both.to_le_bytes());
+    Decimal { text, length }
 }
 
 impl From<u32> for Decimal {
@@ -98,14 +109,33 @@ impl From<u32> for Decimal {
 }
 
 impl From<i64> for Decimal {
+    #[inline]
     fn from(value: i64) -> Self {
-        let mut decimal = Self::from(value.unsigned_abs());
-        if value < 0 {
-            decimal.start -= 1;
-            decimal.text[decimal.start] = b'-';
+        match u64::try_from(value) {
+            Ok(value) => Self::from(value),
+            Err(_) => below_zero(value.unsigned_abs()),
         }
-        decimal
     }
+}
+
+/// Apart, as [`below_zero`] is, so that the numbers that are signed are not moved for those that are not.
+#[cold]
+fn more_digits(value: u64) -> Decimal {
+    let (upper, low) = (value / LIMIT, value % LIMIT);
+    let mut decimal = up_to_sixteen_digits(upper / LIMIT);
+    for group in [upper % LIMIT, low] {
+        decimal.push((digits(group) | ZEROS).to_le_bytes());
+    }
+    decimal
+}
+
+#[cold]
+fn below_zero(value: u64) -> Decimal {
+    let mut decimal = Decimal::from(value);
+    decimal.text.copy_within(..decimal.length, 1);
+    decimal.text[0] = b'-';
+    decimal.length += 1;
+    decimal
 }
 
 #[cfg(test)]

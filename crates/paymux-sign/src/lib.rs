@@ -6,7 +6,7 @@
 //!
 //! | Shape | Start at |
 //! |---|---|
-//! | lower-case hex of MD5 over pieces with nothing between them | [`Md5Text`], [`Md5Digest`] |
+//! | lower-case hex of MD5 over pieces with nothing between them | [`Md5Digest::of`]; [`Md5Text`] piece by piece |
 //! | the same around the digest of an inner text | [`Md5Text::nested`] |
 //! | the same over a body without its blanks and line breaks | [`Md5Text::squeezed`] |
 //! | a digest that travels with its time: `digest:timestamp` | [`StampedMd5`] |

@@ -11,8 +11,8 @@ use core::fmt;
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, dispatch, u32x16};
 
-use crate::md5_block::{BLOCK, START, Word, compress, compress_blocks, to_bytes};
-use crate::md5_text::{END, LENGTH_AT};
+use crate::md5_block::{BLOCK, START, Word, compress, digest_of, to_number, words};
+use crate::md5_text::END;
 use crate::squeeze::squeeze;
 use crate::{Decimal, Md5Digest};
 
@@ -85,11 +85,11 @@ impl Md5Batch {
         // Lanes are full for as long as their texts are of one length.
         order.sort_unstable_by_key(|&place| texts[place].blocks);
         digests.clear();
-        digests.resize(texts.len(), Md5Digest::from_bytes([0; 16]));
+        digests.resize(texts.len(), Md5Digest::from_number(0));
         for places in order.chunks(LANES) {
             if places.len() < LANES_MIN {
                 for &place in places {
-                    digests[place] = Md5Digest::from_bytes(to_bytes(one(blocks_of(bytes, texts[place]))));
+                    digests[place] = Md5Digest::from_number(digest_of(blocks_of(bytes, texts[place])));
                 }
             } else {
                 let last = places[places.len() - 1];
@@ -99,7 +99,7 @@ impl Md5Batch {
                 }
                 let states = dispatch!(*level, simd => side_by_side(simd, &lanes));
                 for (&place, state) in places.iter().zip(states) {
-                    digests[place] = Md5Digest::from_bytes(to_bytes(state));
+                    digests[place] = Md5Digest::from_number(to_number(state));
                 }
             }
         }
@@ -126,11 +126,11 @@ impl Md5Batch {
     fn complete(&mut self) {
         let Some(text) = self.texts.last_mut().filter(|text| text.blocks == 0) else { return };
         let length = self.bytes.len() - text.start;
-        self.bytes.push(END);
-        text.blocks = (length + 1).div_ceil(BLOCK) + usize::from(length % BLOCK >= LENGTH_AT);
+        text.blocks = (length + 8) / BLOCK + 1;
         let end = text.start + text.blocks * BLOCK;
-        self.bytes.resize(end - 8, 0);
-        self.bytes.extend_from_slice(&(length as u64).wrapping_mul(8).to_le_bytes());
+        self.bytes.resize(end, 0);
+        self.bytes[text.start + length] = END;
+        self.bytes[end - 8..].copy_from_slice(&(length as u64).wrapping_mul(8).to_le_bytes());
     }
 }
 
@@ -168,12 +168,6 @@ fn blocks_of(bytes: &[u8], text: Stored) -> &[[u8; BLOCK]] {
     bytes[text.start..].as_chunks().0.split_at(text.blocks).0
 }
 
-fn one(blocks: &[[u8; BLOCK]]) -> [u32; 4] {
-    let mut state = START;
-    compress_blocks(&mut state, blocks);
-    state
-}
-
 /// The last states of sixteen texts, of which the last is one of the longest.
 #[inline(always)]
 fn side_by_side<S: Simd>(simd: S, lanes: &[&[[u8; BLOCK]]; LANES]) -> [[u32; 4]; LANES] {
@@ -181,15 +175,13 @@ fn side_by_side<S: Simd>(simd: S, lanes: &[&[[u8; BLOCK]]; LANES]) -> [[u32; 4];
     let mut ended = [START; LANES];
     let longest = lanes[LANES - 1].len();
     for at in 0..longest {
-        let mut words = [[0; LANES]; 16];
-        for (lane, blocks) in lanes.iter().enumerate() {
+        let mut rows = [u32x16::splat(simd, 0); LANES];
+        for (row, blocks) in rows.iter_mut().zip(lanes) {
             // A text that has ended goes on with its last block, and nobody looks at what comes of it.
             let Some(block) = blocks.get(at).or(blocks.last()) else { continue };
-            for (word, bytes) in words.iter_mut().zip(block.as_chunks().0) {
-                word[lane] = u32::from_le_bytes(*bytes);
-            }
+            *row = u32x16::simd_from(simd, words(block));
         }
-        compress(&mut state, &words.map(|word| u32x16::simd_from(simd, word)));
+        compress(&mut state, &turned(simd, rows));
         if lanes.iter().any(|blocks| blocks.len() == at + 1) {
             let columns: [[u32; LANES]; 4] = state.map(Into::into);
             for (lane, (blocks, ended)) in lanes.iter().zip(&mut ended).enumerate() {
@@ -200,6 +192,21 @@ fn side_by_side<S: Simd>(simd: S, lanes: &[&[[u8; BLOCK]]; LANES]) -> [[u32; 4];
         }
     }
     ended
+}
+
+/// Rows as columns: of each text its words become of each word its texts. Four times, each pair of rows from the two
+/// halves is shuffled together.
+#[inline(always)]
+fn turned<S: Simd>(simd: S, mut rows: [u32x16<S>; LANES]) -> [u32x16<S>; LANES] {
+    for _ in 0..LANES.ilog2() {
+        let mut shuffled = rows;
+        let (upper, lower) = rows.split_at(LANES / 2);
+        for (pair, (upper, lower)) in shuffled.as_chunks_mut().0.iter_mut().zip(upper.iter().zip(lower)) {
+            *pair = simd.interleave_u32x16(*upper, *lower).into();
+        }
+        rows = shuffled;
+    }
+    rows
 }
 
 impl<S: Simd> Word for u32x16<S> {
@@ -261,8 +268,8 @@ mod tests {
             let digests = batch.digests();
             assert_eq!(digests.len(), texts.len());
             for (text, digest) in texts.iter().zip(digests) {
-                let want: [u8; 16] = md5::Md5::digest(text).into();
-                assert!(digest.matches(Md5Digest::from_bytes(want)), "{} bytes, {level:?}", text.len());
+                let want = u128::from_le_bytes(md5::Md5::digest(text).into());
+                assert!(digest.matches(Md5Digest::from_number(want)), "{} bytes, {level:?}", text.len());
             }
         }
     }

@@ -17,7 +17,7 @@ const HEX_LENGTH: usize = 32;
 /// let same = Md5Text::new().digest() == Md5Text::new().digest();
 /// ```
 #[derive(Clone, Copy)]
-pub struct Md5Digest([u8; 16]);
+pub struct Md5Digest(u128);
 
 /// Which letters a protocol takes in a received digest. What we send is always lower case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +55,10 @@ fn wanted(case: HexCase) -> &'static str {
 }
 
 impl Md5Digest {
-    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(bytes)
+    /// The digest whose bytes that number has, the lowest first.
+    #[inline]
+    pub(crate) const fn from_number(number: u128) -> Self {
+        Self(number)
     }
 
     /// Reads a received digest. Do this first: what is malformed needs no hashing to be refused.
@@ -65,37 +67,43 @@ impl Md5Digest {
     /// [`MalformedMd5`] unless `text` is 32 hex digits in the letter case that `case` takes.
     pub fn from_hex(text: impl AsRef<[u8]>, case: HexCase) -> Result<Self, MalformedMd5> {
         let text = text.as_ref();
-        let (pairs, []) = text.as_chunks::<2>() else {
-            return Err(MalformedMd5::Length { length: text.len() });
-        };
-        let pairs: &[[u8; 2]; 16] =
-            pairs.try_into().map_err(|_| MalformedMd5::Length { length: text.len() })?;
-        let (mut bytes, mut worst) = ([0; 16], 0);
-        for (byte, &[high, low]) in bytes.iter_mut().zip(pairs) {
-            let (high, low) = (NIBBLES[usize::from(high)], NIBBLES[usize::from(low)]);
-            worst |= high | low;
-            *byte = (high << 4) | (low & 15);
+        let digits: &[u8; HEX_LENGTH] =
+            text.try_into().map_err(|_| MalformedMd5::Length { length: text.len() })?;
+        // Without a branch for each digit, so that compilers look at many at once.
+        let (mut values, mut refused) = ([0; HEX_LENGTH], 0);
+        for (value, digit) in values.iter_mut().zip(digits) {
+            *value = case.value(*digit);
+            refused |= *value;
         }
-        if worst & case.refused() != 0 {
-            return Err(MalformedMd5::Digit { at: first_refused(text, case), case });
+        if refused & NO_DIGIT != 0 {
+            let is_refused = |digit: &u8| case.value(*digit) & NO_DIGIT != 0;
+            return Err(MalformedMd5::Digit { at: digits.iter().position(is_refused).unwrap_or(0), case });
         }
-        Ok(Self(bytes))
+        let mut bytes = [0; HEX_LENGTH / 2];
+        for (byte, [high, low]) in bytes.iter_mut().zip(values.as_chunks().0) {
+            *byte = (high << 4) | low;
+        }
+        Ok(Self(u128::from_le_bytes(bytes)))
     }
 
     /// Whether both are the same digest, in a time that does not tell where they differ.
     #[must_use]
+    #[inline]
     pub fn matches(self, other: Self) -> bool {
         // As one number: quicker than byte by byte, and no branch that could tell where.
-        u128::from_le_bytes(self.0).ct_eq(&u128::from_le_bytes(other.0)).into()
+        self.0.ct_eq(&other.0).into()
     }
 
     /// As 32 lower-case hex digits.
+    #[inline]
     pub fn to_hex(self) -> Md5Hex {
-        let digit = |nibble: u8| nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
-        let (high, low) = (self.0.map(|byte| digit(byte >> 4)), self.0.map(|byte| digit(byte & 15)));
         let mut hex = [0; HEX_LENGTH];
-        for (pair, digits) in hex.as_chunks_mut().0.iter_mut().zip(high.into_iter().zip(low)) {
-            *pair = <[u8; 2]>::from(digits);
+        for (pair, byte) in hex.as_chunks_mut().0.iter_mut().zip(self.0.to_le_bytes()) {
+            // Both digits side by side in one number, since that is what compilers make wide registers of.
+            let byte = u16::from(byte);
+            let digits = (byte >> 4) | ((byte & 15) << 8);
+            let letters = ((digits + 0x0606) >> 4) & 0x0101;
+            *pair = (digits + 0x3030 + letters * u16::from(b'a' - b'9' - 1)).to_le_bytes();
         }
         Md5Hex(hex)
     }
@@ -140,37 +148,27 @@ impl fmt::Debug for Md5Hex {
     }
 }
 
-/// What a byte means as a hex digit, with what is odd about it above.
-static NIBBLES: [u8; 256] = {
-    let mut nibbles = [NO_DIGIT; 256];
-    let mut value = 0;
-    while value < 16 {
-        let digit = b"0123456789abcdef"[value as usize];
-        nibbles[digit.to_ascii_uppercase() as usize] =
-            if digit.is_ascii_digit() { value } else { value | UPPER };
-        nibbles[digit as usize] = value;
-        value += 1;
-    }
-    nibbles
-};
-/// Flags of [`NIBBLES`].
+/// Set in what is the value of no digit.
 const NO_DIGIT: u8 = 0x80;
-const UPPER: u8 = 0x40;
 
 impl HexCase {
-    /// Which flags of [`NIBBLES`] a digest may not have.
-    fn refused(self) -> u8 {
-        match self {
-            Self::Lower => NO_DIGIT | UPPER,
-            Self::Any => NO_DIGIT,
+    /// What a hex digit is worth; of any other byte something with [`NO_DIGIT`].
+    #[inline]
+    const fn value(self, digit: u8) -> u8 {
+        let lower = match self {
+            Self::Lower => digit,
+            // Makes a to f of A to F and of nothing else.
+            Self::Any => digit | 0x20,
+        };
+        let (number, letter) = (digit.wrapping_sub(b'0'), lower.wrapping_sub(b'a'));
+        if number < 10 {
+            number
+        } else if letter < 6 {
+            letter + 10
+        } else {
+            NO_DIGIT
         }
     }
-}
-
-/// Where the first byte stands that is refused; only asked where there is one.
-fn first_refused(text: &[u8], case: HexCase) -> usize {
-    let is_refused = |byte: &u8| NIBBLES[usize::from(*byte)] & case.refused() != 0;
-    text.iter().position(is_refused).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -239,22 +237,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn hex_that_is_written_reads_back(bytes: [u8; 16]) {
-            let digest = Md5Digest::from_bytes(bytes);
+        fn hex_that_is_written_reads_back(number: u128) {
+            let digest = Md5Digest::from_number(number);
             for case in [HexCase::Lower, HexCase::Any] {
                 let read = Md5Digest::from_hex(digest.to_hex(), case).unwrap();
-                assert_eq!(read.0, bytes);
+                assert_eq!(read.0, number);
             }
             let upper = digest.to_hex().as_str().to_uppercase();
-            assert_eq!(Md5Digest::from_hex(upper, HexCase::Any).unwrap().0, bytes);
+            assert_eq!(Md5Digest::from_hex(upper, HexCase::Any).unwrap().0, number);
         }
 
         #[test]
-        fn a_flipped_bit_anywhere_fails(bytes: [u8; 16], bit in 0_usize..128) {
-            let mut changed = bytes;
-            changed[bit / 8] ^= 1 << (bit % 8);
-            assert!(Md5Digest::from_bytes(bytes).matches(Md5Digest::from_bytes(bytes)));
-            assert!(!Md5Digest::from_bytes(bytes).matches(Md5Digest::from_bytes(changed)));
+        fn a_flipped_bit_anywhere_fails(number: u128, bit in 0_u32..128) {
+            let [digest, changed] = [number, number ^ (1 << bit)].map(Md5Digest::from_number);
+            assert!(digest.matches(digest));
+            assert!(!digest.matches(changed) && !changed.matches(digest));
         }
 
         #[test]

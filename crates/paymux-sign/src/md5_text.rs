@@ -5,11 +5,12 @@
 
 use core::fmt;
 
-use crate::md5_block::{BLOCK, START, compress_block, compress_blocks, to_bytes};
+use crate::md5_block::{BLOCK, START, compress_block, compress_blocks, digest_of, to_number};
 use crate::squeeze::{WINDOW, squeeze};
 use crate::{Decimal, Md5Digest};
 
-/// The text to be signed, taken piece by piece; only MD5's state and the last block are kept, never the text.
+/// The text to be signed, taken piece by piece; only MD5's state and the last block are kept, never the text. Whose
+/// pieces are all there at once is served quicker by [`Md5Digest::of`].
 ///
 /// Nothing separates the pieces, so `"ab" + "c"` and `"a" + "bc"` sign alike. After the digest
 /// is right, a receiver must still compare each field with the stored order.
@@ -96,7 +97,7 @@ impl Md5Text {
         }
         self.block[LENGTH_AT..].copy_from_slice(&self.length.wrapping_mul(8).to_le_bytes());
         compress_block(&mut self.state, &self.block);
-        Md5Digest::from_bytes(to_bytes(self.state))
+        Md5Digest::from_number(to_number(self.state))
     }
 
     /// How many bytes of the last block are there.
@@ -109,7 +110,7 @@ impl Md5Text {
         let room = &mut self.block[at..];
         self.length = self.length.wrapping_add(bytes.len() as u64);
         let Some((head, rest)) = bytes.split_at_checked(room.len()) else {
-            copy(bytes, room);
+            copy(bytes, &mut room[..bytes.len()]);
             return;
         };
         copy(head, room);
@@ -117,7 +118,7 @@ impl Md5Text {
         self.block = [0; BLOCK];
         let (blocks, tail) = rest.as_chunks();
         compress_blocks(&mut self.state, blocks);
-        copy(tail, &mut self.block);
+        copy(tail, &mut self.block[..tail.len()]);
     }
 
     fn take_in_squeezed(&mut self, bytes: &[u8]) {
@@ -139,29 +140,82 @@ impl Md5Text {
     }
 }
 
-/// Copies to the beginning of a room that is long enough. As `copy_from_slice` does, without its call: pieces are short.
+impl Md5Digest {
+    /// The digest of pieces with nothing between them: what [`Md5Text`] makes of one after the other, and quicker,
+    /// since a text of at most 119 bytes is put together first.
+    ///
+    /// ```
+    /// use paymux_sign::{Md5Digest, Md5Text};
+    ///
+    /// let digest = Md5Digest::of(&[b"key", b"10.23", b"secret"]);
+    /// assert!(digest.matches(Md5Text::new().piece("key").piece("10.23").piece("secret").digest()));
+    /// ```
+    pub fn of(pieces: &[&[u8]]) -> Self {
+        let (mut room, mut length) = ([0; 2 * BLOCK], 0);
+        for piece in pieces {
+            let end = length + piece.len();
+            let Some(place) = room.get_mut(length..end) else { return of_long(pieces) };
+            copy(piece, place);
+            length = end;
+        }
+        let blocks = (length + 8) / BLOCK + 1;
+        let Some((text, _)) = room.split_at_mut_checked(blocks * BLOCK) else { return of_long(pieces) };
+        text[length] = END;
+        let bits = (length as u64 * 8).to_le_bytes();
+        text[blocks * BLOCK - bits.len()..].copy_from_slice(&bits);
+        Self::from_number(digest_of(text.as_chunks().0))
+    }
+}
+
+#[cold]
+fn of_long(pieces: &[&[u8]]) -> Md5Digest {
+    Md5Text::new().pieces(pieces).digest()
+}
+
+/// Copies to a room of the same length. As `copy_from_slice` does, without its call: pieces are short.
+#[inline]
 fn copy(bytes: &[u8], room: &mut [u8]) {
     match bytes.len() {
-        0..4 => room.iter_mut().zip(bytes).take(3).for_each(|(to, from)| *to = *from),
+        0..4 => copy_up_to_3(bytes, room),
         4..8 => copy_ends::<4>(bytes, room),
-        8..16 => copy_ends::<8>(bytes, room),
+        8..16 => {
+            // Not twice eight: digits come here right after they were written eight at a time, and a processor waits
+            // for what it has to gather from two writes.
+            let ((from, bytes), (to, room)) = (bytes.split_at(8), room.split_at_mut(8));
+            copy_ends::<8>(from, to);
+            if bytes.len() < 4 { copy_up_to_3(bytes, room) } else { copy_ends::<4>(bytes, room) }
+        }
         16..32 => copy_ends::<16>(bytes, room),
         32..=64 => copy_ends::<32>(bytes, room),
-        length => room[..length].copy_from_slice(bytes),
+        _ => room.copy_from_slice(bytes),
+    }
+}
+
+/// The first, the one in the middle and the last: of one byte three times the same, and no branch for each.
+#[inline]
+fn copy_up_to_3(bytes: &[u8], room: &mut [u8]) {
+    for at in [0, bytes.len() / 2, bytes.len().saturating_sub(1)] {
+        if let (Some(to), Some(from)) = (room.get_mut(at), bytes.get(at)) {
+            *to = *from;
+        }
     }
 }
 
 /// Copies N to 2N bytes: the first N, and the last N over what they share.
+#[inline]
 fn copy_ends<const N: usize>(bytes: &[u8], room: &mut [u8]) {
-    let last = bytes.len() - N;
-    room[..N].copy_from_slice(&bytes[..N]);
-    room[last..last + N].copy_from_slice(&bytes[last..]);
+    if let (Some(to), Some(from)) = (room.first_chunk_mut::<N>(), bytes.first_chunk()) {
+        *to = *from;
+    }
+    if let (Some(to), Some(from)) = (room.last_chunk_mut::<N>(), bytes.last_chunk()) {
+        *to = *from;
+    }
 }
 
 /// What follows the last byte of a text.
 pub(crate) const END: u8 = 0x80;
 /// Where the length stands in the last block, as bits.
-pub(crate) const LENGTH_AT: usize = BLOCK - 8;
+const LENGTH_AT: usize = BLOCK - 8;
 
 impl fmt::Debug for Md5Text {
     /// Hides the state: whoever knows it can sign longer texts.
@@ -190,12 +244,29 @@ mod tests {
     fn digests_as_the_reference_at_every_length() {
         let text: Vec<u8> = (0..=255).cycle().take(200).collect();
         for length in 0..text.len() {
-            let want: [u8; 16] = md5::Md5::digest(&text[..length]).into();
+            let want = u128::from_le_bytes(md5::Md5::digest(&text[..length]).into());
             for at in 0..=length {
                 let digest = Md5Text::new().piece(&text[..at]).piece(&text[at..length]).digest();
-                assert!(digest.matches(Md5Digest::from_bytes(want)), "{length} bytes cut at {at}");
+                assert!(digest.matches(Md5Digest::from_number(want)), "{length} bytes cut at {at}");
             }
         }
+    }
+
+    /// Every length around the ends of blocks and of the room for a text that is put together first, and every
+    /// length of a piece beside it.
+    #[test]
+    fn pieces_given_at_once_digest_as_the_reference_at_every_length() {
+        let text: Vec<u8> = (0..=255).cycle().take(200).collect();
+        for length in 0..text.len() {
+            let text = &text[..length];
+            let want = u128::from_le_bytes(md5::Md5::digest(text).into());
+            for at in 0..=length {
+                let (first, second) = text.split_at(at);
+                let digest = Md5Digest::of(&[first, &[], second]);
+                assert!(digest.matches(Md5Digest::from_number(want)), "{length} bytes cut at {at}");
+            }
+        }
+        assert!(Md5Digest::of(&[]).matches(Md5Text::new().digest()));
     }
 
     #[test]
@@ -237,9 +308,11 @@ mod tests {
     proptest! {
         #[test]
         fn digests_as_the_reference(pieces: Vec<Vec<u8>>) {
-            let want: [u8; 16] = md5::Md5::digest(pieces.concat()).into();
+            let want = u128::from_le_bytes(md5::Md5::digest(pieces.concat()).into());
             let digest = pieces.iter().fold(Md5Text::new(), Md5Text::piece).digest();
-            assert!(digest.matches(Md5Digest::from_bytes(want)));
+            assert!(digest.matches(Md5Digest::from_number(want)));
+            let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+            assert!(Md5Digest::of(&pieces).matches(digest));
         }
 
         #[test]

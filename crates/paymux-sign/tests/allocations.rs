@@ -27,6 +27,8 @@ fn signs_of_every_shape_allocate_nothing() {
     let price = || Decimal::hundredths(black_box(1023));
     check("pieces", || Md5Text::new().piece(black_box(KEY)).number(AT_MS).piece(KEY).digest().to_hex());
     check("many pieces", || Md5Text::new().pieces([KEY, "PAY", "WX", "1023", KEY]).digest().to_hex());
+    check("all at once", || Md5Digest::of(&[KEY, "PAY", "WX", "1023", KEY].map(str::as_bytes)).to_hex());
+    check("long, at once", || Md5Digest::of(&[black_box(BODY), KEY, KEY].map(str::as_bytes)).to_hex());
     check("nested", || Md5Text::new().piece(KEY).piece(price()).nested().piece(KEY).digest().to_hex());
     check("squeezed", || Md5Text::new().number(AT_MS).piece(KEY).squeezed(black_box(BODY)).digest().to_hex());
     check("long", || Md5Text::new().piece(black_box([b'x'; 1000])).digest().to_hex());

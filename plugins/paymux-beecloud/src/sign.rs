@@ -15,13 +15,14 @@
 //! | [`payout_sign`] | `signature` of payouts to a bank by the gateway | master secret | account and the three fields of [`Payout`] | time (a captured one is good for ever), payee's name, bank |
 
 use paymux_core::Secret;
-use paymux_sign::{Md5Digest, Md5Text};
+use paymux_sign::{Decimal, Md5Digest};
 
 /// `app_sign` of a call: account, the very digits of `timestamp`, and the secret of that call.
 ///
 /// Source: BeeCloud reference V2, `app_sign`.
 pub fn app_sign(app_id: &str, timestamp_ms: i64, secret: &Secret) -> Md5Digest {
-    Md5Text::new().piece(app_id).number(timestamp_ms).piece(secret.expose()).digest()
+    let time = Decimal::from(timestamp_ms);
+    Md5Digest::of(&[app_id.as_bytes(), time.as_bytes(), secret.expose().as_bytes()])
 }
 
 /// The fields of a webhook that its `signature` covers.
@@ -42,8 +43,9 @@ pub struct Notified<'a> {
 /// Source: BeeCloud webhook guide, signature with the master secret (since January 2017).
 pub fn notice_sign(app_id: &str, notified: Notified<'_>, master_secret: &Secret) -> Md5Digest {
     let Notified { transaction_id, transaction_type, channel_type, transaction_fee } = notified;
-    let fields = [transaction_id, transaction_type, channel_type, transaction_fee];
-    Md5Text::new().piece(app_id).pieces(fields).piece(master_secret.expose()).digest()
+    let secret = master_secret.expose();
+    let parts = [app_id, transaction_id, transaction_type, channel_type, transaction_fee, secret];
+    Md5Digest::of(&parts.map(str::as_bytes))
 }
 
 /// The scheme that binds no field of the message: with the test secret on sandbox webhooks, with
@@ -51,7 +53,7 @@ pub fn notice_sign(app_id: &str, notified: Notified<'_>, master_secret: &Secret)
 ///
 /// Source: webhook demos of the Java and .NET SDKs.
 pub fn unbound_sign(app_id: &str, secret: &Secret, timestamp: &str) -> Md5Digest {
-    Md5Text::new().piece(app_id).piece(secret.expose()).piece(timestamp).digest()
+    Md5Digest::of(&[app_id, secret.expose(), timestamp].map(str::as_bytes))
 }
 
 /// The fields of the page button that its `sign` covers.
@@ -74,8 +76,8 @@ pub struct Button<'a> {
 /// Source: BeeCloud page button (秒支付), `sign`.
 pub fn button_sign(app_id: &str, button: Button<'_>, app_secret: &Secret) -> Md5Digest {
     let Button { title, amount, out_trade_no } = button;
-    let text = Md5Text::new().pieces([app_id, title]).number(amount);
-    text.pieces([out_trade_no, app_secret.expose()]).digest()
+    let amount = Decimal::from(amount);
+    Md5Digest::of(&[app_id, title, amount.as_str(), out_trade_no, app_secret.expose()].map(str::as_bytes))
 }
 
 /// The fields of the two coupon calls (redeem, undo) that their `app_sign` covers.
@@ -98,8 +100,9 @@ pub struct Redeem<'a> {
 /// Source: BeeCloud reference V2, coupons; the secret is called `master_key` there.
 pub fn redeem_sign(app_id: &str, redeem: Redeem<'_>, master_secret: &Secret) -> Md5Digest {
     let Redeem { account, bill_no, template_id, timestamp_ms, user_id } = redeem;
-    let text = Md5Text::new().pieces([app_id, account, bill_no, template_id]).number(timestamp_ms);
-    text.pieces([user_id, master_secret.expose()]).digest()
+    let time = Decimal::from(timestamp_ms);
+    let parts = [app_id, account, bill_no, template_id, time.as_str(), user_id, master_secret.expose()];
+    Md5Digest::of(&parts.map(str::as_bytes))
 }
 
 /// The fields of a payout to a bank that the gateway's `signature` covers.
@@ -120,8 +123,10 @@ pub struct Payout<'a> {
 /// Source: SDKs, `gateway/bc_transfer` and `t1express/transfer`.
 pub fn payout_sign(app_id: &str, payout: Payout<'_>, master_secret: &Secret) -> Md5Digest {
     let Payout { bill_no, amount, bank_account_no } = payout;
-    let text = Md5Text::new().pieces([app_id, bill_no]).number(amount);
-    text.pieces([bank_account_no, master_secret.expose()]).digest()
+    let amount = Decimal::from(amount);
+    Md5Digest::of(
+        &[app_id, bill_no, amount.as_str(), bank_account_no, master_secret.expose()].map(str::as_bytes),
+    )
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 //! Source: cloudpay's integration document, signature of the create call and of the two notifications.
 
 use paymux_core::Secret;
-use paymux_sign::{HexCase, Md5Digest, Md5Text};
+use paymux_sign::{HexCase, Md5Digest};
 
 use crate::wire::Fields;
 
@@ -42,11 +42,24 @@ impl Message {
     }
 }
 
+/// The most fields that a sign covers.
+const FIELDS_MAX: usize = 7;
+const _: () = assert!(
+    Message::Create.fields().len() <= FIELDS_MAX
+        && Message::Notify.fields().len() <= FIELDS_MAX
+        && Message::Return.fields().len() <= FIELDS_MAX
+);
+
 /// The sign of a message: its fields as they stand in it, each the very bytes that travelled; a field that is not
 /// there adds nothing.
 pub(crate) fn sign(message: Message, appkey: &str, fields: &Fields, appsecret: &Secret) -> Md5Digest {
-    let values = message.fields().iter().map(|name| fields.bytes(name));
-    values.fold(Md5Text::new().piece(appkey), Md5Text::piece).nested().piece(appsecret.expose()).digest()
+    let mut parts: [&[u8]; 1 + FIELDS_MAX] = [&[]; 1 + FIELDS_MAX];
+    parts[0] = appkey.as_bytes();
+    for (part, name) in parts[1..].iter_mut().zip(message.fields()) {
+        *part = fields.bytes(name);
+    }
+    let inner = Md5Digest::of(&parts).to_hex();
+    Md5Digest::of(&[inner.as_bytes(), appsecret.expose().as_bytes()])
 }
 
 /// Whether `sign` of a message was made with one of these secrets. All are tried, in constant time; a digest in

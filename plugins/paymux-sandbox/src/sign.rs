@@ -5,7 +5,7 @@
 //! call is bound to its path; a callback is not bound to the address that it is posted to.
 
 use paymux_core::Secret;
-use paymux_sign::{HexCase, Md5Digest, Md5Text};
+use paymux_sign::{HexCase, Md5Digest};
 
 /// The header that carries a sign.
 pub(crate) const SIGN_HEADER: &str = "sandbox-sign";
@@ -14,7 +14,7 @@ pub(crate) const CALLBACK: &str = "callback";
 
 /// md5(first line, newline, body, newline, key)
 pub(crate) fn sign(first_line: &str, body: &[u8], key: &Secret) -> Md5Digest {
-    Md5Text::new().piece(first_line).piece("\n").piece(body).piece("\n").piece(key.expose()).digest()
+    Md5Digest::of(&[first_line.as_bytes(), b"\n", body, b"\n", key.expose().as_bytes()])
 }
 
 /// Whether `received` is the sign of that body, in constant time.
