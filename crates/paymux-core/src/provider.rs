@@ -1,10 +1,14 @@
 //! A provider plugin as the server sees it: its settings, and what it makes of them.
 
+mod reader;
+
 use std::sync::Arc;
 
 use crate::acceptor::Acceptor;
 use crate::channel::Channel;
 use crate::ids::ChannelId;
+
+pub use reader::SettingReader;
 
 /// A plugin's table of settings, as read from configuration: secrets are resolved to text already.
 pub type Settings = serde_json::Map<String, serde_json::Value>;
@@ -20,6 +24,23 @@ pub struct SettingKey {
     pub secret: bool,
     /// What it is for, its form and its default.
     pub about: &'static str,
+}
+
+impl SettingKey {
+    /// One that may be absent, and is no secret.
+    pub const fn new(name: &'static str, about: &'static str) -> Self {
+        Self { name, required: false, secret: false, about }
+    }
+
+    /// The same as a secret.
+    pub const fn secret(self) -> Self {
+        Self { secret: true, ..self }
+    }
+
+    /// The same where it must be there.
+    pub const fn required(self) -> Self {
+        Self { required: true, ..self }
+    }
 }
 
 /// A setting that breaks its rule.
@@ -81,7 +102,7 @@ mod tests {
 
     #[test]
     fn unknown_settings_are_named_with_the_known_ones() {
-        let known = [SettingKey { name: "app_id", required: true, secret: false, about: "" }];
+        let known = [SettingKey::new("app_id", "").required()];
         let settings = serde_json::json!({"app_id": "x", "appid": "x"}).as_object().unwrap().clone();
         let errors = unknown_settings(&settings, &known);
         assert_eq!(errors, [SettingError::new("appid", "unknown key; known: app_id")]);

@@ -5,8 +5,7 @@
 
 use std::num::NonZeroU32;
 
-use paymux_core::provider::{SettingError, SettingKey, Settings, unknown_settings};
-use paymux_core::wire::PlainHttp;
+use paymux_core::provider::{SettingError, SettingKey, SettingReader, Settings};
 use paymux_core::{Endpoint, Secret};
 use serde_json::Value;
 
@@ -23,32 +22,34 @@ const REFUNDS_MAX: u32 = 100;
 
 /// The keys of `[channels.settings]`.
 pub(crate) const KEYS: &[SettingKey] = &[
-    SettingKey { required: true, ..key("app_id", "the account's id in BeeCloud's console, a UUID") },
-    secret("app_secret", "signs creates and queries; required unless `sandbox`"),
-    secret("master_secret", "signs refunds and verifies webhooks; required unless `sandbox`"),
-    secret(
+    SettingKey::new("app_id", "the account's id in BeeCloud's console, a UUID").required(),
+    SettingKey::new("app_secret", "signs creates and queries; required unless `sandbox`").secret(),
+    SettingKey::new("master_secret", "signs refunds and verifies webhooks; required unless `sandbox`")
+        .secret(),
+    SettingKey::new(
         "master_secret_previous",
         "verifies webhooks too; keep it 37 h after a change, repeats come that late",
+    )
+    .secret(),
+    SettingKey::new("test_secret", "signs everything in test mode; required with `sandbox`").secret(),
+    SettingKey::new("sandbox", "true = BeeCloud's test mode, no real money; default false"),
+    SettingKey::new(
+        "api_version",
+        "\"v2\" or \"v1\" (create and query of WX, ALI and UN only); default \"v2\"",
     ),
-    secret("test_secret", "signs everything in test mode; required with `sandbox`"),
-    key("sandbox", "true = BeeCloud's test mode, no real money; default false"),
-    key("api_version", "\"v2\" or \"v1\" (create and query of WX, ALI and UN only); default \"v2\""),
-    key(
-        "base_url",
+    SettingKey::new(
+        BASE_URL,
         "an address or a list of addresses, https; the next one only when nothing was sent; default \"https://api.beecloud.cn\"",
     ),
-    key("prefer_bc", "true = the BC_* codes (BeeCloud's own contract) where both exist; default false"),
-    key("refunds_per_order", "how many refunds of one order may succeed, 1 to 100; default 1"),
-    key("allow_plain_http", "true = take an http base_url beyond this machine; default false"),
+    SettingKey::new(
+        "prefer_bc",
+        "true = the BC_* codes (BeeCloud's own contract) where both exist; default false",
+    ),
+    SettingKey::new("refunds_per_order", "how many refunds of one order may succeed, 1 to 100; default 1"),
+    SettingKey::new("allow_plain_http", "true = take an http base_url beyond this machine; default false"),
 ];
 
-const fn key(name: &'static str, about: &'static str) -> SettingKey {
-    SettingKey { name, required: false, secret: false, about }
-}
-
-const fn secret(name: &'static str, about: &'static str) -> SettingKey {
-    SettingKey { name, required: false, secret: true, about }
-}
+const BASE_URL: &str = "base_url";
 
 /// The settings of one account, every one of them checked.
 #[derive(Debug)]
@@ -107,12 +108,9 @@ pub(crate) enum Contract {
 impl Account {
     /// Checks the settings; every mistake is named.
     pub(crate) fn read(settings: &Settings) -> Result<Self, Vec<SettingError>> {
-        let mut read = Reader { settings, errors: unknown_settings(settings, KEYS) };
-        let account = read.account();
-        match account {
-            Some(account) if read.errors.is_empty() => Ok(account),
-            _ => Err(read.errors),
-        }
+        let mut reader = SettingReader::new(settings, KEYS);
+        let account = account(&mut reader);
+        reader.finish(account)
     }
 }
 
@@ -124,136 +122,79 @@ impl Account {
     }
 }
 
-/// Reads key by key and gathers what is wrong.
-struct Reader<'a> {
-    settings: &'a Settings,
-    errors: Vec<SettingError>,
+fn account(reader: &mut SettingReader<'_>) -> Option<Account> {
+    let app_id = reader.text("app_id", is_app_id, "write the UUID of 36 characters that the console shows");
+    reader.require("app_id", "the account's id in BeeCloud's console");
+    let app_secret = secret(reader, "app_secret");
+    let master_secret = secret(reader, "master_secret");
+    let master_secret_previous = secret(reader, "master_secret_previous");
+    let test_secret = secret(reader, "test_secret");
+    let books = books(reader);
+    let bases = bases(reader);
+    let contract = if reader.flag("prefer_bc") { Contract::BeeCloud } else { Contract::Merchant };
+    let refunds_per_order = refunds_per_order(reader);
+    let call_secret = if books == Books::Sandbox {
+        reader.require("test_secret", "the test mode needs it");
+        test_secret.clone()
+    } else {
+        reader.require("master_secret", "webhooks are verified with it");
+        reader.require("app_secret", "every call is signed with it");
+        app_secret.clone()
+    };
+    Some(Account {
+        app_id: app_id?.to_owned(),
+        call_secret: call_secret?,
+        app_secret,
+        master_secrets: [master_secret, master_secret_previous].into_iter().flatten().collect(),
+        test_secret,
+        books,
+        bases,
+        contract,
+        refunds_per_order: refunds_per_order?,
+    })
 }
 
-impl Reader<'_> {
-    fn account(&mut self) -> Option<Account> {
-        let app_id = self.app_id();
-        let app_secret = self.secret("app_secret");
-        let master_secret = self.secret("master_secret");
-        let master_secret_previous = self.secret("master_secret_previous");
-        let test_secret = self.secret("test_secret");
-        let books = self.books();
-        let bases = self.bases();
-        let contract = if self.flag("prefer_bc") { Contract::BeeCloud } else { Contract::Merchant };
-        let refunds_per_order = self.refunds_per_order();
-        let call_secret = if books == Books::Sandbox {
-            self.require("test_secret", test_secret.clone(), "the test mode needs it")
-        } else {
-            let _ = self.require("master_secret", master_secret.clone(), "webhooks are verified with it");
-            self.require("app_secret", app_secret.clone(), "every call is signed with it")
-        };
-        Some(Account {
-            app_id: app_id?,
-            call_secret: call_secret?,
-            app_secret,
-            master_secrets: [master_secret, master_secret_previous].into_iter().flatten().collect(),
-            test_secret,
-            books,
-            bases,
-            contract,
-            refunds_per_order: refunds_per_order?,
-        })
-    }
+fn secret(reader: &mut SettingReader<'_>, name: &str) -> Option<Secret> {
+    let rule = "write the secret as text, without blanks around or inside it";
+    reader.text(name, is_secret, rule).map(Secret::new)
+}
 
-    fn app_id(&mut self) -> Option<String> {
-        match self.settings.get("app_id") {
-            Some(Value::String(text)) if is_app_id(text) => Some(text.clone()),
-            Some(_) => self.refuse("app_id", "write the UUID of 36 characters that the console shows"),
-            None => self.refuse("app_id", "required: the account's id in BeeCloud's console"),
+fn books(reader: &mut SettingReader<'_>) -> Books {
+    let version = match reader.get("api_version").map(|value| value.as_str()) {
+        None | Some(Some("v2")) => Books::V2,
+        Some(Some("v1")) => Books::V1,
+        Some(_) => reader.refuse("api_version", "write \"v2\" or \"v1\"").unwrap_or(Books::V2),
+    };
+    if !reader.flag("sandbox") {
+        return version;
+    }
+    if version == Books::V1 {
+        reader.mistake(SettingError::new("sandbox", "the test mode exists in \"v2\" only"));
+    }
+    Books::Sandbox
+}
+
+fn bases(reader: &mut SettingReader<'_>) -> Vec<Endpoint> {
+    let texts = match reader.get(BASE_URL) {
+        None => vec![BASE_URL_DEFAULT],
+        Some(Value::String(text)) => vec![text.as_str()],
+        Some(Value::Array(list)) if !list.is_empty() && list.iter().all(Value::is_string) => {
+            list.iter().filter_map(Value::as_str).collect()
         }
-    }
-
-    fn secret(&mut self, name: &'static str) -> Option<Secret> {
-        match self.settings.get(name)? {
-            Value::String(text) if is_secret(text) => Some(Secret::new(text)),
-            _ => self.refuse(name, "write the secret as text, without blanks around or inside it"),
+        Some(_) => {
+            let rule = "write an address, or a list of at least one address";
+            return reader.refuse(BASE_URL, rule).unwrap_or_default();
         }
-    }
+    };
+    texts.into_iter().filter_map(|text| reader.base(BASE_URL, text)).collect()
+}
 
-    fn require(&mut self, name: &'static str, value: Option<Secret>, why: &str) -> Option<Secret> {
-        if value.is_none() && !self.settings.contains_key(name) {
-            self.errors.push(SettingError::new(name, format!("required: {why}")));
-        }
-        value
-    }
-
-    fn books(&mut self) -> Books {
-        let version = match self.settings.get("api_version").map(|value| value.as_str()) {
-            None | Some(Some("v2")) => Books::V2,
-            Some(Some("v1")) => Books::V1,
-            Some(_) => self.refuse("api_version", "write \"v2\" or \"v1\"").unwrap_or(Books::V2),
-        };
-        if !self.flag("sandbox") {
-            return version;
-        }
-        if version == Books::V1 {
-            self.errors.push(SettingError::new("sandbox", "the test mode exists in \"v2\" only"));
-        }
-        Books::Sandbox
-    }
-
-    fn bases(&mut self) -> Vec<Endpoint> {
-        let texts = match self.settings.get("base_url") {
-            None => vec![BASE_URL_DEFAULT],
-            Some(Value::String(text)) => vec![text.as_str()],
-            Some(Value::Array(list)) if !list.is_empty() && list.iter().all(Value::is_string) => {
-                list.iter().filter_map(Value::as_str).collect()
-            }
-            Some(_) => {
-                let rule = "write an address, or a list of at least one address";
-                return self.refuse("base_url", rule).unwrap_or_default();
-            }
-        };
-        let plain = if self.flag("allow_plain_http") { PlainHttp::Anywhere } else { PlainHttp::LoopbackOnly };
-        texts.into_iter().filter_map(|text| self.base(text, plain)).collect()
-    }
-
-    fn base(&mut self, text: &str, plain: PlainHttp) -> Option<Endpoint> {
-        match Endpoint::parse(text, plain) {
-            Ok(base) if base.path_and_query().1.is_some() => {
-                self.refuse("base_url", "no ?query may stand in a base address")
-            }
-            Ok(base) => Some(base),
-            Err(rule) => {
-                let allowed =
-                    if rule.to_string().contains("https") { "; or set allow_plain_http = true" } else { "" };
-                self.refuse("base_url", &format!("{rule}{allowed}"))
-            }
-        }
-    }
-
-    fn refunds_per_order(&mut self) -> Option<NonZeroU32> {
-        let Some(value) = self.settings.get("refunds_per_order") else { return Some(REFUNDS_DEFAULT) };
-        let count = value.as_u64().and_then(|count| u32::try_from(count).ok());
-        match count.filter(|count| *count <= REFUNDS_MAX).and_then(NonZeroU32::new) {
-            Some(count) => Some(count),
-            None => self.refuse("refunds_per_order", "write a whole number from 1 to 100"),
-        }
-    }
-
-    /// A flag, false when absent. Its form is complained about once, however often it is read.
-    fn flag(&mut self, name: &'static str) -> bool {
-        match self.settings.get(name) {
-            None => false,
-            Some(Value::Bool(flag)) => *flag,
-            Some(_) => {
-                let error = SettingError::new(name, "write true or false");
-                if !self.errors.contains(&error) {
-                    self.errors.push(error);
-                }
-                false
-            }
-        }
-    }
-
-    fn refuse<T>(&mut self, name: &'static str, rule: &str) -> Option<T> {
-        self.errors.push(SettingError::new(name, rule));
-        None
+fn refunds_per_order(reader: &mut SettingReader<'_>) -> Option<NonZeroU32> {
+    let Some(value) = reader.get("refunds_per_order") else { return Some(REFUNDS_DEFAULT) };
+    let count = value.as_u64().and_then(|count| u32::try_from(count).ok());
+    match count.filter(|count| *count <= REFUNDS_MAX).and_then(NonZeroU32::new) {
+        Some(count) => Some(count),
+        None => reader.refuse("refunds_per_order", "write a whole number from 1 to 100"),
     }
 }
 

@@ -2,8 +2,7 @@
 //!
 //! The server side's settings of a client share their forms and live in `acceptor`.
 
-use paymux_core::provider::{SettingError, SettingKey, Settings, unknown_settings};
-use paymux_core::wire::PlainHttp;
+use paymux_core::provider::{SettingError, SettingKey, SettingReader, Settings};
 use paymux_core::{Endpoint, Secret, Wallet};
 use serde_json::Value;
 
@@ -11,25 +10,25 @@ use crate::wire::is_type;
 
 /// The keys of `[channels.settings]`.
 pub(crate) const KEYS: &[SettingKey] = &[
-    SettingKey {
-        required: true,
-        ..key("appkey", "the merchant's public key, as the gateway's back office shows it")
-    },
-    SettingKey {
-        required: true,
-        ..secret(
-            "appsecret",
-            "signs creates and verifies what comes back; a new login password makes a new one",
-        )
-    },
-    secret("appsecret_previous", "verifies what comes back too; keep it for a short while after a change"),
-    SettingKey {
-        required: true,
-        ..key("base_url", "the gateway's address, https; the operator of the gateway gives it")
-    },
-    key("types", TYPES_ABOUT),
-    key("allow_plain_http", "true = take an http base_url beyond this machine; default false"),
+    SettingKey::new("appkey", "the merchant's public key, as the gateway's back office shows it").required(),
+    SettingKey::new(
+        "appsecret",
+        "signs creates and verifies what comes back; a new login password makes a new one",
+    )
+    .secret()
+    .required(),
+    SettingKey::new(
+        "appsecret_previous",
+        "verifies what comes back too; keep it for a short while after a change",
+    )
+    .secret(),
+    SettingKey::new(BASE_URL, "the gateway's address, https; the operator of the gateway gives it")
+        .required(),
+    SettingKey::new("types", TYPES_ABOUT),
+    SettingKey::new("allow_plain_http", "true = take an http base_url beyond this machine; default false"),
 ];
+
+const BASE_URL: &str = "base_url";
 
 /// What the key `types` is for, at both sides.
 pub(crate) const TYPES_ABOUT: &str = "which wallets are offered: a list such as [\"alipay\"], or a table of each wallet's `type` such as { alipay = \"alipay\", wechat = \"wxpay\" }; default [\"alipay\"]";
@@ -37,14 +36,6 @@ pub(crate) const TYPES_ABOUT: &str = "which wallets are offered: a list such as 
 /// What is wrong with a `types` that is neither.
 const TYPES_RULE: &str =
     "write a list of wallets, or a table from wallet to `type` of letters, digits, _ and -, at least one";
-
-const fn key(name: &'static str, about: &'static str) -> SettingKey {
-    SettingKey { name, required: false, secret: false, about }
-}
-
-const fn secret(name: &'static str, about: &'static str) -> SettingKey {
-    SettingKey { name, required: false, secret: true, about }
-}
 
 /// The settings of one merchant, every one of them checked.
 #[derive(Debug)]
@@ -64,12 +55,9 @@ pub(crate) struct Account {
 impl Account {
     /// Checks the settings; every mistake is named.
     pub(crate) fn read(settings: &Settings) -> Result<Self, Vec<SettingError>> {
-        let mut read = Reader { settings, errors: unknown_settings(settings, KEYS) };
-        let account = read.account();
-        match account {
-            Some(account) if read.errors.is_empty() => Ok(account),
-            _ => Err(read.errors),
-        }
+        let mut reader = SettingReader::new(settings, KEYS);
+        let account = account(&mut reader, settings);
+        reader.finish(account)
     }
 
     /// What verifies a message of the gateway.
@@ -145,73 +133,32 @@ fn unknown_wallet(word: &str) -> String {
     format!("unknown wallet `{word}`; known: {}", known.join(", "))
 }
 
-/// Reads key by key and gathers what is wrong.
-struct Reader<'a> {
-    settings: &'a Settings,
-    errors: Vec<SettingError>,
+fn account(reader: &mut SettingReader<'_>, settings: &Settings) -> Option<Account> {
+    let appkey = credential(reader, "appkey");
+    reader.require("appkey", "the public key as the back office shows it");
+    let appsecret = credential(reader, "appsecret");
+    reader.require("appsecret", "the secret as the back office shows it");
+    let previous = credential(reader, "appsecret_previous");
+    let base = base(reader);
+    reader.require(BASE_URL, "the gateway's address, which its operator gives");
+    let types = Types::read(settings, "types").map_err(|error| reader.mistake(error)).ok();
+    Some(Account {
+        appkey: appkey?.to_owned(),
+        appsecret: Secret::new(appsecret?),
+        appsecret_previous: previous.map(Secret::new),
+        base: base?,
+        types: types?,
+    })
 }
 
-impl Reader<'_> {
-    fn account(&mut self) -> Option<Account> {
-        let appkey = self.text("appkey", "the public key as the back office shows it");
-        let appsecret = self.text("appsecret", "the secret as the back office shows it");
-        let has_previous = self.settings.contains_key("appsecret_previous");
-        let previous = has_previous.then(|| self.text("appsecret_previous", "the secret before")).flatten();
-        let base = self.base();
-        let types = Types::read(self.settings, "types").map_err(|error| self.errors.push(error)).ok();
-        Some(Account {
-            appkey: appkey?,
-            appsecret: Secret::new(appsecret?),
-            appsecret_previous: previous.map(Secret::new),
-            base: base?,
-            types: types?,
-        })
-    }
+/// Visible ASCII, so that what is configured is what is signed.
+fn credential<'a>(reader: &mut SettingReader<'a>, name: &str) -> Option<&'a str> {
+    reader.text(name, is_credential, CREDENTIAL_RULE)
+}
 
-    /// Visible ASCII, so that what is configured is what is signed.
-    fn text(&mut self, name: &'static str, what: &str) -> Option<String> {
-        match self.settings.get(name) {
-            Some(Value::String(text)) if is_credential(text) => Some(text.clone()),
-            Some(_) => self.refuse(name, CREDENTIAL_RULE),
-            None => self.refuse(name, &format!("required: {what}")),
-        }
-    }
-
-    fn base(&mut self) -> Option<Endpoint> {
-        let plain = if self.flag("allow_plain_http") { PlainHttp::Anywhere } else { PlainHttp::LoopbackOnly };
-        let text = match self.settings.get("base_url") {
-            Some(Value::String(text)) => text,
-            Some(_) => return self.refuse("base_url", "write an address like https://gateway.example"),
-            None => {
-                return self.refuse("base_url", "required: the gateway's address, which its operator gives");
-            }
-        };
-        match Endpoint::parse(text, plain) {
-            Ok(base) if base.path_and_query().1.is_some() => {
-                self.refuse("base_url", "no ?query may stand in a base address")
-            }
-            Ok(base) => Some(base),
-            Err(rule) => {
-                let allowed =
-                    if rule.to_string().contains("https") { "; or set allow_plain_http = true" } else { "" };
-                self.refuse("base_url", &format!("{rule}{allowed}"))
-            }
-        }
-    }
-
-    /// A flag, false when absent.
-    fn flag(&mut self, name: &'static str) -> bool {
-        match self.settings.get(name) {
-            None => false,
-            Some(Value::Bool(flag)) => *flag,
-            Some(_) => self.refuse(name, "write true or false").unwrap_or(false),
-        }
-    }
-
-    fn refuse<T>(&mut self, name: &'static str, rule: &str) -> Option<T> {
-        self.errors.push(SettingError::new(name, rule));
-        None
-    }
+fn base(reader: &mut SettingReader<'_>) -> Option<Endpoint> {
+    let text = reader.text(BASE_URL, |_| true, "write an address like https://gateway.example")?;
+    reader.base(BASE_URL, text)
 }
 
 /// What a key or a secret must be.

@@ -1,9 +1,7 @@
 //! The settings of one FuFu account: as written in configuration, and as checked.
 
-use paymux_core::provider::{SettingError, SettingKey, Settings, unknown_settings};
-use paymux_core::wire::PlainHttp;
+use paymux_core::provider::{SettingError, SettingKey, SettingReader, Settings};
 use paymux_core::{Endpoint, Secret};
-use serde_json::Value;
 
 /// Who acts, and on which device, where the settings do not say: FuFu wants both in every call after a create.
 const DESK_DEFAULT: &str = "paymux";
@@ -14,29 +12,22 @@ pub(crate) const ID_CHARS_MAX: usize = 32;
 
 /// The keys of `[channels.settings]`.
 pub(crate) const KEYS: &[SettingKey] = &[
-    SettingKey { required: true, ..key("busi_id", "the merchant's number at FuFu, 1 to 32 characters") },
-    SettingKey {
-        required: true,
-        secret: true,
-        ..key("key", "the merchant's key: signs calls, verifies notifications")
-    },
-    SettingKey {
-        secret: true,
-        ..key("key_previous", "verifies notifications too, during a change; FuFu repeats for 20 s")
-    },
-    SettingKey {
-        required: true,
-        ..key("base_url", "what stands before /order and the other operations; https, without a query")
-    },
-    key("operator_id", "who acts, in FuFu's records, 1 to 32 characters; default \"paymux\""),
-    key("terminal_id", "on which device, in FuFu's records, 1 to 32 characters; default \"paymux\""),
-    key("store_id", "which shop, in FuFu's records, 1 to 32 characters; default none"),
-    key("allow_plain_http", "true = take an http base_url beyond this machine; default false"),
+    SettingKey::new("busi_id", "the merchant's number at FuFu, 1 to 32 characters").required(),
+    SettingKey::new("key", "the merchant's key: signs calls, verifies notifications").secret().required(),
+    SettingKey::new("key_previous", "verifies notifications too, during a change; FuFu repeats for 20 s")
+        .secret(),
+    SettingKey::new(BASE_URL, "what stands before /order and the other operations; https, without a query")
+        .required(),
+    SettingKey::new("operator_id", "who acts, in FuFu's records, 1 to 32 characters; default \"paymux\""),
+    SettingKey::new(
+        "terminal_id",
+        "on which device, in FuFu's records, 1 to 32 characters; default \"paymux\"",
+    ),
+    SettingKey::new("store_id", "which shop, in FuFu's records, 1 to 32 characters; default none"),
+    SettingKey::new("allow_plain_http", "true = take an http base_url beyond this machine; default false"),
 ];
 
-const fn key(name: &'static str, about: &'static str) -> SettingKey {
-    SettingKey { name, required: false, secret: false, about }
-}
+const BASE_URL: &str = "base_url";
 
 /// The settings of one account, every one of them checked.
 #[derive(Debug)]
@@ -60,95 +51,47 @@ pub(crate) struct Account {
 impl Account {
     /// Checks the settings; every mistake is named.
     pub(crate) fn read(settings: &Settings) -> Result<Self, Vec<SettingError>> {
-        let mut read = Reader { settings, errors: unknown_settings(settings, KEYS) };
-        let account = read.account();
-        match account {
-            Some(account) if read.errors.is_empty() => Ok(account),
-            _ => Err(read.errors),
-        }
+        let mut reader = SettingReader::new(settings, KEYS);
+        let account = account(&mut reader);
+        reader.finish(account)
     }
 }
 
-/// Reads key by key and gathers what is wrong.
-struct Reader<'a> {
-    settings: &'a Settings,
-    errors: Vec<SettingError>,
+fn account(reader: &mut SettingReader<'_>) -> Option<Account> {
+    let busi_id = id(reader, "busi_id");
+    reader.require("busi_id", "the merchant's number at FuFu");
+    let key = key_of(reader, "key");
+    reader.require("key", "every call is signed with it");
+    let key_previous = key_of(reader, "key_previous");
+    let base = base(reader);
+    reader.require(BASE_URL, "FuFu gives each merchant its own address");
+    let operator_id = id(reader, "operator_id");
+    let terminal_id = id(reader, "terminal_id");
+    let store_id = id(reader, "store_id");
+    let key = key?;
+    Some(Account {
+        busi_id: busi_id?,
+        keys: [Some(key.clone()), key_previous].into_iter().flatten().collect(),
+        key,
+        base: base?,
+        operator_id: operator_id.unwrap_or_else(|| DESK_DEFAULT.to_owned()),
+        terminal_id: terminal_id.unwrap_or_else(|| DESK_DEFAULT.to_owned()),
+        store_id,
+    })
 }
 
-impl Reader<'_> {
-    fn account(&mut self) -> Option<Account> {
-        let busi_id = self.id("busi_id");
-        self.require("busi_id", "the merchant's number at FuFu");
-        let key = self.secret("key");
-        self.require("key", "every call is signed with it");
-        let key_previous = self.secret("key_previous");
-        let base = self.base();
-        self.require("base_url", "FuFu gives each merchant its own address");
-        let operator_id = self.id("operator_id");
-        let terminal_id = self.id("terminal_id");
-        let store_id = self.id("store_id");
-        let key = key?;
-        Some(Account {
-            busi_id: busi_id?,
-            keys: [Some(key.clone()), key_previous].into_iter().flatten().collect(),
-            key,
-            base: base?,
-            operator_id: operator_id.unwrap_or_else(|| DESK_DEFAULT.to_owned()),
-            terminal_id: terminal_id.unwrap_or_else(|| DESK_DEFAULT.to_owned()),
-            store_id,
-        })
-    }
+fn id(reader: &mut SettingReader<'_>, name: &str) -> Option<String> {
+    reader.text(name, is_id, "write text of 1 to 32 characters without blanks").map(str::to_owned)
+}
 
-    fn id(&mut self, name: &'static str) -> Option<String> {
-        match self.settings.get(name)? {
-            Value::String(text) if is_id(text) => Some(text.clone()),
-            _ => self.refuse(name, "write text of 1 to 32 characters without blanks"),
-        }
-    }
+fn key_of(reader: &mut SettingReader<'_>, name: &str) -> Option<Secret> {
+    let rule = "write the key as text, without blanks around or inside it";
+    reader.text(name, is_key, rule).map(Secret::new)
+}
 
-    fn secret(&mut self, name: &'static str) -> Option<Secret> {
-        match self.settings.get(name)? {
-            Value::String(text) if is_key(text) => Some(Secret::new(text)),
-            _ => self.refuse(name, "write the key as text, without blanks around or inside it"),
-        }
-    }
-
-    fn base(&mut self) -> Option<Endpoint> {
-        let Value::String(text) = self.settings.get("base_url")? else {
-            return self.refuse("base_url", "write an address as text");
-        };
-        let plain = if self.flag("allow_plain_http") { PlainHttp::Anywhere } else { PlainHttp::LoopbackOnly };
-        match Endpoint::parse(text, plain) {
-            Ok(base) if base.path_and_query().1.is_some() => {
-                self.refuse("base_url", "no ?query may stand in a base address: the sign does")
-            }
-            Ok(base) => Some(base),
-            Err(rule) => {
-                let allowed =
-                    if rule.to_string().contains("https") { "; or set allow_plain_http = true" } else { "" };
-                self.refuse("base_url", &format!("{rule}{allowed}"))
-            }
-        }
-    }
-
-    fn require(&mut self, name: &'static str, why: &str) {
-        if !self.settings.contains_key(name) {
-            self.errors.push(SettingError::new(name, format!("required: {why}")));
-        }
-    }
-
-    fn flag(&mut self, name: &'static str) -> bool {
-        match self.settings.get(name) {
-            None => false,
-            Some(Value::Bool(flag)) => *flag,
-            Some(_) => self.refuse(name, "write true or false").unwrap_or(false),
-        }
-    }
-
-    fn refuse<T>(&mut self, name: &'static str, rule: &str) -> Option<T> {
-        self.errors.push(SettingError::new(name, rule));
-        None
-    }
+fn base(reader: &mut SettingReader<'_>) -> Option<Endpoint> {
+    let text = reader.text(BASE_URL, |_| true, "write an address as text")?;
+    reader.base(BASE_URL, text)
 }
 
 /// 1 to 32 characters, none of them a blank or a control character: blanks are not signed.
@@ -165,7 +108,7 @@ pub(crate) fn is_key(text: &str) -> bool {
 #[cfg(test)]
 #[expect(clippy::needless_pass_by_value, reason = "rows read better with values")]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -3,26 +3,19 @@
 //! What the key signs lives in `sign`.
 
 use paymux_core::Secret;
-use paymux_core::provider::{SettingError, SettingKey, Settings, unknown_settings};
-use serde_json::Value;
+use paymux_core::provider::{SettingError, SettingKey, SettingReader, Settings};
 
 /// Signs callbacks where no key is set. Everybody knows it: there is no real money here.
 pub(crate) const KEY_DEFAULT: &str = "sandbox";
 
 /// The keys of `[channels.settings]`.
 pub(crate) const KEYS: &[SettingKey] = &[
-    SettingKey {
-        name: "key",
-        required: false,
-        secret: true,
-        about: "signs callbacks: 1 to 128 visible ASCII characters; default `sandbox`",
-    },
-    SettingKey {
-        name: "key_previous",
-        required: false,
-        secret: true,
-        about: "the key before: callbacks signed with it are taken too, during a change",
-    },
+    SettingKey::new("key", "signs callbacks: 1 to 128 visible ASCII characters; default `sandbox`").secret(),
+    SettingKey::new(
+        "key_previous",
+        "the key before: callbacks signed with it are taken too, during a change",
+    )
+    .secret(),
 ];
 
 /// The settings of one channel, every one of them checked.
@@ -37,10 +30,10 @@ pub(crate) struct Account {
 impl Account {
     /// Checks the settings; every mistake is named.
     pub(crate) fn read(settings: &Settings) -> Result<Self, Vec<SettingError>> {
-        let mut errors = unknown_settings(settings, KEYS);
-        let key = secret(settings, "key", &mut errors).unwrap_or_else(|| Secret::new(KEY_DEFAULT));
-        let key_previous = secret(settings, "key_previous", &mut errors);
-        if errors.is_empty() { Ok(Self { key, key_previous }) } else { Err(errors) }
+        let mut reader = SettingReader::new(settings, KEYS);
+        let key = secret(&mut reader, "key").unwrap_or_else(|| Secret::new(KEY_DEFAULT));
+        let key_previous = secret(&mut reader, "key_previous");
+        reader.finish(Some(Self { key, key_previous }))
     }
 
     /// The keys that are in force, the newest first.
@@ -49,14 +42,8 @@ impl Account {
     }
 }
 
-fn secret(settings: &Settings, name: &'static str, errors: &mut Vec<SettingError>) -> Option<Secret> {
-    match settings.get(name)? {
-        Value::String(text) if is_key(text) => Some(Secret::new(text)),
-        _ => {
-            errors.push(SettingError::new(name, "write 1 to 128 visible ASCII characters"));
-            None
-        }
-    }
+fn secret(reader: &mut SettingReader<'_>, name: &str) -> Option<Secret> {
+    reader.text(name, is_key, "write 1 to 128 visible ASCII characters").map(Secret::new)
 }
 
 /// Whether a text can be a key.
@@ -66,7 +53,7 @@ pub(crate) fn is_key(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
