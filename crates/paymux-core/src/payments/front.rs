@@ -17,6 +17,7 @@ use crate::catalog::{Catalog, Scope};
 use crate::error::PaymentError;
 use crate::fronts::Front;
 use crate::ids::{AppId, OrderNo};
+use crate::method::Product;
 use crate::payment::request::{InvalidField, hex};
 use crate::payment::{NewPayment, NextAction, Payment, Status};
 use crate::router::{Ask, Router};
@@ -185,8 +186,11 @@ fn opened(call: &Call<'_>, payment: &Payment) -> FrontAnswer {
     }
 }
 
+/// Where a client wants a code and the provider has a page instead, ours leads there: its address can be a code.
 fn action(call: &Call<'_>, payment: &Payment) -> Option<NextAction> {
-    if call.acceptor.wants_page() {
+    let is_code = payment.method.product == Product::Native;
+    let is_page = matches!(payment.next_action, Some(NextAction::Html { .. }));
+    if call.acceptor.wants_page() || (is_code && is_page) {
         return Some(NextAction::Redirect { url: call.catalog.cashier_url(payment.id) });
     }
     payment.next_action.clone()

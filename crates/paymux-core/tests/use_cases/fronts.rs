@@ -9,7 +9,7 @@ use paymux_core::channel::{Blame, Can, OutflowAnswer};
 use paymux_core::fronts::{Front, Service};
 use paymux_core::store::PaymentLedger as _;
 use paymux_core::wire::WireResponse;
-use paymux_core::{Clock as _, Money, OrderNo, Payment, Verb, WireRequest};
+use paymux_core::{Clock as _, Money, NextAction, OrderNo, Payment, Verb, WireRequest};
 use paymux_testkit::channel::callback;
 use paymux_testkit::{Outgo, Script};
 use serde_json::{Value, json};
@@ -120,6 +120,14 @@ async fn a_definite_no_is_told() {
     let narrow = world_with(&setting);
     assert_eq!(narrow.hear("query_refund", json!({"number": "R1"})).await, "MethodUnavailable");
     assert_eq!(narrow.hear("query", json!({"number": "A1"})).await, "none");
+}
+
+/// A client that wants a code can show the address of our page as one.
+#[tokio::test(start_paused = true)]
+async fn a_page_in_the_place_of_a_code_is_ours() {
+    let world = world();
+    world.a.on_create(Script::Ask(|| NextAction::Html { html: "<form></form>".to_owned() }));
+    assert_eq!(world.hear("pay", json!({"number": "A1"})).await, "open https://pay.example/pay");
 }
 
 /// A client sends all of its protocol's fields, wherever its payment goes.
