@@ -154,7 +154,7 @@ impl Payments {
         let Some(payment) = self.payment_in_front(call, number).await? else {
             return Ok(FrontAnswer::Order(None));
         };
-        match self.cancel(call.app.clone(), payment.id).await {
+        match Box::pin(self.cancel(call.app.clone(), payment.id)).await {
             Ok(_) => Ok(FrontAnswer::Canceled(true)),
             Err(
                 PaymentError::AlreadyPaid | PaymentError::NotCancelable(_) | PaymentError::Unsupported { .. },

@@ -233,7 +233,6 @@ impl World {
 }
 
 /// The same at another node.
-#[expect(clippy::needless_pass_by_value, reason = "its callers write the fields in place")]
 pub(super) async fn hear(payments: &paymux_core::Payments, operation: &str, fields: Value) -> String {
     let mut body = json!({"name": "tea"});
     body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
