@@ -21,6 +21,24 @@ use crate::{
 
 /// Where saved figures stand.
 const FILE: &str = "benches/baseline.toml";
+/// What rows shall not take longer than. Told beside what they take; a shared machine fails nobody.
+const GOALS: [(&str, Goal); 15] = [
+    ("end_to_end/callback/64", Goal::Plain(143)),
+    ("end_to_end/create/1", Goal::Plain(150)),
+    ("end_to_end/create/64", Goal::Plain(133)),
+    ("route/channels/100", Goal::Nanoseconds(120)),
+    ("route/channels/1000", Goal::Nanoseconds(500)),
+    ("route/channels/10000", Goal::Nanoseconds(2500)),
+    ("route/rules/3", Goal::Nanoseconds(60)),
+    ("route/rules/101", Goal::Nanoseconds(300)),
+    ("sign/app_sign", Goal::Limit(115)),
+    ("sign/batch", Goal::Limit(25)),
+    ("sign/block", Goal::Limit(105)),
+    ("sign/body", Goal::Limit(125)),
+    ("sign/nested", Goal::Limit(115)),
+    ("sign/nested_notice", Goal::Limit(115)),
+    ("sign/webhook", Goal::Limit(115)),
+];
 /// A ratio that grew by more than this, in a hundred, is marked. Shared machines move by less.
 const MARKED_PERCENT: u64 = 15;
 
@@ -51,6 +69,9 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     if rows.is_empty() {
         bail!("the benches left no figures in `{}`", folder.display());
     }
+    if let (None, Some(name)) = (&options.only, without_row(&rows)) {
+        bail!("no bench is called `{name}`, and yet it has a goal");
+    }
     let saved = fs::read_to_string(root.join(FILE)).unwrap_or_default();
     let saved: DocumentMut = saved.parse().with_context(|| format!("read `{FILE}`"))?;
     print!("{}", table(&rows, &saved));
@@ -58,6 +79,11 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         fs::write(root.join(FILE), with(saved, &rows)).with_context(|| format!("write `{FILE}`"))?;
     }
     Ok(())
+}
+
+/// A goal whose row is not there: a bench that was renamed would lose it in silence.
+fn without_row(rows: &BTreeMap<String, Row>) -> Option<&'static str> {
+    GOALS.iter().map(|(name, _)| *name).find(|name| !rows.contains_key(*name))
 }
 
 /// What one operation takes, in picoseconds: ours, the plain version, and what no version can go below.
@@ -83,6 +109,40 @@ impl Row {
     /// compared, since clocks move from run to run and ratios do not.
     fn hundredths(&self) -> Option<u64> {
         self.paymux?.saturating_mul(100).checked_div(self.limit.or(self.plain)?)
+    }
+}
+
+/// The most that ours may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Goal {
+    /// In hundredths of the row's limit.
+    Limit(u64),
+    /// In hundredths of the plain version.
+    Plain(u64),
+    /// By the clock.
+    Nanoseconds(u64),
+}
+
+impl Goal {
+    fn of(name: &str) -> Option<Self> {
+        GOALS.iter().find(|(row, _)| *row == name).map(|(_, goal)| *goal)
+    }
+
+    /// The most, in picoseconds; `None` where what it is measured by was not measured.
+    fn most(self, row: &Row) -> Option<u64> {
+        match self {
+            Self::Limit(hundredths) => Some(row.limit?.saturating_mul(hundredths) / 100),
+            Self::Plain(hundredths) => Some(row.plain?.saturating_mul(hundredths) / 100),
+            Self::Nanoseconds(nanoseconds) => Some(nanoseconds.saturating_mul(1000)),
+        }
+    }
+
+    fn told(self) -> String {
+        match self {
+            Self::Limit(hundredths) => format!("{} limit", times(Some(hundredths))),
+            Self::Plain(hundredths) => format!("{} plain", times(Some(hundredths))),
+            Self::Nanoseconds(nanoseconds) => format!("{nanoseconds} ns"),
+        }
     }
 }
 
@@ -157,8 +217,8 @@ fn thousandths(number: &str) -> Option<u64> {
 /// All rows, each with its ratios and the ratio that was saved.
 fn table(rows: &BTreeMap<String, Row>, saved: &DocumentMut) -> String {
     let mut text = format!(
-        "{:<34} {:>10} {:>10} {:>10} {:>12} {:>12} {:>8}\n",
-        "one operation, ns", "paymux", "plain", "limit", "plain/paymux", "paymux/limit", "saved"
+        "{:<34} {:>10} {:>10} {:>10} {:>12} {:>12} {:>8} {:>11}\n",
+        "one operation, ns", "paymux", "plain", "limit", "plain/paymux", "paymux/limit", "saved", "goal"
     );
     for (name, row) in rows {
         let was = of_file(saved, name).hundredths();
@@ -167,19 +227,25 @@ fn table(rows: &BTreeMap<String, Row>, saved: &DocumentMut) -> String {
         };
         let grew =
             row.hundredths().zip(was).is_some_and(|(now, was)| now * 100 > was * (100 + MARKED_PERCENT));
+        let goal = Goal::of(name);
+        let most = goal.and_then(|goal| goal.most(row));
+        let missed = row.paymux.zip(most).is_some_and(|(took, most)| took > most);
         let _ = writeln!(
             text,
-            "{name:<34} {:>10} {:>10} {:>10} {:>12} {:>12} {:>8}{}",
+            "{name:<34} {:>10} {:>10} {:>10} {:>12} {:>12} {:>8} {:>11}{}{}",
             nanoseconds(row.paymux),
             nanoseconds(row.plain),
             nanoseconds(row.limit),
             times(ratio(row.plain, row.paymux)),
             times(ratio(row.paymux, row.limit)),
             times(was),
+            goal.map(Goal::told).unwrap_or_default(),
+            if missed { "  missed" } else { "" },
             if grew { "  slower" } else { "" }
         );
     }
     text.push_str("saved: the ratio to the limit, else to the plain version, when it was saved\n");
+    text.push_str("goal: the most, as a multiple of the limit or of the plain version, or by the clock\n");
     text
 }
 
@@ -292,9 +358,34 @@ mod tests {
             text.lines().nth(1).unwrap().split_whitespace().map(str::to_owned).collect::<Vec<_>>()
         };
         let figures = ["sign/app_sign", "240.0", "1200.5", "200.0", "5.00", "1.20"];
-        assert_eq!(line(&shown("")), figures);
-        assert_eq!(line(&shown(&saved(230_000))), [figures.as_slice(), &["1.15"]].concat());
-        assert_eq!(line(&shown(&saved(200_000))), [figures.as_slice(), &["1.00", "slower"]].concat());
+        let goal = ["1.15", "limit", "missed"].as_slice();
+        assert_eq!(line(&shown("")), [figures.as_slice(), goal].concat());
+        assert_eq!(line(&shown(&saved(230_000))), [figures.as_slice(), &["1.15"], goal].concat());
+        assert_eq!(
+            line(&shown(&saved(200_000))),
+            [figures.as_slice(), &["1.00"], goal, &["slower"]].concat()
+        );
+    }
+
+    #[test]
+    fn a_goal_is_measured_by_what_stands_beside_it() {
+        check(Goal::Limit(115), Some(230_000), "1.15 limit");
+        check(Goal::Plain(50), Some(600_250), "0.50 plain");
+        check(Goal::Nanoseconds(60), Some(60_000), "60 ns");
+        assert_eq!(Goal::Plain(100).most(&Row { plain: None, ..APP_SIGN }), None);
+        assert_eq!((Goal::of("sign/batch"), Goal::of("sign")), (Some(Goal::Limit(25)), None));
+
+        #[track_caller]
+        fn check(goal: Goal, most: Option<u64>, told: &str) {
+            assert_eq!((goal.most(&APP_SIGN), goal.told().as_str()), (most, told));
+        }
+    }
+
+    #[test]
+    fn a_goal_of_nothing_is_named() {
+        let all: Vec<(&str, Row)> = GOALS.iter().map(|(name, _)| (*name, APP_SIGN)).collect();
+        assert_eq!(without_row(&rows(&all)), None);
+        assert_eq!(without_row(&rows(&all[1..])), Some(GOALS[0].0));
     }
 
     #[test]
