@@ -8,6 +8,9 @@
 //! `cargo xtask fuzz` runs them all: a few seconds each in `cargo xtask ci`, a million inputs each by itself. An
 //! input with which a target failed is kept in `found/` beside this crate, and runs first from then on.
 //!
+//! `cargo xtask fuzz --guided` runs the same targets under libFuzzer, which sees what an input reaches; that takes a
+//! build of its own and a C++ compiler, so it is for whoever has changed a parser.
+//!
 //! Whose protocol a target speaks stands in `protocols/`, a file for each plugin; what their targets have in
 //! common in `protocols.rs`. What is no provider's stands in `targets/`.
 

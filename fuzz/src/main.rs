@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitCode, exit};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use paymux_fuzz::run::{Current, Failure, Plan, Tally, keep_panics, run};
 use paymux_fuzz::{Target, targets};
-use paymux_sign::Md5Text;
+use paymux_sign::Md5Digest;
 
 /// An input that is looked at for longer than this, and twice at most, hangs.
 const HANGS: Duration = Duration::from_secs(20);
@@ -34,6 +34,9 @@ struct Cli {
     /// Lists the targets and runs none.
     #[arg(long)]
     list: bool,
+    /// Writes what each target takes into a folder of this one and runs none: something to begin with for others.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "list")]
+    seeds: Option<PathBuf>,
 }
 
 #[expect(
@@ -53,6 +56,15 @@ fn main() -> ExitCode {
     if cli.list {
         for target in &chosen {
             println!("{:<22} {}", target.name, target.about);
+        }
+        return ExitCode::SUCCESS;
+    }
+    if let Some(folder) = &cli.seeds {
+        if let Err(error) =
+            chosen.iter().try_for_each(|target| write_seeds(target, &folder.join(&target.name)))
+        {
+            eprintln!("cannot write below `{}`: {error}", folder.display());
+            return ExitCode::FAILURE;
         }
         return ExitCode::SUCCESS;
     }
@@ -78,6 +90,11 @@ fn chosen(mut all: Vec<Target>, names: &[String]) -> Result<Vec<Target>, String>
     }
     all.retain(|target| names.is_empty() || names.iter().any(|name| target.name.starts_with(name)));
     Ok(all)
+}
+
+fn write_seeds(target: &Target, folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    target.seeds.iter().try_for_each(|seed| fs::write(folder.join(name_of(seed)), seed))
 }
 
 /// How many failed.
@@ -154,12 +171,16 @@ fn kept(target: &Target, input: &[u8]) -> String {
 }
 
 fn keep(target: &Target, input: &[u8]) -> io::Result<PathBuf> {
-    let digest = Md5Text::new().piece(input).digest().to_hex();
-    let name = digest.as_str().get(..16).unwrap_or_default();
     fs::create_dir_all(target.folder())?;
-    let path = target.folder().join(format!("{name}.input"));
+    let path = target.folder().join(name_of(input));
     fs::write(&path, input)?;
     Ok(path)
+}
+
+/// The same input has the same name.
+fn name_of(input: &[u8]) -> String {
+    let digest = Md5Digest::of(&[input]).to_hex();
+    format!("{}.input", digest.as_str().get(..16).unwrap_or_default())
 }
 
 /// Ends the process when an input never ends: there is no other way out of it.

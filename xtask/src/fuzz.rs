@@ -1,9 +1,14 @@
 //! `cargo xtask fuzz`: the targets of paymux-fuzz, built as the tests are and run. What they look at stands in their
 //! own crate.
 
-use std::{path::Path, process::Command};
+mod guided;
 
-use anyhow::Result;
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result};
 use clap::Args;
 
 use crate::{
@@ -33,12 +38,15 @@ pub(crate) struct Options {
     /// Lists the targets and runs none.
     #[arg(long)]
     list: bool,
+    /// Runs them under libFuzzer, which keeps what reaches more code: one after the other, in a build of its own.
+    #[arg(long, conflicts_with = "list")]
+    guided: bool,
 }
 
 impl Options {
     /// So many inputs for every target.
     pub(crate) fn of(runs: u64) -> Self {
-        Self { targets: Vec::new(), runs, seconds: None, seed: 1, list: false }
+        Self { targets: Vec::new(), runs, seconds: None, seed: 1, list: false, guided: false }
     }
 
     /// As the program's own arguments.
@@ -55,12 +63,25 @@ impl Options {
 /// # Errors
 /// When one fails; its input is kept beside it.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
+    let program = build(root)?;
+    if options.guided {
+        let listed =
+            Command::new(&program).arg("--list").args(&options.targets).stderr(Stdio::inherit()).output();
+        let listed = String::from_utf8_lossy(&listed.context("list the targets")?.stdout).into_owned();
+        let Options { runs, seconds, seed, .. } = *options;
+        let plan = guided::Plan { runs, seconds, seed };
+        return guided::run(root, &tree::target_folder(root)?, &program, &guided::names(&listed)?, plan);
+    }
+    let mut program = Command::new(program);
+    program.current_dir(root).args(options.arguments());
+    succeed(program)
+}
+
+fn build(root: &Path) -> Result<PathBuf> {
     // Of the whole workspace, so that its crates have the features that the tests built them with.
     let build = ["build", "--workspace", "--bin", "paymux-fuzz", "--profile", "ci"];
     succeed(cargo(root, build.into_iter().chain(crash::FEATURES)))?;
-    let mut program = Command::new(tree::target_folder(root)?.join("ci/paymux-fuzz"));
-    program.current_dir(root).args(options.arguments());
-    succeed(program)
+    Ok(tree::target_folder(root)?.join("ci/paymux-fuzz"))
 }
 
 /// What each commit must survive.
