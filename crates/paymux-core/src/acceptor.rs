@@ -230,6 +230,8 @@ pub struct FrontPay {
     pub notify_url: Option<String>,
     /// The payer's address.
     pub payer_ip: Option<String>,
+    /// The client's own stable id of the payer.
+    pub payer_id: Option<String>,
     /// The payer's id inside the wallet.
     pub openid: Option<String>,
     /// The digits of the payer's barcode.

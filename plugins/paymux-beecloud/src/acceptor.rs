@@ -352,6 +352,7 @@ fn create(fields: &Fields, family: Family) -> Result<(FrontCall, String), Fault>
         auth_code: auth_code.map(Secret::new),
         echo: echo.map_or(Value::Null, |map| Value::Object(map.clone())),
         extra: extra_fields(fields, code, echo)?,
+        payer_id: needed(fields, code, Needs::PAYER_ID, "identity_id")?.map(str::to_owned),
     };
     let via = auth_code
         .filter(|_| code.name == "BC_SCAN")

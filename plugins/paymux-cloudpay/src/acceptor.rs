@@ -280,6 +280,7 @@ fn pay(account: &FrontAccount, fields: &Fields) -> Result<(FrontPay, String), Fa
         return_url: account.settings.get("return_url").and_then(Value::as_str).map(str::to_owned),
         notify_url: None,
         payer_ip: None,
+        payer_id: None,
         openid: None,
         auth_code: None,
         echo: custom(fields)?,

@@ -191,6 +191,7 @@ fn create(
         return_url: call.return_url,
         notify_url: call.notify_url,
         payer_ip: call.ip,
+        payer_id: None,
         openid: call.openid,
         auth_code: call.auth_code.map(Secret::new),
         echo: Value::Null,

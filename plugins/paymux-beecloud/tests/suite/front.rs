@@ -342,7 +342,7 @@ fn a_create_carries_all_that_a_host_can_use() {
     assert_eq!(web.echo, json!({"hb_fq_num": "3", "mine": 1}));
 
     let yee = pay(&post("/2/rest/bill", bill(json!({"channel": "YEE_WAP", "identity_id": "u1"}))));
-    assert_eq!(json!(yee.extra), json!({"identity_id": "u1"}));
+    assert_eq!((json!(yee.extra), yee.payer_id.as_deref()), (json!({"identity_id": "u1"}), Some("u1")));
 }
 
 #[test]

@@ -108,6 +108,7 @@ impl Call<'_> {
             return_url: None,
             notify_url: if is_scan { None } else { self.notify_url()? },
             payer_ip: None,
+            payer_id: None,
             openid: if is_bridge { Some(self.token("openId", TEXT_BYTES_MAX)?) } else { None },
             auth_code: if is_scan {
                 Some(Secret::new(self.token("auth_code", AUTH_CODE_CHARS_MAX)?))

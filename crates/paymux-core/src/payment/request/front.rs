@@ -27,6 +27,7 @@ impl NewPayment {
         }
         let asked = PayerRequest {
             ip: pay.payer_ip.clone().filter(|ip| ip.parse::<IpAddr>().is_ok()),
+            id: pay.payer_id.clone(),
             openid: pay.openid.clone(),
             auth_code: pay.auth_code.as_ref().map(|code| code.expose().to_owned()),
             ..PayerRequest::default()
@@ -68,6 +69,7 @@ fn written(slug: &str, pay: &FrontPay) -> [u8; 32] {
         pay.subject,
         life(pay.expires_in).as_secs(),
         pay.notify_url,
+        pay.payer_id,
         pay.openid,
         pay.auth_code.as_ref().map(Secret::is_empty),
         pay.echo,
@@ -93,6 +95,7 @@ mod tests {
             return_url: None,
             notify_url: None,
             payer_ip: None,
+            payer_id: None,
             openid: None,
             auth_code: None,
             echo: json!({"a": 1}),
@@ -152,6 +155,7 @@ mod tests {
             FrontPay { subject: "Coffee".to_owned(), ..pay() },
             FrontPay { expires_in: Some(Duration::from_mins(5)), ..pay() },
             FrontPay { notify_url: Some("https://h/n".to_owned()), ..pay() },
+            FrontPay { payer_id: Some("u1".to_owned()), ..pay() },
             FrontPay { echo: Value::Null, ..pay() },
         ] {
             assert_ne!(fingerprint(&other), same, "{other:?}");

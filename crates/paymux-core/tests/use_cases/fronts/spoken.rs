@@ -156,6 +156,7 @@ fn call(operation: &str, fields: &Value) -> Option<FrontCall> {
             return_url: Some("https://shop.example/back".to_owned()),
             notify_url: maybe("notify_url"),
             payer_ip: None,
+            payer_id: None,
             openid: None,
             auth_code: None,
             echo: fields["echo"].clone(),
