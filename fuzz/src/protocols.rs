@@ -299,6 +299,7 @@ fn front_pay() -> FrontPay {
         return_url: None,
         notify_url: None,
         payer_ip: None,
+        payer_id: None,
         openid: None,
         auth_code: None,
         echo: Value::Null,
