@@ -166,7 +166,7 @@ impl Host {
             let body = r#"{"order_no":"P1","amount":1999,"currency":"CNY","method":"wechat.native","subject":"Tea"}"#;
             let create = request(Verb::Post, "/v1/payments").header("authorization", format!("Bearer {KEY}"));
             let (_, answer) = host.answer(&create.body("application/json", body)).await.expect("a good request");
-            host.paid = answer["id"].as_str().expect("a payment has an id").to_owned();
+            answer["id"].as_str().expect("a payment has an id").clone_into(&mut host.paid);
             host
         })
     }

@@ -104,7 +104,9 @@ fn order(
     request: &NewPayment,
 ) -> Order {
     let descriptor = entry.channel.descriptor();
-    let own = |(name, _): &(&String, &serde_json::Value)| descriptor.takes_extra(name);
+    // A front's client writes its own protocol's fields, and another provider's field of that name may be another.
+    let is_spoken = request.front.as_ref().is_none_or(|note| note.slug == descriptor.provider);
+    let own = |(name, _): &(&String, &serde_json::Value)| is_spoken && descriptor.takes_extra(name);
     Order {
         number: attempt.number.clone(),
         amount: payment.amount,

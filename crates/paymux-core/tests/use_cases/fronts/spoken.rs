@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::world::World;
 
-pub(super) const SLUG: &str = "spoken";
+pub(super) const SLUG: &str = "scripted";
 /// After the first try; ours goes on.
 pub(super) const REPEATS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(6)];
 
