@@ -21,8 +21,9 @@ use crate::{
 const FILE: &str = "benches/instructions.toml";
 /// How many operations the shorter of two runs makes.
 const TIMES: u64 = 1000;
-/// What a figure may be above the one in the file: the C library copies in other ways on other processors.
-const SLACK_PERCENT: u64 = 3;
+/// What a figure may be above the one in the file: the C library copies in other ways on other processors, and the
+/// compiler inlines otherwise in a build that begins anew.
+const SLACK_PERCENT: u64 = 10;
 
 /// What to do with the figures.
 #[derive(Args, Debug)]
@@ -194,11 +195,11 @@ mod tests {
         let judge = |sign, compiler| {
             judged(&[of("sign/app_sign", sign), of("route/3 channels", 206)], &file, compiler)
         };
-        assert!(judge(1030, "rustc 1.95.0").is_ok() && judge(1, "rustc 1.95.0").is_ok());
-        let above = judge(1031, "rustc 1.95.0").unwrap_err().to_string();
-        let want = "`sign/app_sign` takes 1031 instructions and may take 1030; find out what they do more, ";
+        assert!(judge(1100, "rustc 1.95.0").is_ok() && judge(1, "rustc 1.95.0").is_ok());
+        let above = judge(1101, "rustc 1.95.0").unwrap_err().to_string();
+        let want = "`sign/app_sign` takes 1101 instructions and may take 1100; find out what they do more, ";
         assert!(above.starts_with(want), "{above}");
-        let other = judge(1031, "rustc 1.96.0").unwrap_err().to_string();
+        let other = judge(1101, "rustc 1.96.0").unwrap_err().to_string();
         assert!(other.contains("the bounds are of another compiler"), "{other}");
     }
 
