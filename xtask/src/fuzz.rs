@@ -78,9 +78,11 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
 }
 
 fn build(root: &Path) -> Result<PathBuf> {
-    // Of the whole workspace, so that its crates have the features that the tests built them with.
+    // Of the whole workspace, and beside something that only developers build, so that all crates have the features
+    // that the tests built them with. Else they are built once more, for minutes.
     let build = ["build", "--workspace", "--bin", "paymux-fuzz", "--profile", "ci"];
-    succeed(cargo(root, build.into_iter().chain(crash::FEATURES)))?;
+    let beside = ["--example", "instructions"];
+    succeed(cargo(root, build.into_iter().chain(beside).chain(crash::FEATURES)))?;
     Ok(tree::target_folder(root)?.join("ci/paymux-fuzz"))
 }
 
