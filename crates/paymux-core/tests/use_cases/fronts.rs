@@ -83,6 +83,8 @@ async fn an_open_outcome_is_in_doubt_until_it_is_known() {
     world.a.on_create(Script::Lose);
     assert_eq!(world.hear("pay", json!({"number": "A1"})).await, "in doubt");
     assert_eq!(world.hear("query", json!({"number": "A1"})).await, "A1 None back 0 closed false");
+    let back = json!({"number": "R1", "order": "A1"});
+    assert_eq!(world.hear("refund", back).await, "in doubt", "there may be money");
     pay(&world, "A1").await;
     assert_eq!(world.hear("pay", json!({"number": "A1"})).await, "paid");
 

@@ -41,9 +41,14 @@ impl Payments {
                     Ok(FrontAnswer::Refund(Some(Box::new(record))))
                 }
             },
-            Err(PaymentError::NotRefundable(_)) if payment.status != Status::Succeeded => {
-                Ok(FrontAnswer::Refused(FrontRefusal::OrderUnpaid))
-            }
+            Err(PaymentError::NotRefundable(why)) => match payment.status {
+                // Whether there is money to send back, nobody knows yet.
+                Status::Processing => Ok(FrontAnswer::InDoubt),
+                Status::Succeeded => Err(PaymentError::NotRefundable(why)),
+                Status::Pending | Status::Failed | Status::Canceled | Status::Expired => {
+                    Ok(FrontAnswer::Refused(FrontRefusal::OrderUnpaid))
+                }
+            },
             Err(error) => Err(error),
         }
     }
