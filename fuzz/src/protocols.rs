@@ -445,7 +445,9 @@ async fn ask(
             Created::Open(_) => {}
         }),
         "query" => channel.query(cx, &order).await.map(|answer| match answer {
-            QueryAnswer::Paid(receipt) => is_money(&receipt),
+            QueryAnswer::Paid(receipt) | QueryAnswer::Returned(receipt) | QueryAnswer::Returning(receipt) => {
+                is_money(&receipt);
+            }
             QueryAnswer::Open | QueryAnswer::Closed | QueryAnswer::NotFound => {}
         }),
         "cancel" => channel.cancel(cx, &order).await.map(|answer| match answer {

@@ -189,7 +189,10 @@ impl BeeCloud {
             return Ok(recorded);
         }
         match recorded {
-            QueryAnswer::Paid(_) | QueryAnswer::Closed => Err(ChannelError::unknown(
+            QueryAnswer::Paid(_)
+            | QueryAnswer::Returned(_)
+            | QueryAnswer::Returning(_)
+            | QueryAnswer::Closed => Err(ChannelError::unknown(
                 "the status says paid and the record says reverted; a person must look",
             )),
             // The record lags behind: the amount is the one that it was made with, which the record
@@ -216,10 +219,12 @@ impl BeeCloud {
         match rows.and_then(|rows| map::found(&rows)) {
             Ok(QueryAnswer::Paid(receipt)) => Ok(Created::Paid(receipt)),
             Ok(QueryAnswer::NotFound | QueryAnswer::Closed) => Err(map::refusal(reply, Blame::Account)),
-            Ok(QueryAnswer::Open) => Err(ChannelError::unknown(format!(
-                "{}, but the order is in BeeCloud's records",
-                map::told(reply)
-            ))),
+            Ok(QueryAnswer::Open | QueryAnswer::Returned(_) | QueryAnswer::Returning(_)) => {
+                Err(ChannelError::unknown(format!(
+                    "{}, but the order is in BeeCloud's records",
+                    map::told(reply)
+                )))
+            }
             Err(_) => Err(ChannelError::unknown(format!(
                 "{}, and the order could not be asked for",
                 map::told(reply)

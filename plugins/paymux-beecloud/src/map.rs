@@ -278,7 +278,7 @@ fn is_reverted(row: &BillRow) -> bool {
 /// Whether the records know of the order's money already, so that a status that says "paid" is no news.
 pub(crate) fn knows_money(found: &QueryAnswer, rows: &[BillRow]) -> bool {
     match found {
-        QueryAnswer::Paid(_) => true,
+        QueryAnswer::Paid(_) | QueryAnswer::Returned(_) | QueryAnswer::Returning(_) => true,
         QueryAnswer::Closed => rows.iter().any(|row| row.spay_result),
         QueryAnswer::Open | QueryAnswer::NotFound => false,
     }
@@ -480,6 +480,7 @@ mod tests {
                 Ok(QueryAnswer::Paid(_)) => "paid",
                 Ok(QueryAnswer::Open) => "open",
                 Ok(QueryAnswer::Closed) => "closed",
+                Ok(QueryAnswer::Returned(_) | QueryAnswer::Returning(_)) => "gone back",
                 Ok(QueryAnswer::NotFound) => "absent",
                 Err(_) => "error",
             };

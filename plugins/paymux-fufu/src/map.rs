@@ -171,6 +171,8 @@ pub(crate) fn found(order: &OrderRef, reply: Reply) -> Result<QueryAnswer, Chann
     match state.map_or(Says::Nothing, states::says) {
         Says::Open => Ok(QueryAnswer::Open),
         Says::Paid => Ok(QueryAnswer::Paid(receipt(&done.data, order.amount))),
+        Says::Returned => Ok(QueryAnswer::Returned(receipt(&done.data, order.amount))),
+        Says::Returning => Ok(QueryAnswer::Returning(receipt(&done.data, order.amount))),
         Says::Over => Ok(QueryAnswer::Closed),
         Says::Nothing => Err(ChannelError::unknown(format!("the order is in {}", told_state(state)))),
     }

@@ -99,6 +99,10 @@ impl Receipt {
 pub enum QueryAnswer {
     /// Paid.
     Paid(Receipt),
+    /// It was paid, and all of its money has gone back since.
+    Returned(Receipt),
+    /// It was paid, and of its money all or a part is on its way back.
+    Returning(Receipt),
     /// There, unpaid, and still payable as far as the provider says.
     Open,
     /// Ended without money; can take none any more.

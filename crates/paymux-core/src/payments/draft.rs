@@ -25,6 +25,7 @@ use crate::store::{AuditRow, CallbackRow, Change, Event, EventKind, RefundWrite,
 use crate::view::{PaymentView, RefundView, Told, notice_body, refund_status};
 
 pub(crate) use self::capacity::opening_moves;
+use self::crossing::CROSSED;
 pub(crate) use self::crossing::Sight;
 use self::money::has_gone_back;
 pub(crate) use self::money::{Entry, Queued};
@@ -45,6 +46,8 @@ pub(crate) struct Facts {
     pub(crate) failure: Option<Failure>,
     /// How far the receipt's trade number can be relied on.
     pub(crate) trade_no: TradeNo,
+    /// The provider shows that the receipt's money has gone back, or is about to.
+    pub(crate) gone_back: bool,
 }
 
 impl Facts {
@@ -121,6 +124,7 @@ impl<'a> Draft<'a> {
         };
         let attempt = &self.after.attempts[place];
         let seen = attempt.state;
+        let gone_back = facts.gone_back && !seen.is_booked();
         let is_known = |r: &Receipt| attempt.knows_beside(r.trade_no.as_deref(), r.received);
         if facts.receipt.as_ref().is_some_and(is_known) {
             return Effect::Ignore;
@@ -144,6 +148,9 @@ impl<'a> Draft<'a> {
         self.touch(place);
         self.note(place, next, &facts);
         self.carry_out(place, effect, ground, facts);
+        if gone_back && next.is_booked() {
+            self.contest(place, "its provider shows that the money has gone back, or is about to");
+        }
         self.plan_next_look(place, Heard::of(happening));
         if effect == Effect::Ask && matches!(happening, Happening::AnswerPaid(_)) {
             self.note_said_paid(place, said.as_ref());
@@ -254,8 +261,13 @@ impl<'a> Draft<'a> {
             Effect::Ask => self.after.attempts[place].checks += 1,
             Effect::Show => self.show(place, facts.action),
             Effect::Settle => self.settle(place, ground, facts.receipt),
-            Effect::Duplicate => self.duplicate(place, facts.receipt),
-            Effect::Hold(Held::Reversed) => self.contest(place),
+            Effect::Duplicate => {
+                self.duplicate(place, facts.receipt);
+                if !facts.gone_back {
+                    self.give_back(place);
+                }
+            }
+            Effect::Hold(Held::Reversed) => self.contest(place, CROSSED),
             Effect::Hold(held) => self.hold_money(place, held, ground, facts.receipt),
             Effect::End => self.end(),
             Effect::Clear => self.clear(place),

@@ -112,6 +112,18 @@ fn read(
             let sum = Sum::of(payment.amount, receipt.received, receipt.discount);
             (Happening::QueryPaid(sum), Facts::asked(receipt))
         }
+        // Of what is booked, a close or somebody at the provider has sent it back: as if it were closed.
+        Ok(QueryAnswer::Returned(_)) if attempt.state.is_booked() => {
+            (Happening::QueryClosed, Facts::default())
+        }
+        // Perhaps by a refund of ours: what becomes of it is not known yet.
+        Ok(QueryAnswer::Returning(_)) if attempt.state.is_booked() => {
+            (Happening::QueryUnknown, Facts::default())
+        }
+        Ok(QueryAnswer::Returned(receipt) | QueryAnswer::Returning(receipt)) => {
+            let sum = Sum::of(payment.amount, receipt.received, receipt.discount);
+            (Happening::QueryPaid(sum), Facts { gone_back: true, ..Facts::asked(receipt) })
+        }
         Ok(QueryAnswer::Open) if timer_is_over(attempt, spec, asked_at) => {
             (Happening::TimerOver, Facts::default())
         }

@@ -330,7 +330,7 @@ fn refundable_attempt(payment: &Payment) -> Result<&Attempt, PaymentError> {
         return Err(PaymentError::NotRefundable(why.to_owned()));
     }
     if paid.is_some_and(|attempt| attempt.contested > 0) {
-        let why = "its money may have gone back with a close of its order, and a person looks into that";
+        let why = "its money may have gone back already, and a person looks into that";
         return Err(PaymentError::NotRefundable(why.to_owned()));
     }
     paid.ok_or_else(|| {

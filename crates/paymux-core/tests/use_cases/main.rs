@@ -29,6 +29,8 @@ mod reconcile;
 #[cfg(test)]
 mod refunds;
 #[cfg(test)]
+mod returned;
+#[cfg(test)]
 mod routing;
 #[cfg(test)]
 mod transfers;

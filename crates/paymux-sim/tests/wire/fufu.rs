@@ -341,6 +341,7 @@ async fn the_channel_scans() {
         assert_eq!(got, created, "{code}");
         let found = match bench.query().await.unwrap() {
             QueryAnswer::Paid(_) => "paid",
+            QueryAnswer::Returned(_) | QueryAnswer::Returning(_) => "gone back",
             QueryAnswer::Open => "open",
             QueryAnswer::Closed => "closed",
             QueryAnswer::NotFound => "absent",

@@ -33,6 +33,7 @@ impl Fufu {
         match self.ask(cx, order).await? {
             QueryAnswer::Paid(receipt) => return Ok(CancelAnswer::Paid(receipt)),
             QueryAnswer::Closed => return Ok(CancelAnswer::Closed),
+            QueryAnswer::Returned(_) | QueryAnswer::Returning(_) => return Err(returned()),
             QueryAnswer::NotFound => {
                 return Ok(CancelAnswer::Refused("FuFu shows no such order yet".to_owned()));
             }
@@ -46,6 +47,7 @@ impl Fufu {
         match (self.ask(cx, order).await, word) {
             (Ok(QueryAnswer::Paid(receipt)), _) => Ok(CancelAnswer::Paid(receipt)),
             (Ok(QueryAnswer::Closed), _) => Ok(CancelAnswer::Closed),
+            (Ok(QueryAnswer::Returned(_) | QueryAnswer::Returning(_)), _) => Err(returned()),
             (_, Word::Refused(why)) => Ok(CancelAnswer::Refused(why)),
             (_, Word::Open(error)) => Err(error),
             (Ok(_), Word::Accepted) => {
@@ -81,6 +83,11 @@ impl Fufu {
             },
         }
     }
+}
+
+/// Such an order has ended, but not unpaid: a query tells what became of it.
+fn returned() -> ChannelError {
+    ChannelError::unknown("the order was paid, and its money has gone back or is about to; query it")
 }
 
 /// Why a cancel cannot go now, if it cannot.

@@ -21,6 +21,10 @@ pub(crate) enum Says {
     Open,
     /// The money is there.
     Paid,
+    /// The money was there, and all of it has gone back.
+    Returned,
+    /// The money was there, and some of it is on its way back.
+    Returning,
     /// No money is there, and none can come.
     Over,
     /// Nothing: ask again.
@@ -38,12 +42,11 @@ pub(crate) const STATES: &[StateRow] = &[
     state(2, Says::Over, "cancelled"),
     state(3, Says::Open, "a cancel was asked for"),
     state(4, Says::Paid, "partly refunded"),
-    // All of the money has gone back: whoever asks has not booked it, and must not deliver for it.
-    state(5, Says::Over, "refunded"),
+    state(5, Says::Returned, "refunded"),
     state(6, Says::Over, "closed"),
     state(7, Says::Nothing, "reserved for FuFu's own records"),
     // How much goes back is not said: 4, 5 or 9 will tell.
-    state(8, Says::Nothing, "a refund is under way"),
+    state(8, Says::Returning, "a refund is under way"),
     state(9, Says::Paid, "a refund failed"),
     // Those of refund records say nothing of the order.
     state(10, Says::Nothing, "refund record: to be refunded"),
@@ -73,10 +76,10 @@ mod tests {
     /// F29.
     #[test]
     fn each_of_the_fifteen_states_says_what_it_says() {
-        use Says::{Nothing, Open, Over, Paid};
+        use Says::{Nothing, Open, Over, Paid, Returned, Returning};
         let want = [
-            Open, Paid, Over, Open, Paid, Over, Over, Nothing, Nothing, Paid, Nothing, Nothing, Nothing,
-            Nothing, Over,
+            Open, Paid, Over, Open, Paid, Returned, Over, Nothing, Returning, Paid, Nothing, Nothing,
+            Nothing, Nothing, Over,
         ];
         assert_eq!((0..15).map(says).collect::<Vec<_>>(), want);
         assert!(STATES.iter().map(|row| row.value).eq(0..15));

@@ -32,6 +32,8 @@ async fn each_state_says_what_a_payment_is_then() {
                 let got = Rig::answering([in_state(value)]).query("any.native").await;
                 let got = match &got {
                     Ok(QueryAnswer::Paid(_)) => "paid",
+                    Ok(QueryAnswer::Returned(_)) => "returned",
+                    Ok(QueryAnswer::Returning(_)) => "returning",
                     Ok(QueryAnswer::Open) => "open",
                     Ok(QueryAnswer::Closed) => "closed",
                     Ok(QueryAnswer::NotFound) => "absent",
@@ -43,8 +45,10 @@ async fn each_state_says_what_a_payment_is_then() {
     };
     check(&[0, 3], "open").await;
     check(&[1, 4, 9], "paid").await;
-    check(&[2, 5, 6, 14], "closed").await;
-    check(&[7, 8, 10, 11, 12, 13, 15, -1, 99], "unknown").await;
+    check(&[5], "returned").await;
+    check(&[8], "returning").await;
+    check(&[2, 6, 14], "closed").await;
+    check(&[7, 10, 11, 12, 13, 15, -1, 99], "unknown").await;
     let told = unknown(Rig::answering([in_state(json!(99))]).query("any.native").await);
     assert!(told.contains("not in FuFu's dictionary"), "{told}");
     unknown(Rig::answering([in_state(Value::Null)]).query("any.native").await);

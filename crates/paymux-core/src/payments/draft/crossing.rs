@@ -15,6 +15,9 @@ use crate::payments::schedule::{self, Heard};
 use crate::payments::site;
 use crate::posting::{Account, Cause, PostingKind};
 use crate::refund::RefundOrigin;
+
+/// Why booked money is contested after a close.
+pub(super) const CROSSED: &str = "a close of its order may have sent the money back after it was booked";
 use crate::state::Happening;
 use crate::store::EventKind;
 
@@ -95,19 +98,16 @@ impl Draft<'_> {
         self.plan_next_look(place, Heard::Nothing);
     }
 
-    /// A close may have sent back what is left of booked money: a person must look. A duplicate waits for
-    /// one already, and is no reason to hold the payment.
-    pub(super) fn contest(&mut self, place: usize) {
+    /// What is left of booked money may have gone back, for that reason: a person must look. A duplicate waits
+    /// for one already, and is no reason to hold the payment.
+    pub(super) fn contest(&mut self, place: usize, why: &str) {
         let attempt = &mut self.after.attempts[place];
         attempt.closing_until = None;
         if attempt.refundable().is_none_or(|left| left.minor() <= 0) {
             return;
         }
-        attempt.failure = Some(Failure {
-            code: "reversed".to_owned(),
-            message: "a close of its order may have sent the money back after it was booked".to_owned(),
-            provider_code: None,
-        });
+        attempt.failure =
+            Some(Failure { code: "reversed".to_owned(), message: why.to_owned(), provider_code: None });
         self.set_contested(place);
         if self.after.attempts[place].state == AttemptState::Paid {
             self.hold(Held::Reversed);

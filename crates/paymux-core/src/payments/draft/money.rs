@@ -129,7 +129,6 @@ impl Draft<'_> {
             self.take_in(place, receipt, PostingKind::Held);
         }
         self.events.push(Notice::Payment(EventKind::PaymentDuplicatePaid));
-        self.give_back(place);
     }
 
     /// Has a worker send a duplicate's money back, where the app wants that and its provider can do it, and
