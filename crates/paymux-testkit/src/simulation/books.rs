@@ -118,6 +118,11 @@ pub(super) fn is_live(state: &str) -> bool {
     matches!(state, "sending" | "open" | "unknown")
 }
 
+/// Whether an attempt in that state has its money in the books.
+pub(super) fn is_booked(state: &str) -> bool {
+    matches!(state, "paid" | "duplicate_paid")
+}
+
 /// A refund or a transfer.
 #[derive(Debug, Clone)]
 pub(super) struct OutflowRow {

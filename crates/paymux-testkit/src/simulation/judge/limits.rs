@@ -17,10 +17,9 @@ impl Judge {
             return;
         }
         let now = world.ms();
-        let is_live = |number: &str| {
-            books::state_of(&world.disk.store, number).is_some_and(|(state, _)| books::is_live(state))
-        };
-        let used = Used::of(bank.account, &bank.books().orders, now, is_live);
+        let state_of =
+            |number: &str| books::state_of(&world.disk.store, number).map_or("", |(state, _)| state);
+        let used = Used::of(bank.account, &bank.books().orders, now, state_of);
         world.count("state: order under a limit");
         let checks = [
             ("minor units", used.amount, limit.amount),
@@ -66,21 +65,24 @@ impl Used {
         account: &Account,
         orders: &BTreeMap<String, Order>,
         now: i64,
-        is_live: impl Fn(&str) -> bool,
+        state_of: impl Fn(&str) -> &'static str,
     ) -> Self {
         let mut used = Self::default();
         for (number, order) in orders {
             let is_payable = order.is_payable(account, now);
+            let state = state_of(number);
             // What came when the order had ended, and what came beside the first sum, is booked whatever the limit
-            // says; so is more than was asked. Less than was asked leaves room, and so does another currency.
-            let first = order.takes.first().filter(|take| !take.late);
+            // says; so is more than was asked. Less than was asked leaves room, and so does another currency, and
+            // what a close sent back before the ledger had heard of it.
+            let is_unheard = |take: &Take| take.reversed_at.is_some() && !books::is_booked(state);
+            let first = order.takes.first().filter(|take| !take.late && !is_unheard(take));
             let of_it = |take: &Take| if take.currency == ASKED { take.amount.min(order.amount) } else { 0 };
             let taken = first.map(of_it);
             let Some(amount) = taken.or(is_payable.then_some(order.amount)) else { continue };
             used.amount += amount;
             used.count += 1;
             // One that was given up is under way no more, although it may still be paid.
-            used.in_flight += i64::from(is_payable && is_live(number));
+            used.in_flight += i64::from(is_payable && books::is_live(state));
         }
         used
     }
@@ -100,19 +102,27 @@ mod tests {
             order
         };
         let paid = |amount, late| paid_in("CNY", amount, late);
-        let ended = Order { ended_at: Some(1), ..Order::fresh(100) };
-        let check = |order: Order, is_live: bool, want: (i64, i64, i64)| {
+        let ended = || Order { ended_at: Some(1), ..Order::fresh(100) };
+        let reversed = || {
+            let mut order = Order { ended_at: Some(1), ..paid(100, false) };
+            order.takes[0].reversed_at = Some(1);
+            order
+        };
+        let check = |order: Order, state: &'static str, want: (i64, i64, i64)| {
             let orders = BTreeMap::from([("n".to_owned(), order)]);
-            let used = Used::of(&ACCOUNTS[0], &orders, 5, |number| is_live && number == "n");
+            let used = Used::of(&ACCOUNTS[0], &orders, 5, |number| if number == "n" { state } else { "" });
             assert_eq!((used.amount, used.count, used.in_flight), want);
         };
-        check(Order::fresh(100), true, (100, 1, 1));
-        check(Order::fresh(100), false, (100, 1, 0));
-        check(ended, true, (0, 0, 0));
-        check(paid(100, false), true, (100, 1, 0));
-        check(paid(70, false), true, (70, 1, 0));
-        check(paid(130, false), true, (100, 1, 0));
-        check(paid(100, true), false, (0, 0, 0));
-        check(paid_in("USD", 100, false), true, (0, 1, 0));
+        check(Order::fresh(100), "open", (100, 1, 1));
+        check(Order::fresh(100), "abandoned", (100, 1, 0));
+        check(ended(), "open", (0, 0, 0));
+        check(paid(100, false), "open", (100, 1, 0));
+        check(paid(70, false), "open", (70, 1, 0));
+        check(paid(130, false), "open", (100, 1, 0));
+        check(paid(100, true), "closed", (0, 0, 0));
+        check(paid_in("USD", 100, false), "open", (0, 1, 0));
+        check(reversed(), "closed", (0, 0, 0));
+        check(reversed(), "paid", (100, 1, 0));
+        check(reversed(), "duplicate_paid", (100, 1, 0));
     }
 }
