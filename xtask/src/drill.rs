@@ -343,6 +343,17 @@ mod tests {
         assert_eq!(names.len(), bugs.len(), "each has its own name");
     }
 
+    /// A bug that was added or changed has not been caught by anything yet.
+    #[test]
+    fn every_bug_was_caught() {
+        let root = crate::root();
+        let bugs = read(&fs::read_to_string(root.join(BUGS)).unwrap()).unwrap();
+        let record = fs::read_to_string(root.join(CAUGHT)).unwrap();
+        if let Err(why) = check_record(&record, &bugs) {
+            panic!("{CAUGHT}: {why}; write it anew with: cargo xtask drill --record");
+        }
+    }
+
     /// What is written down is of these bugs, each once, with the harness that caught it and with what that said.
     fn check_record(record: &str, bugs: &[Bug]) -> Result<(), String> {
         let rows = record.lines().filter_map(|line| line.strip_prefix("| `"));
