@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use paymux_sign::WebhookSecret;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::channel::Channel;
@@ -18,7 +19,7 @@ use crate::method::{Method, MethodPattern};
 use crate::money::Currency;
 use crate::notices::SCHEDULE;
 use crate::region::Region;
-use crate::router::{Ask, HealthRules, Live, OwnStrategy, Table};
+use crate::router::{Ask, HealthRules, Live, OwnStrategy, Table, Version};
 use crate::secret::Secret;
 use crate::store::{CapacityLimits, Ring};
 use crate::wire::Endpoint;
@@ -31,7 +32,7 @@ pub struct CatalogHandle(Arc<ArcSwap<Catalog>>);
 impl CatalogHandle {
     /// A handle on that catalog.
     pub fn new(catalog: Catalog) -> Self {
-        catalog.table();
+        catalog.compile();
         Self(Arc::new(ArcSwap::from_pointee(catalog)))
     }
 
@@ -42,10 +43,15 @@ impl CatalogHandle {
 
     /// Puts another in its place; work under way keeps the old one.
     pub fn replace(&self, mut catalog: Catalog) {
-        catalog.live = self.0.load().live.clone();
-        catalog.table.take();
+        let old = self.0.load();
+        catalog.live = old.live.clone();
+        catalog.forget_compiled();
         // Compiled before the swap: no payment waits for it.
-        catalog.table();
+        catalog.compile();
+        if old.version().digest() == catalog.version().digest() {
+            // It is in the ledger already, where the old one is.
+            catalog.version.clone_from(&old.version);
+        }
         self.0.store(Arc::new(catalog));
     }
 }
@@ -67,6 +73,8 @@ pub struct Catalog {
     own_strategies: BTreeMap<RouteName, Arc<dyn OwnStrategy>>,
     /// Routes and channels as the router reads them; made from both when it is first asked for.
     table: OnceLock<Table>,
+    /// What of it the records of decisions are read with; made like `table`.
+    version: OnceLock<Arc<Version>>,
     /// What changes while payments are routed; shared with the catalog that takes this one's place.
     live: Arc<Live>,
     /// How long things may take.
@@ -143,6 +151,7 @@ impl Catalog {
             routes,
             own_strategies: BTreeMap::new(),
             table: OnceLock::new(),
+            version: OnceLock::new(),
             live: Arc::default(),
             timing: Timing::default(),
             health: HealthRules::default(),
@@ -166,14 +175,14 @@ impl Catalog {
 
     /// The channels and the routes, to be changed before the catalog is used.
     pub fn edit(&mut self) -> (&mut Vec<ChannelEntry>, &mut Vec<Route>) {
-        self.table.take();
+        self.forget_compiled();
         (&mut self.channels, &mut self.routes)
     }
 
     /// Has that route pick by a strategy of the embedder's own instead of its [`Route::strategy`]. A catalog that takes
     /// this one's place is told anew.
     pub fn pick_by(&mut self, route: &RouteName, strategy: Arc<dyn OwnStrategy>) {
-        self.table.take();
+        self.forget_compiled();
         self.own_strategies.insert(route.clone(), strategy);
     }
 
@@ -185,6 +194,22 @@ impl Catalog {
     /// Routes and channels as the router reads them.
     pub(crate) fn table(&self) -> &Table {
         self.table.get_or_init(|| Table::new(self))
+    }
+
+    /// What of it the records of decisions are read with.
+    pub fn version(&self) -> &Version {
+        self.version.get_or_init(|| Arc::new(Version::of(self)))
+    }
+
+    /// Makes what is made of it when it is first asked for.
+    fn compile(&self) {
+        self.table();
+        self.version();
+    }
+
+    fn forget_compiled(&mut self) {
+        self.table.take();
+        self.version.take();
     }
 
     /// What changes while payments are routed.
@@ -442,24 +467,31 @@ impl ChannelEntry {
 }
 
 /// What a channel may collect (收款规则): all that is set must hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
     /// The currency that the amounts and days below are of. A payment in another one is not taken where one of them
     /// stands.
     pub currency: Currency,
     /// The least amount, in minor units of the payment's currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount_min: Option<i64>,
     /// The largest amount.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount_max: Option<i64>,
     /// The most that attempts of one day may come to, paid or still payable. Late money is booked all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub day_amount_max: Option<i64>,
     /// The most attempts of one day that were paid or are still payable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub day_count_max: Option<i64>,
     /// The most attempts that are under way at once: being placed, waiting for their payers, or unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_flight_max: Option<i64>,
     /// In one of these times of day, in the day zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hours: Option<Vec<Hours>>,
     /// From payers in one of these regions; a payer whose region is unknown is in none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regions: Option<Vec<Region>>,
 }
 

@@ -7,6 +7,7 @@ mod call;
 mod cancel;
 mod create;
 mod crossing;
+mod decisions;
 pub mod desk;
 mod draft;
 mod events;

@@ -3,9 +3,9 @@
 //! Three steps: the first route whose `when` holds; its channels through the filters; the route's
 //! strategy over those that are left. Fails closed: no rule is relaxed to find a channel.
 //!
-//! [`Router::choose`] is the hot way: rows of bits, no lock, nothing allocated. [`Router::pick`] chooses so and
-//! then says why in words, for the record and for whoever is refused. [`Router::explain`] says it without choosing,
-//! and [`replay`] makes a choice again from its record.
+//! [`Router::choose`] is the hot way: rows of bits, no lock, nothing allocated. [`Router::take`] chooses so and keeps
+//! the rows for the ledger; [`Past::tell`] says them in words, whenever somebody asks. [`Router::pick`] says them at
+//! once, and [`Router::explain`] without choosing. [`replay`] makes a choice again from its record.
 
 mod bits;
 mod breaker;
@@ -16,13 +16,16 @@ mod intervals;
 mod live;
 mod own;
 mod rate;
+mod record;
 mod regions;
 mod replay;
 mod seed;
 mod strategy;
 mod table;
+mod version;
 mod weights;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,26 +33,31 @@ use std::time::Duration;
 use serde::Serialize;
 
 use self::draw::Draw;
+use self::filter::{Occasion, Terms};
 use self::finder::Finder;
 use self::live::RouteFigures;
+use self::record::{Facts, Figures, Record};
 use self::strategy::{Lot, Prepared};
 use self::table::RouteTable;
 use self::weights::Cycle;
-use crate::catalog::{AppSlot, Catalog, ChannelEntry, Route, Strategy, When};
+use crate::catalog::{AppSlot, Catalog, ChannelEntry, Lifecycle, Route, Strategy, When};
 use crate::clock::Timestamp;
 use crate::ids::{AppId, ChannelId, OrderNo, RouteName};
 use crate::method::Method;
 use crate::money::Money;
 use crate::payment::request::{InvalidField, NewPayment, Payer};
+use crate::store::KeptDecision;
 
 pub use breaker::{Health, HealthRules, Pulse};
 pub use filter::Removal;
 pub use finder::ROUTES_MAX;
 pub use live::Live;
 pub use own::{Contender, Contenders, OwnStrategy};
+pub use record::{BYTES_MAX, RecordError};
 pub use replay::{ReplayError, replay, replay_by};
 pub use seed::{Seed, SeedError, Tie};
 pub use table::Sheet;
+pub use version::{Past, Version, VersionDigest, VersionDigestError};
 
 /// What the router looks at of a payment.
 #[derive(Debug, Clone, Copy)]
@@ -164,7 +172,18 @@ pub struct Choice<'a> {
     pub turn: u64,
 }
 
-/// One choice.
+/// One choice, to be acted on.
+#[derive(Debug, Clone)]
+pub struct Taken<'a> {
+    /// The route that matched.
+    pub route: &'a Route,
+    /// The channel that takes it.
+    pub channel: &'a ChannelEntry,
+    /// How it came about, as the ledger keeps it.
+    pub kept: KeptDecision,
+}
+
+/// One choice, and how it came about.
 #[derive(Debug, Clone)]
 pub struct Picked<'a> {
     /// The route that matched.
@@ -173,15 +192,17 @@ pub struct Picked<'a> {
     pub channel: &'a ChannelEntry,
     /// How it came about.
     pub decision: Decision,
+    /// The same, as the ledger keeps it.
+    pub kept: KeptDecision,
 }
 
-/// The record of one choice: kept with the attempt, shown by `explain`.
+/// The record of one choice in words: told of an attempt, shown by `explain`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Decision {
     /// The route that matched, if one did.
     pub route: Option<RouteName>,
     /// Its strategy.
-    pub strategy: Option<&'static str>,
+    pub strategy: Option<Cow<'static, str>>,
     /// What the strategy drew from.
     pub seed: Seed,
     /// Which turn of the route it was, where its channels take turns.
@@ -329,15 +350,65 @@ impl<'a> Router<'a> {
         Draw::new(!seed).below(100) < u64::from(self.catalog.health.probe_percent)
     }
 
-    /// As [`Self::choose`], with the record of it; or every channel with the rule that removed it.
+    /// As [`Self::choose`], with what the ledger keeps of it; or every channel with the rule that removed it.
+    pub fn take(&self, ask: &Ask<'_>, tried: &[ChannelId], seed: u64) -> Result<Taken<'a>, NoChannel> {
+        let mut sheet = Sheet::default();
+        match self.choose(ask, tried, seed, &mut sheet) {
+            Some(choice) => {
+                let kept = self.keep(&choice, ask, seed, &sheet);
+                Ok(Taken { route: choice.route, channel: choice.channel, kept })
+            }
+            None => Err(self.record(None, ask, tried, seed, &sheet).into()),
+        }
+    }
+
+    /// As [`Self::take`], with the record in words.
     pub fn pick(&self, ask: &Ask<'_>, tried: &[ChannelId], seed: u64) -> Result<Picked<'a>, NoChannel> {
         let mut sheet = Sheet::default();
         let choice = self.choose(ask, tried, seed, &mut sheet);
         let decision = self.record(choice.as_ref(), ask, tried, seed, &sheet);
         match choice {
-            Some(Choice { route, channel, .. }) => Ok(Picked { route, channel, decision }),
+            Some(choice) => {
+                let kept = self.keep(&choice, ask, seed, &sheet);
+                Ok(Picked { route: choice.route, channel: choice.channel, decision, kept })
+            }
             None => Err(decision.into()),
         }
+    }
+
+    /// What stands on the sheet of that choice, as the ledger keeps it.
+    fn keep(self, choice: &Choice<'a>, ask: &Ask<'_>, seed: u64, sheet: &Sheet) -> KeptDecision {
+        let (route, strategy) = (choice.route, self.strategy_of(choice.route));
+        let looks_at = |at: fn(Strategy) -> bool| strategy.is_some_and(at);
+        let entries: Vec<&ChannelEntry> =
+            route.channels.iter().filter_map(|&i| self.catalog.channels().get(i)).collect();
+        let state =
+            |place: usize| entries.get(place).map_or(Lifecycle::Active, |entry| self.catalog.state(entry));
+        let seen = sheet.all_seen();
+        let place = |route: &Route| self.catalog.routes().iter().position(|known| std::ptr::eq(known, route));
+        let record = Record {
+            route: place(route).unwrap_or(usize::MAX),
+            picked: self.place_of(route, &choice.channel.id).unwrap_or(usize::MAX),
+            seed,
+            turn: (strategy == Some(Strategy::RoundRobin)).then_some(choice.turn),
+            tie: sheet.tie(),
+            last_completed: looks_at(Strategy::looks_at_last_completed).then(|| sheet.last_completed()),
+            outs: record::outs(sheet, entries.len(), state).into(),
+            facts: Facts {
+                expires_in: ask.expires_in,
+                carries: ask.payer.carries(),
+                minute: ask.minute,
+                region: ask.payer.region,
+            },
+            figures: match (looks_at(Strategy::looks_at_collected), looks_at(Strategy::looks_at_rates)) {
+                // Of a currency that no channel takes nothing was collected, and nothing was seen.
+                _ if seen.len() != entries.len() => Figures::None,
+                (true, _) => Figures::Collected(seen.into()),
+                (_, true) => Figures::Rates(seen.into()),
+                _ => Figures::None,
+            },
+        };
+        KeptDecision::Compact { version: self.catalog.version().digest().clone(), record: record.write() }
     }
 
     /// The record that [`Self::pick`] would make now, and what it would refuse by where it would. Takes no turn.
@@ -379,9 +450,10 @@ impl<'a> Router<'a> {
         sheet: &Sheet,
     ) -> impl Iterator<Item = (&'a ChannelEntry, Option<Removal>)> {
         let entries = route.channels.iter().filter_map(|&i| self.catalog.channels().get(i));
+        let occasion = Occasion::of(ask);
         entries.enumerate().map(move |(place, entry)| {
             let closed = sheet.is_out_by_state(place).then(|| self.catalog.state(entry));
-            (entry, filter::removal(entry, closed, ask, tried))
+            (entry, filter::removal(&Terms::of(entry, ask.method), closed, &occasion, tried))
         })
     }
 
@@ -401,7 +473,7 @@ impl<'a> Router<'a> {
         let own = route.and_then(|route| self.catalog.own_strategy(&route.name));
         Decision {
             route: route.map(|route| route.name.clone()),
-            strategy: own.map(|own| own.name()).or_else(|| strategy.map(Strategy::word)),
+            strategy: own.map(|own| own.name()).or_else(|| strategy.map(Strategy::word)).map(Cow::Borrowed),
             seed: Seed::new(seed),
             turn: choice.filter(|_| strategy == Some(Strategy::RoundRobin)).map(|choice| choice.turn),
             sticks_to: sheet.tie().map(Tie),
@@ -429,7 +501,7 @@ impl<'a> Router<'a> {
         let looks_at = move |at: fn(Strategy) -> bool| strategy.is_some_and(at);
         self.removals(route, ask, tried, sheet).enumerate().map(move |(place, (entry, removal))| {
             let by_capacity =
-                || sheet.is_out_by_capacity(place).then(|| filter::by_capacity(&entry.rules, ask));
+                || sheet.is_out_by_capacity(place).then(|| filter::by_capacity(&entry.rules, ask.amount));
             let by_health = || sheet.is_out_by_health(place).then(|| filter::by_health(&self.catalog.health));
             let removed_by = removal.or_else(by_capacity).or_else(by_health);
             let seen = |looks: bool| sheet.seen(place).filter(|_| looks);

@@ -7,6 +7,7 @@
 mod capacity;
 mod channel_book;
 mod day_book;
+mod decisions;
 mod desk;
 mod outbox;
 mod refunds;
@@ -27,6 +28,7 @@ use crate::words::words;
 pub use capacity::{CapacityFigure, CapacityLimits, CapacityMove, CapacitySpan, CapacityUse};
 pub use channel_book::{BOUND_AT_ONCE, ChannelBook, ChannelRecord};
 pub use day_book::{DayBook, DayFigure, Income};
+pub use decisions::{ConfigVersion, DecisionBook, KeptDecision};
 pub use desk::{
     AuditRow, CallbackFilter, ChannelUse, Desk, OrderLine, Patience, QueueCounts, QueueFilter, QueueItem,
     QueueKind, RefundLine, Window,
@@ -57,8 +59,8 @@ pub enum StoreError {
 pub struct Opening {
     /// The payment; exactly one attempt, in state `sending`.
     pub payment: Payment,
-    /// The routing decision of that attempt, as JSON.
-    pub decision: serde_json::Value,
+    /// The routing decision of that attempt. Its version is kept already.
+    pub decision: KeptDecision,
     /// What it takes of its channel's limits; each within them, and one for each limit.
     pub capacity: Vec<CapacityMove>,
 }
@@ -83,8 +85,8 @@ pub struct Change {
     pub seen_version: i64,
     /// The attempts that differ from what the writer saw. New ones are in `added` only.
     pub touched: Vec<Touched>,
-    /// A new attempt of the payment and its routing decision as JSON.
-    pub added: Option<(AttemptId, serde_json::Value)>,
+    /// A new attempt of the payment and its routing decision, whose version is kept already.
+    pub added: Option<(AttemptId, KeptDecision)>,
     /// A refund that begins, moves or ends with it.
     pub refund: Option<RefundWrite>,
     /// Movements of money.
@@ -310,11 +312,14 @@ pub enum Claimed {
 ///   database refuses more, whatever the code did.
 /// - A cancelled call (its future dropped) is done wholly or not at all.
 pub trait Store:
-    PaymentLedger + RefundLedger + TransferLedger + Outbox + Desk + DayBook + ChannelBook
+    PaymentLedger + DecisionBook + RefundLedger + TransferLedger + Outbox + Desk + DayBook + ChannelBook
 {
 }
 
-impl<T: PaymentLedger + RefundLedger + TransferLedger + Outbox + Desk + DayBook + ChannelBook> Store for T {}
+impl<T> Store for T where
+    T: PaymentLedger + DecisionBook + RefundLedger + TransferLedger + Outbox + Desk + DayBook + ChannelBook
+{
+}
 
 /// Payments, their attempts, and callbacks.
 #[async_trait]

@@ -178,7 +178,8 @@ impl MethodSpec {
     }
 }
 
-/// What a payment must carry for a method. A set; join with `|`.
+/// What a payment must carry for a method. A set; join with `|`. The numbers stand in records of decisions: none ever
+/// gets another meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Needs(u8);
 

@@ -11,7 +11,7 @@ use crate::ids::{AppId, AttemptId, ChannelId, PaymentId};
 use crate::money::Money;
 use crate::payment::request::{InvalidField, NewPayment};
 use crate::payment::{Attempt, AttemptState, Capacity, Payment, Status};
-use crate::router::{Ask, Picked, Router};
+use crate::router::{Ask, Router, Taken};
 use crate::state::{Effect, Happening};
 use crate::store::{Opened, Opening, StoreError};
 use crate::transport::Destination;
@@ -84,20 +84,21 @@ impl Payments {
         if let Err(error) = self.check_request(catalog, app, request) {
             return Ok(Begun::Refused(error.into()));
         }
+        self.keep_version(catalog).await?;
         let mut full = Vec::new();
         loop {
             let ask = Ask { full: &full, ..Ask::of(catalog, app, request, self.now()) };
-            let picked = match Router::new(catalog).pick(&ask, &[], self.ports().rng.bits()) {
-                Ok(picked) => picked,
+            let taken = match Router::new(catalog).take(&ask, &[], self.ports().rng.bits()) {
+                Ok(taken) => taken,
                 Err(no) => return Ok(Begun::Refused(PaymentError::NoChannel(no))),
             };
-            let payment = self.new_payment(catalog, app, request, &picked);
-            let decision = serde_json::to_value(&picked.decision).unwrap_or_default();
+            let payment = self.new_payment(catalog, app, request, &taken);
             let capacity = opening_moves(catalog, &payment);
-            match self.open(Opening { payment: payment.clone(), decision, capacity }).await? {
+            let opening = Opening { payment: payment.clone(), decision: taken.kept, capacity };
+            match self.open(opening).await? {
                 Opened::New => return Ok(Begun::New(Box::new(payment))),
                 Opened::Exists(stored) => return Ok(Begun::Stands(stored)),
-                Opened::Full => self.found_full(catalog, &mut full, picked.channel).await,
+                Opened::Full => self.found_full(catalog, &mut full, taken.channel).await,
             }
         }
     }
@@ -250,7 +251,7 @@ impl Payments {
         catalog: &Catalog,
         app: &AppId,
         request: &NewPayment,
-        picked: &Picked<'_>,
+        taken: &Taken<'_>,
     ) -> Payment {
         let now = self.now();
         let zero = Money::zero(request.amount.currency());
@@ -265,7 +266,7 @@ impl Payments {
             amount_refunded: zero,
             method: request.method,
             subject: request.subject.clone(),
-            livemode: picked.channel.channel.descriptor().livemode,
+            livemode: taken.channel.channel.descriptor().livemode,
             held: None,
             next_action: None,
             created_at: now,
@@ -275,7 +276,7 @@ impl Payments {
             metadata: request.metadata.clone(),
             return_url: request.return_url.clone(),
             notify_url: request.notify_url.as_ref().map(|url| url.as_str().to_owned()),
-            route: picked.route.name.clone(),
+            route: taken.route.name.clone(),
             fingerprint: fingerprint(catalog, request),
             version: 1,
             events: 0,
@@ -283,7 +284,7 @@ impl Payments {
             front: request.front.clone(),
             attempts: Vec::new(),
         };
-        payment.attempts.push(self.new_attempt(catalog, picked.channel, &payment, now));
+        payment.attempts.push(self.new_attempt(catalog, taken.channel, &payment, now));
         payment
     }
 

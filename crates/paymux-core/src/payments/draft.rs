@@ -19,9 +19,10 @@ use crate::payment::{Attempt, AttemptState, Failure, Held, NextAction, Payment, 
 use crate::posting::Posting;
 use crate::random::Rng;
 use crate::refund::Refund;
-use crate::router::Decision;
 use crate::state::{Effect, Ground, Happening, although_said_paid, step};
-use crate::store::{AuditRow, CallbackRow, Change, Event, EventKind, RefundWrite, Subject, Touched};
+use crate::store::{
+    AuditRow, CallbackRow, Change, Event, EventKind, KeptDecision, RefundWrite, Subject, Touched,
+};
 use crate::view::{PaymentView, RefundView, Told, notice_body, refund_status};
 
 pub(crate) use self::capacity::opening_moves;
@@ -81,7 +82,7 @@ pub(crate) struct Draft<'a> {
     now: Timestamp,
     rng: &'a dyn Rng,
     touched: BTreeMap<AttemptId, Touched>,
-    added: Option<(AttemptId, serde_json::Value)>,
+    added: Option<(AttemptId, KeptDecision)>,
     refund: Option<RefundWrite>,
     postings: Vec<Posting>,
     events: Vec<Notice>,
@@ -159,8 +160,8 @@ impl<'a> Draft<'a> {
     }
 
     /// Adds the next attempt; it is live from now on.
-    pub(crate) fn add(&mut self, attempt: Attempt, decision: &Decision) {
-        self.added = Some((attempt.id, serde_json::to_value(decision).unwrap_or_default()));
+    pub(crate) fn add(&mut self, attempt: Attempt, decision: KeptDecision) {
+        self.added = Some((attempt.id, decision));
         self.after.status = Status::Processing;
         self.after.attempts.push(attempt);
     }

@@ -64,6 +64,12 @@ pub(super) fn all(set: &[u64]) -> impl Iterator<Item = usize> + '_ {
     set.iter().enumerate().flat_map(|(place, word)| Ones(*word).map(move |bit| place * WORD + bit))
 }
 
+/// All of a set that are not in `other`, in order.
+pub(super) fn without<'a>(set: &'a [u64], other: &'a [u64]) -> impl Iterator<Item = usize> + 'a {
+    let words = set.iter().zip(other).map(|(word, other)| word & !other).enumerate();
+    words.flat_map(|(place, word)| Ones(word).map(move |bit| place * WORD + bit))
+}
+
 /// A set of the first `count` places.
 pub(super) fn full(count: usize) -> Box<[u64]> {
     let mut set = vec![u64::MAX; words(count)];

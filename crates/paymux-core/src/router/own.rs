@@ -60,7 +60,7 @@ use crate::ids::ChannelId;
 /// let ask = Ask::of(&catalog, &AppId::new("shop").unwrap(), &request, Timestamp::from_ms(0));
 /// let picked = Router::new(&catalog).pick(&ask, &[], 7).unwrap();
 /// assert_eq!(picked.channel.id.as_str(), "northwest");
-/// assert_eq!(picked.decision.strategy, Some("longest-name"));
+/// assert_eq!(picked.decision.strategy.as_deref(), Some("longest-name"));
 /// ```
 pub trait OwnStrategy: fmt::Debug + Send + Sync + 'static {
     /// Its name in decision records. None of [`Strategy::ALL`](crate::catalog::Strategy::ALL).

@@ -33,7 +33,41 @@ pub(super) enum Stage {
 
 impl Stage {
     /// How many there are.
-    const COUNT: usize = 12;
+    const COUNT: usize = Self::ALL.len();
+
+    /// All of them, in that order.
+    pub(super) const ALL: [Self; 12] = [
+        Self::Pin,
+        Self::Tried,
+        Self::State,
+        Self::Method,
+        Self::Currency,
+        Self::Amount,
+        Self::Expiry,
+        Self::Needs,
+        Self::Hours,
+        Self::Region,
+        Self::Capacity,
+        Self::Health,
+    ];
+
+    /// The rule by which it is told.
+    pub(super) const fn rule(self) -> &'static str {
+        match self {
+            Self::Pin => "pin",
+            Self::Tried => "tried",
+            Self::State => "state",
+            Self::Method => "method",
+            Self::Currency => "currency",
+            Self::Amount => "amount",
+            Self::Expiry => "expiry",
+            Self::Needs => "needs",
+            Self::Hours => "hours",
+            Self::Region => "region",
+            Self::Capacity => "cap",
+            Self::Health => "health",
+        }
+    }
 }
 
 /// Who is left after each stage: where a decision is worked out. May be used again and again, and grows to
@@ -122,6 +156,13 @@ impl Sheet {
         bits::has(before, place) && !bits::has(after, place)
     }
 
+    /// The places that were left until that stage, and no longer.
+    pub(super) fn out_by(&self, stage: Stage) -> impl Iterator<Item = usize> + '_ {
+        let from = stage as usize * self.words;
+        let (before, after) = self.sets[from..from + 2 * self.words].split_at(self.words);
+        bits::without(before, after)
+    }
+
     /// Whether a place was left until its state was looked at, and no longer.
     pub(super) fn is_out_by_state(&self, place: usize) -> bool {
         self.is_out_by(Stage::State, place)
@@ -150,6 +191,11 @@ impl Sheet {
     /// Notes the number of what the payment sticks to.
     pub(super) fn look_at_tie(&mut self, number: u64) {
         self.tie = Some(number);
+    }
+
+    /// What the strategy saw of each place; nothing where it looks at nothing that changes.
+    pub(super) fn all_seen(&self) -> &[i64] {
+        &self.seen
     }
 
     /// What the strategy saw of a place.

@@ -9,7 +9,7 @@ use crate::payment::{Attempt, AttemptState, Payment};
 use crate::payments::outflows::{MOVED_KEPT, OUTCOME_PAUSE};
 use crate::payments::place::Placed;
 use crate::payments::{Committed, Draft, Payments, can_ask, site};
-use crate::router::{Ask, Picked, Router};
+use crate::router::{Ask, Router, Taken};
 use crate::state::{Effect, Happening, Sum};
 
 use super::{Dispatch, may_be_given_up};
@@ -51,8 +51,15 @@ impl Payments {
         while ended.owns(&payment) {
             crate::crash_point!("create.before_outcome");
             let next = self.next_channel(catalog, &payment, ended, dispatch, &full);
-            let draft = self.outcome(catalog, &payment, ended, next.as_ref());
-            match self.try_commit(draft).await {
+            let is_ready = match &next {
+                Some(_) => self.keep_version(catalog).await,
+                None => Ok(()),
+            };
+            let committed = match is_ready {
+                Ok(()) => self.try_commit(self.outcome(catalog, &payment, ended, next.as_ref())).await,
+                Err(error) => Err(error),
+            };
+            match committed {
                 Ok(Committed::Done(stored)) => {
                     crate::crash_point!("create.after_outcome");
                     dispatch.begun = begun;
@@ -149,7 +156,7 @@ impl Payments {
         catalog: &'a Catalog,
         payment: &'a Payment,
         ended: &Ended,
-        next: Option<&Picked<'_>>,
+        next: Option<&Taken<'_>>,
     ) -> Draft<'a> {
         let mut draft = self.draft(catalog, payment);
         let placed = &ended.placed;
@@ -159,7 +166,7 @@ impl Payments {
         match (effect, next) {
             (Effect::Next, Some(next)) => {
                 let attempt = self.new_attempt(catalog, next.channel, payment, self.now());
-                draft.add(attempt, &next.decision);
+                draft.add(attempt, next.kept.clone());
             }
             (Effect::Next, None) => draft.conclude(),
             _ => {}
@@ -175,7 +182,7 @@ impl Payments {
         ended: &Ended,
         dispatch: &Dispatch,
         full: &[ChannelId],
-    ) -> Option<Picked<'a>> {
+    ) -> Option<Taken<'a>> {
         let attempt = payment.attempt(ended.attempt)?;
         let mut ask = Ask::of(catalog, &dispatch.app, &dispatch.request, self.now());
         ask.expires_in = payment.expires_at.since(self.now());
@@ -194,10 +201,10 @@ impl Payments {
         if !may {
             return None;
         }
-        let picked = router.pick(&ask, &tried, self.ports().rng.bits()).ok()?;
+        let taken = router.take(&ask, &tried, self.ports().rng.bits()).ok()?;
         // A reload may have changed the route meanwhile: test money never mixes with real.
-        let is_same_money = picked.channel.channel.descriptor().livemode == payment.livemode;
-        is_same_money.then_some(picked)
+        let is_same_money = taken.channel.channel.descriptor().livemode == payment.livemode;
+        is_same_money.then_some(taken)
     }
 }
 
