@@ -87,6 +87,7 @@ fn operators() -> Router<Arc<Admin>> {
         .route("/admin/api/reload", post(reload::reload))
         .route("/admin/api/queue", get(lists::queue))
         .route("/admin/api/attempts", get(lists::attempts))
+        .route("/admin/api/attempts/{id}/decision", get(lists::decision))
         .route("/admin/api/callbacks", get(lists::callbacks))
         .route("/admin/api/audit", get(lists::audit))
 }

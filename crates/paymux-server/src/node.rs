@@ -162,6 +162,11 @@ impl Node {
         self.admin
     }
 
+    /// Its payments, for whoever has it in the same process.
+    pub(crate) fn payments(&self) -> &Payments {
+        &self.payments
+    }
+
     /// Cancelled when the ledger's disk failed and the process must end.
     pub fn fatal(&self) -> CancellationToken {
         self.ledger.fatal()

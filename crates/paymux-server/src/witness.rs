@@ -10,12 +10,14 @@ use paymux_core::clock::Timestamp;
 use paymux_core::day::Day;
 use paymux_core::ids::{AuditId, CallbackId, RefundNo, TransferNo};
 use paymux_core::payment::Payment;
+use paymux_core::router::VersionDigest;
 use paymux_core::store::{
     Applied, AuditRow, CallbackFilter, CallbackRow, CapacityFigure, Change, ChannelBook, ChannelRecord,
-    ChannelUse, Claim, Claimed, DayBook, DayFigure, DayLimit, DeliveryReport, Desk, DueAttempt, DueDelivery,
-    EventFilter, ListedEvent, Opened, Opening, OrderLine, Outbox, Patience, PaymentFilter, PaymentLedger,
-    QueueCounts, QueueFilter, QueueItem, Redelivery, RefundLedger, RefundLine, RefundOpened, Ring,
-    StoreError, TransferChange, TransferLedger, TransferOpened, Window,
+    ChannelUse, Claim, Claimed, ConfigVersion, DayBook, DayFigure, DayLimit, DecisionBook, DeliveryReport,
+    Desk, DueAttempt, DueDelivery, EventFilter, KeptDecision, ListedEvent, Opened, Opening, OrderLine,
+    Outbox, Patience, PaymentFilter, PaymentLedger, QueueCounts, QueueFilter, QueueItem, Redelivery,
+    RefundLedger, RefundLine, RefundOpened, Ring, StoreError, TransferChange, TransferLedger, TransferOpened,
+    Window,
 };
 use paymux_core::{
     AppId, AttemptId, ChannelId, OrderNo, PaymentId, Refund, RefundId, Secret, Store, Transfer, TransferId,
@@ -276,6 +278,21 @@ impl Outbox for Witnessed {
             self.tell(|witness| witness.asked_again());
         }
         Ok(count)
+    }
+}
+
+#[async_trait]
+impl DecisionBook for Witnessed {
+    async fn keep_version(&self, version: ConfigVersion) -> Result<(), StoreError> {
+        self.store.keep_version(version).await
+    }
+
+    async fn version(&self, digest: &VersionDigest) -> Result<Option<ConfigVersion>, StoreError> {
+        self.store.version(digest).await
+    }
+
+    async fn decision(&self, attempt: AttemptId) -> Result<Option<KeptDecision>, StoreError> {
+        self.store.decision(attempt).await
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod channel_book;
 mod day_book;
+mod decisions;
 mod desk;
 mod outbox;
 mod payments;

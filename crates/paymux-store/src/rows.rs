@@ -8,6 +8,7 @@ mod books;
 mod callbacks;
 mod capacity;
 mod channels;
+mod decisions;
 mod outbox;
 mod payments;
 mod refunds;
@@ -30,10 +31,10 @@ pub(crate) use self::books::{audit_values, income_values, posting_values, read_a
 pub(crate) use self::callbacks::{Worth, callback_values, read_callback};
 pub(crate) use self::capacity::{capacity_key, capacity_values, empty_capacity_values, read_capacity_figure};
 pub(crate) use self::channels::{channel_changes, channel_values, read_channel};
+pub(crate) use self::decisions::{decision_values, read_decision, read_version, version_values};
 pub(crate) use self::outbox::{delivery_values, event_values, read_event};
 pub(crate) use self::payments::{
-    attempt_changes, attempt_values, decision_values, payment_changes, payment_values, read_attempt,
-    read_payment,
+    attempt_changes, attempt_values, payment_changes, payment_values, read_attempt, read_payment,
 };
 pub(crate) use self::refunds::{read_refund, refund_changes, refund_values};
 pub(crate) use self::transfers::{read_transfer, transfer_changes, transfer_values};
@@ -49,13 +50,15 @@ pub(crate) mod names {
 
     use super::columns;
     use crate::entity::{
-        attempts, audit, callbacks, channel_capacity, channel_day, channels, claims, decisions, deliveries,
-        endpoints, events, payments, postings, refunds, transfers,
+        attempts, audit, callbacks, channel_capacity, channel_day, channels, claims, config_versions,
+        decisions, deliveries, endpoints, events, payments, postings, refunds, transfers,
     };
 
     pub(crate) static PAYMENTS: LazyLock<String> = LazyLock::new(|| columns::<payments::Column>(""));
     pub(crate) static ATTEMPTS: LazyLock<String> = LazyLock::new(|| columns::<attempts::Column>(""));
     pub(crate) static DECISIONS: LazyLock<String> = LazyLock::new(|| columns::<decisions::Column>(""));
+    pub(crate) static CONFIG_VERSIONS: LazyLock<String> =
+        LazyLock::new(|| columns::<config_versions::Column>(""));
     pub(crate) static CALLBACKS: LazyLock<String> = LazyLock::new(|| columns::<callbacks::Column>(""));
     pub(crate) static EVENTS: LazyLock<String> = LazyLock::new(|| columns::<events::Column>(""));
     pub(crate) static DELIVERIES: LazyLock<String> = LazyLock::new(|| columns::<deliveries::Column>(""));

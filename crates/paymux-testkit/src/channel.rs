@@ -218,6 +218,15 @@ impl ScriptedChannel {
         self
     }
 
+    /// The same, where a payment by that method must carry other fields.
+    #[must_use]
+    pub fn that_needs(mut self, method: Method, needs: Needs) -> Self {
+        for spec in self.descriptor.methods.iter_mut().filter(|spec| spec.method == method) {
+            spec.needs = needs;
+        }
+        self
+    }
+
     /// The same, with its own schedule of looks.
     #[must_use]
     pub fn that_is_looked_at(mut self, looks: &'static [Duration]) -> Self {

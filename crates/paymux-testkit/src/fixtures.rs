@@ -17,8 +17,8 @@ use paymux_core::payment::{Attempt, AttemptState, Capacity, Payment, Status};
 use paymux_core::posting::{Account, Cause, Posting, PostingKind};
 use paymux_core::refund::{Refund, RefundOrigin};
 use paymux_core::store::{
-    AuditRow, CallbackRow, CallbackVerdict, Change, Event, EventKind, Opening, PaymentFilter, RefundWrite,
-    Subject, Touched, TransferChange,
+    AuditRow, CallbackRow, CallbackVerdict, Change, Event, EventKind, KeptDecision, Opening, PaymentFilter,
+    RefundWrite, Subject, Touched, TransferChange,
 };
 use paymux_core::transfer::Transfer;
 use paymux_core::wire::{Verb, WireRequest};
@@ -273,7 +273,7 @@ impl Fixtures {
 
 /// The opening of a payment that has one attempt.
 pub fn opening_of(payment: Payment) -> Opening {
-    let decision = serde_json::json!({ "route": "default", "picked": "main" });
+    let decision = KeptDecision::Told(serde_json::json!({ "route": "default", "picked": "main" }));
     Opening { payment, decision, capacity: vec![] }
 }
 
@@ -305,7 +305,8 @@ pub fn edit_attempt(change: &mut Change, place: usize, edit: impl FnOnce(&mut At
 
 /// Adds a new attempt to a change.
 pub fn add_attempt(change: &mut Change, attempt: Attempt) {
-    change.added = Some((attempt.id, serde_json::json!({ "picked": attempt.channel.as_str() })));
+    let decision = KeptDecision::Told(serde_json::json!({ "picked": attempt.channel.as_str() }));
+    change.added = Some((attempt.id, decision));
     change.payment.attempts.push(attempt);
 }
 

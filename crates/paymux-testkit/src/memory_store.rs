@@ -10,6 +10,7 @@ mod callbacks;
 mod capacity;
 mod channel_book;
 mod day_book;
+mod decisions;
 mod desk;
 mod outbox;
 mod payments;
@@ -30,8 +31,10 @@ use paymux_core::ids::{
 use paymux_core::payment::Payment;
 use paymux_core::posting::Posting;
 use paymux_core::refund::Refund;
+use paymux_core::router::VersionDigest;
 use paymux_core::store::{
-    AuditRow, CallbackRow, CapacityFigure, ChannelRecord, Claim, DayFigure, Event, StoreError, Subject,
+    AuditRow, CallbackRow, CapacityFigure, ChannelRecord, Claim, ConfigVersion, DayFigure, Event,
+    KeptDecision, StoreError, Subject,
 };
 use paymux_core::transfer::Transfer;
 
@@ -88,13 +91,14 @@ struct Books {
     days: day_book::Days,
     capacity: capacity::Uses,
     channels: BTreeMap<ChannelId, ChannelRecord>,
+    versions: BTreeMap<VersionDigest, ConfigVersion>,
 }
 
 /// Where an attempt belongs, and why it was made.
 #[derive(Debug)]
 struct Home {
     payment: PaymentId,
-    decision: serde_json::Value,
+    decision: KeptDecision,
 }
 
 /// What must be looked at, by the moment at which it must be.
@@ -245,9 +249,9 @@ impl MemoryStore {
         self.locked().gone.iter().cloned().collect()
     }
 
-    /// The routing decision of an attempt.
-    pub fn decision(&self, attempt: AttemptId) -> Option<serde_json::Value> {
-        self.locked().attempts.get(&attempt).map(|home| home.decision.clone())
+    /// Every version of the configuration, by digest.
+    pub fn versions(&self) -> Vec<ConfigVersion> {
+        self.locked().versions.values().cloned().collect()
     }
 
     /// Whether an attempt, a refund or a transfer is to be looked at by then.

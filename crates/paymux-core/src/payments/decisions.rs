@@ -20,10 +20,12 @@ impl Payments {
             content: version.content().to_owned(),
             since: self.now(),
         };
-        // It is written again, with no harm done, where nobody knows whether it was.
-        let kept = self.store().keep_version(row).await;
-        kept.map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        version.note_kept();
+        match self.store().keep_version(row).await {
+            Ok(()) => version.note_kept(),
+            // It is written again, with no harm done, where nobody knows whether it was.
+            Err(StoreError::Unconfirmed(why)) => return Err(StoreError::Unavailable(why)),
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 

@@ -333,7 +333,7 @@ async fn a_node_that_knows_nothing_finds_out_and_goes_on() {
     world.created(order(1, 1000)).await;
     let payment = apart.create(app(), request(order(2, 1))).await.unwrap().payment;
     assert_eq!(payment.attempts[0].channel, channel("b"));
-    let decision = world.store.decision(payment.attempts[0].id).unwrap();
+    let decision = world.payments.decision(payment.attempts[0].id).await.unwrap().unwrap();
     assert_eq!(decision["candidates"][0]["removed_by"]["rule"], "cap");
     assert_eq!(used(&world).await, (1000, 0, 1));
 }

@@ -207,7 +207,7 @@ async fn the_record_tells_of_the_state_that_decided() {
     let world = world().await;
     moves(&world.payments, "a", Lifecycle::VerifyOnly).await.unwrap();
     let payment = world.created(json!({})).await;
-    let decision = world.store.decision(payment.attempts[0].id).unwrap();
+    let decision = world.payments.decision(payment.attempts[0].id).await.unwrap().unwrap();
     let removed = json!({"rule": "state", "detail": "the channel is verify-only"});
     assert_eq!((&decision["picked"], &decision["candidates"][0]["removed_by"]), (&json!("b"), &removed));
     let replayed = paymux_core::router::replay(&decision).unwrap();

@@ -9,6 +9,8 @@ mod create;
 #[cfg(test)]
 mod crossing;
 #[cfg(test)]
+mod decisions;
+#[cfg(test)]
 mod desk;
 #[cfg(test)]
 mod endings;

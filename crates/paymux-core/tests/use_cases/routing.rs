@@ -4,6 +4,7 @@ mod agreement;
 mod figures;
 mod health;
 mod own;
+mod records;
 mod replay;
 mod strategies;
 

@@ -1,18 +1,20 @@
-//! What operators look at: what waits for them, what providers sent, and who did what.
+//! What operators look at: what waits for them, why an attempt went where it went, what providers sent, and who did
+//! what.
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use http::Uri;
-use paymux_core::ChannelId;
+use http::{StatusCode, Uri};
 use paymux_core::payment::request::InvalidField;
 use paymux_core::store::{CallbackFilter, CallbackVerdict, QueueKind};
+use paymux_core::{AttemptId, ChannelId, PaymentError};
 
 use super::Admin;
 use super::views::{AttemptView, CallbackView, QueueItemView};
+use crate::envelope;
 use crate::page::{self, PageSize};
 use crate::query::{self, Query};
-use crate::routes::Answer;
+use crate::routes::{Answer, InPath};
 
 /// The one state in which an attempt is listed by itself.
 const UNKNOWN: &str = "unknown";
@@ -37,6 +39,14 @@ pub(super) async fn attempts(State(admin): State<Arc<Admin>>, uri: Uri) -> Answe
     let items = admin.payments.unknown_attempts(after, size.to_read()).await?;
     let view = |item| AttemptView::of(state, item);
     Ok(page::page(&items, size, view, |last| page::cursor_at_moment(last.since, &last.id)))
+}
+
+/// `GET /admin/api/attempts/{id}/decision`
+pub(super) async fn decision(State(admin): State<Arc<Admin>>, InPath(id): InPath<String>) -> Answer {
+    let unknown = || PaymentError::NotFound("attempt");
+    let id: AttemptId = id.parse().map_err(|_| unknown())?;
+    let told = admin.payments.decision(id).await?.ok_or_else(unknown)?;
+    Ok(envelope::json(StatusCode::OK, &told))
 }
 
 /// `GET /admin/api/callbacks`

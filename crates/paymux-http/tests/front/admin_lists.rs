@@ -64,6 +64,23 @@ async fn unknown_attempts_are_listed_from_the_first_moment() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_decision_of_an_attempt_is_told() {
+    let world = World::new();
+    let payment = world.created("A1").await;
+    let attempt = &payment["attempts"][0];
+    let path = format!("/admin/api/attempts/{}/decision", attempt["id"].as_str().unwrap());
+    let told = world.admin_get(&path).await.json();
+    assert_eq!(told["picked"], attempt["channel"]);
+    let candidates = told["candidates"].as_array().unwrap();
+    let picked = candidates.iter().find(|candidate| candidate["channel"] == attempt["channel"]).unwrap();
+    assert_eq!((&picked["eligible"], &picked["removed_by"]), (&json!(true), &Value::Null));
+    let replayed = paymux_core::router::replay(&told).unwrap().unwrap();
+    assert_eq!(attempt["channel"], replayed.as_str());
+    let nobodys = "/admin/api/attempts/att_00000000000000000000000000000001/decision";
+    world.admin_get(nobodys).await.problem(404, "not_found");
+}
+
+#[tokio::test(start_paused = true)]
 async fn callbacks_are_shown_as_they_came_newest_first() {
     let world = World::new();
     let payment = world.created("A1").await;

@@ -131,6 +131,7 @@ async fn admin_routes_open_to_the_operator_only() {
         ("POST", "/admin/api/reload", [401, 401, 401, 401, 422, 401]),
         ("GET", "/admin/api/queue", [401, 401, 401, 401, 200, 401]),
         ("GET", "/admin/api/attempts?state=unknown", [401, 401, 401, 401, 200, 401]),
+        ("GET", "/admin/api/attempts/x/decision", [401, 401, 401, 401, 404, 401]),
         ("GET", "/admin/api/callbacks", [401, 401, 401, 401, 200, 401]),
         ("GET", "/admin/api/audit", [401, 401, 401, 401, 200, 401]),
         ("GET", "/metrics", [200, 200, 200, 200, 200, 200]),

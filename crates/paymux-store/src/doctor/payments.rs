@@ -132,4 +132,12 @@ pub(super) const CHECKS: &[Check] = &[
         todo: "Look for the row in a backup; it was written together with the attempt.",
         sql: "SELECT a.id FROM attempts a LEFT JOIN decisions d ON d.attempt = a.id WHERE d.attempt IS NULL",
     },
+    Check {
+        name: "decision_has_its_version",
+        rule: "A decision that is read with a version of the configuration finds it.",
+        why: "Nobody can say any more why the payment went where it went.",
+        todo: "Look for the row of config_versions in a backup: its digest is that of its content.",
+        sql: "SELECT d.attempt FROM decisions d LEFT JOIN config_versions v ON v.digest = d.version \
+            WHERE d.version IS NOT NULL AND v.digest IS NULL",
+    },
 ];

@@ -1,4 +1,5 @@
-//! The table `decisions`: the routing decision of each attempt, as JSON.
+//! The table `decisions`: the routing decision of each attempt. With a version it is in numbers, as base64 without
+//! padding; without one it is in words, as JSON.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,6 +10,8 @@ pub struct Model {
     pub attempt: String,
     #[sea_orm(column_type = "Text")]
     pub decision: String,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub version: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

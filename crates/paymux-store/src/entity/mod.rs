@@ -12,6 +12,7 @@ pub(crate) mod channel_capacity;
 pub(crate) mod channel_day;
 pub(crate) mod channels;
 pub(crate) mod claims;
+pub(crate) mod config_versions;
 pub(crate) mod decisions;
 pub(crate) mod deliveries;
 pub(crate) mod endpoints;

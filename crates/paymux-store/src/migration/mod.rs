@@ -15,6 +15,7 @@ mod m0008_day_book;
 mod m0009_capacity;
 mod m0010_channels;
 mod m0011_fronts;
+mod m0012_versions;
 
 use sea_orm::{ConnectionTrait, SqliteTransactionMode, TransactionOptions};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, TransactionTrait};
@@ -39,6 +40,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_capacity::Capacity),
             Box::new(m0010_channels::Channels),
             Box::new(m0011_fronts::Fronts),
+            Box::new(m0012_versions::Versions),
         ]
     }
 }

@@ -4,15 +4,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use paymux_core::ids::PaymentId;
-use paymux_core::store::{DeliveryState, EventFilter, Outbox, PaymentLedger, RefundLedger, RefundOpened};
+use paymux_core::store::{
+    DecisionBook, DeliveryState, EventFilter, KeptDecision, Outbox, PaymentLedger, RefundLedger, RefundOpened,
+};
 use paymux_testkit::Fixtures;
 use paymux_testkit::fixtures::app_id;
 use sea_orm::{Iden, Iterable};
 
 use super::*;
 use crate::entity::{
-    attempts, audit, callbacks, channel_capacity, channel_day, channels, claims, decisions, deliveries,
-    endpoints, events, payments, postings, refunds, transfers,
+    attempts, audit, callbacks, channel_capacity, channel_day, channels, claims, config_versions, decisions,
+    deliveries, endpoints, events, payments, postings, refunds, transfers,
 };
 use crate::ledger::{Ledger, Options};
 use crate::rows::{Cells, columns};
@@ -83,6 +85,8 @@ async fn check(url: &str) {
     assert_eq!((paid.version, paid.events, paid.attempts.len()), (3, 2, 2));
     assert_eq!(paid.attempts[1].refundable().unwrap().minor(), 1999);
     assert!(paid.attempts[1].more.is_empty());
+    let decision = ledger.decision(paid.attempts[1].id).await.unwrap();
+    assert_eq!(decision, Some(KeptDecision::Told(serde_json::json!({}))));
     let filter = EventFilter { app: app_id("shop"), subject: None, after: None, limit: 9 };
     let listed = ledger.events(&filter).await.unwrap();
     let states: Vec<_> =
@@ -262,6 +266,7 @@ async fn the_entities_are_the_tables() {
     check::<payments::Column>(&db, "payments").await;
     check::<attempts::Column>(&db, "attempts").await;
     check::<decisions::Column>(&db, "decisions").await;
+    check::<config_versions::Column>(&db, "config_versions").await;
     check::<callbacks::Column>(&db, "callbacks").await;
     check::<events::Column>(&db, "events").await;
     check::<deliveries::Column>(&db, "deliveries").await;

@@ -10,6 +10,7 @@ pub(crate) mod capacity;
 pub(crate) mod channels;
 pub(crate) mod claims;
 pub(crate) mod day_book;
+pub(crate) mod decisions;
 pub(crate) mod deliveries;
 pub(crate) mod desk;
 pub(crate) mod due;

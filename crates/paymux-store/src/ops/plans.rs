@@ -103,7 +103,7 @@ const SEED: [&str; 12] = [
      CASE WHEN n % 1000 NOT IN (1, 3, 4) THEN received_currency END, failure, created_at - 200001 + n, ends_at, \
      CASE WHEN n % 100 = 0 THEN n END, checks, more, 0, 0, NULL, 0, CASE WHEN n % 1000 = 3 THEN n END, \
      limits_day, reserved, in_flight FROM attempts CROSS JOIN {numbers}",
-    "INSERT INTO decisions SELECT 'att_' || {id}, decision FROM decisions CROSS JOIN {numbers}",
+    "INSERT INTO decisions SELECT 'att_' || {id}, decision, version FROM decisions CROSS JOIN {numbers}",
     "INSERT INTO callbacks SELECT 'cbk_' || {id}, 'main' || (n % 20), received_at - 200001 + n, verb, path, query, \
      headers, body, size, CASE n % 1000 WHEN 1 THEN 'orphan' WHEN 2 THEN 'duplicate' ELSE 'applied' END, \
      'seed' || n, 'pay_' || {id}, detail, NULL, 1, 0 FROM callbacks CROSS JOIN {numbers}",

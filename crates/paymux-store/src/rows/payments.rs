@@ -1,4 +1,4 @@
-//! Rows of `payments`, `attempts` and `decisions`.
+//! Rows of `payments` and `attempts`.
 
 use paymux_core::ids::{AppId, ChannelId, OrderNo, ProviderOrderNo, RouteName};
 use paymux_core::money::Money;
@@ -137,11 +137,6 @@ pub(crate) fn attempt_changes(a: &Attempt) -> Result<Vec<(&'static str, Value)>,
 fn second_sums(sums: &[SecondSum]) -> Result<Value, Fault> {
     let storable = |sum: &SecondSum| SecondSum { trade_no: plain(&sum.trade_no), ..sum.clone() };
     json(&sums.iter().map(storable).collect::<Vec<_>>())
-}
-
-/// A row of `decisions`.
-pub(crate) fn decision_values(attempt: &Attempt, decision: &serde_json::Value) -> Result<Vec<Value>, Fault> {
-    Ok(vec![word(attempt.id), json(decision)?])
 }
 
 /// Reads a row of `payments`; its attempts are read from other cells.

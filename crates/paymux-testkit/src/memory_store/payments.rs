@@ -9,8 +9,8 @@ use paymux_core::ids::{AppId, AttemptId, ChannelId, OrderNo, PaymentId};
 use paymux_core::payment::{Attempt, Payment};
 use paymux_core::secret::Secret;
 use paymux_core::store::{
-    Applied, CallbackRow, Change, Claim, Claimed, DueAttempt, Opened, Opening, PaymentFilter, PaymentLedger,
-    Ring, StoreError,
+    Applied, CallbackRow, Change, Claim, Claimed, DueAttempt, KeptDecision, Opened, Opening, PaymentFilter,
+    PaymentLedger, Ring, StoreError,
 };
 
 use super::apply::keeps_its_bound;
@@ -132,7 +132,7 @@ impl Books {
     }
 
     /// Notes by what a new attempt is found.
-    pub(super) fn add(&mut self, payment: PaymentId, attempt: &Attempt, decision: serde_json::Value) {
+    pub(super) fn add(&mut self, payment: PaymentId, attempt: &Attempt, decision: KeptDecision) {
         self.attempts.insert(attempt.id, Home { payment, decision });
         self.numbers.insert((attempt.channel.clone(), attempt.number.as_str().to_owned()), attempt.id);
     }

@@ -13,11 +13,13 @@ use paymux_core::ids::{
 };
 use paymux_core::payment::Payment;
 use paymux_core::refund::Refund;
+use paymux_core::router::VersionDigest;
 use paymux_core::store::{
     Applied, AuditRow, CallbackFilter, CallbackRow, CapacityFigure, Change, ChannelRecord, ChannelUse, Claim,
-    Claimed, DayFigure, DayLimit, DeliveryReport, DueAttempt, DueDelivery, EventFilter, ListedEvent, Opened,
-    Opening, OrderLine, Patience, PaymentFilter, QueueCounts, QueueFilter, QueueItem, Redelivery, RefundLine,
-    RefundOpened, Ring, StoreError, TransferChange, TransferOpened, Window,
+    Claimed, ConfigVersion, DayFigure, DayLimit, DeliveryReport, DueAttempt, DueDelivery, EventFilter,
+    KeptDecision, ListedEvent, Opened, Opening, OrderLine, Patience, PaymentFilter, QueueCounts, QueueFilter,
+    QueueItem, Redelivery, RefundLine, RefundOpened, Ring, StoreError, TransferChange, TransferOpened,
+    Window,
 };
 use paymux_core::transfer::Transfer;
 
@@ -68,6 +70,9 @@ pub enum StoreCall {
     ChannelRecords,
     BindChannels(Vec<ChannelRecord>),
     MoveChannel(ChannelId, i64, Lifecycle, AuditRow),
+    KeepVersion(ConfigVersion),
+    Version(VersionDigest),
+    Decision(AttemptId),
 }
 
 /// What a call is answered.
@@ -104,6 +109,8 @@ pub enum StoreAnswer {
     ChannelRecords(Vec<ChannelRecord>),
     Bound(bool),
     Moved(bool),
+    Version(Option<ConfigVersion>),
+    Decision(Option<KeptDecision>),
 }
 
 /// What came of a call.
@@ -148,6 +155,7 @@ impl StoreCall {
             Self::SettleCallback(..) => "settle_callback",
             Self::BindChannels(_) => "bind_channels",
             Self::MoveChannel(..) => "move_channel",
+            Self::KeepVersion(_) => "keep_version",
             _ => "read",
         }
     }
@@ -257,6 +265,9 @@ impl StoreCall {
             Self::MoveChannel(id, version, state, audit) => {
                 A::Moved(store.move_channel(&id, version, state, audit).await?)
             }
+            Self::KeepVersion(version) => A::Nothing(store.keep_version(version).await?),
+            Self::Version(digest) => A::Version(store.version(&digest).await?),
+            Self::Decision(attempt) => A::Decision(store.decision(attempt).await?),
             _ => return Err(StoreError::Corrupt("a call that is made nowhere".to_owned())),
         })
     }

@@ -14,13 +14,15 @@ use paymux_core::ids::{
 };
 use paymux_core::payment::Payment;
 use paymux_core::refund::Refund;
+use paymux_core::router::VersionDigest;
 use paymux_core::secret::Secret;
 use paymux_core::store::{
     Applied, AuditRow, CallbackFilter, CallbackRow, CapacityFigure, Change, ChannelBook, ChannelRecord,
-    ChannelUse, Claim, Claimed, DayBook, DayFigure, DayLimit, DeliveryReport, Desk, DueAttempt, DueDelivery,
-    EventFilter, ListedEvent, Opened, Opening, OrderLine, Outbox, Patience, PaymentFilter, PaymentLedger,
-    QueueCounts, QueueFilter, QueueItem, Redelivery, RefundLedger, RefundLine, RefundOpened, Ring,
-    StoreError, TransferChange, TransferLedger, TransferOpened, Window,
+    ChannelUse, Claim, Claimed, ConfigVersion, DayBook, DayFigure, DayLimit, DecisionBook, DeliveryReport,
+    Desk, DueAttempt, DueDelivery, EventFilter, KeptDecision, ListedEvent, Opened, Opening, OrderLine,
+    Outbox, Patience, PaymentFilter, PaymentLedger, QueueCounts, QueueFilter, QueueItem, Redelivery,
+    RefundLedger, RefundLine, RefundOpened, Ring, StoreError, TransferChange, TransferLedger, TransferOpened,
+    Window,
 };
 use paymux_core::transfer::Transfer;
 use tokio::sync::oneshot;
@@ -458,6 +460,21 @@ impl DayBook for NodeStore {
 
     async fn capacity_figures(&self, day: Day) -> Result<Vec<CapacityFigure>, StoreError> {
         want!(self.ask(C::CapacityFigures(day)).await, A::CapacityFigures)
+    }
+}
+
+#[async_trait]
+impl DecisionBook for NodeStore {
+    async fn keep_version(&self, version: ConfigVersion) -> Result<(), StoreError> {
+        want!(self.ask(C::KeepVersion(version)).await, A::Nothing)
+    }
+
+    async fn version(&self, digest: &VersionDigest) -> Result<Option<ConfigVersion>, StoreError> {
+        want!(self.ask(C::Version(digest.clone())).await, A::Version)
+    }
+
+    async fn decision(&self, attempt: AttemptId) -> Result<Option<KeptDecision>, StoreError> {
+        want!(self.ask(C::Decision(attempt)).await, A::Decision)
     }
 }
 

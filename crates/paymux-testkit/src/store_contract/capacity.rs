@@ -11,7 +11,7 @@ use paymux_core::store::{
 };
 
 use super::Subject;
-use crate::fixtures::{Fixtures, change_of, channel, opening_of};
+use crate::fixtures::{Fixtures, add_attempt, change_of, channel, opening_of};
 
 const TODAY: CapacitySpan = CapacitySpan::Day(Day::from_number(19_783), Currency::CNY);
 const ANY: CapacityLimits = CapacityLimits { amount: None, count: None };
@@ -169,8 +169,7 @@ fn goes_on(fixtures: &Fixtures, seen: &Payment, within: CapacityLimits) -> Chang
     change.touched = vec![Touched { id: attempt.id, seen_state: attempt.state, seen_fence: attempt.fence }];
     attempt.state = AttemptState::Refused;
     let next = fixtures.attempt("b");
-    change.added = Some((next.id, serde_json::json!({ "picked": "b" })));
-    change.payment.attempts.push(next);
+    add_attempt(&mut change, next);
     change.capacity = vec![moves("a", TODAY, used(-5, 0, -1)), takes("b", TODAY, 5, within)];
     change
 }

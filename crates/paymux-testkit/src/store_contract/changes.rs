@@ -4,7 +4,7 @@ use paymux_core::clock::Timestamp;
 use paymux_core::ids::OrderNo;
 use paymux_core::money::{Currency, Money};
 use paymux_core::payment::{AttemptState, Failure, Held, NextAction, Payment, SecondSum, Status};
-use paymux_core::store::{Applied, CallbackRow, CallbackVerdict, Change, EventKind, Touched};
+use paymux_core::store::{Applied, CallbackRow, CallbackVerdict, Change, EventKind, KeptDecision, Touched};
 
 use super::Subject;
 use crate::fixtures::{
@@ -329,7 +329,7 @@ pub async fn refuses_attempts_that_are_not_there(subject: &Subject) {
     touches.touched.push(Touched { id: stranger.id, seen_state: stranger.state, seen_fence: stranger.fence });
     subject.writes_nothing(touches, Err("corrupt")).await;
     let mut adds = change_of(&seen);
-    adds.added = Some((stranger.id, serde_json::Value::Null));
+    adds.added = Some((stranger.id, KeptDecision::Told(serde_json::Value::Null)));
     subject.writes_nothing(adds, Err("corrupt")).await;
 }
 

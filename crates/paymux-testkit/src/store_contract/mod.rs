@@ -15,6 +15,7 @@ pub mod changes;
 pub mod channel_book;
 pub mod claims;
 pub mod day_book;
+pub mod decisions;
 pub mod desk;
 pub mod endpoints;
 pub mod events;
@@ -41,8 +42,8 @@ use paymux_core::payment::Payment;
 use paymux_core::posting::Posting;
 use paymux_core::refund::Refund;
 use paymux_core::store::{
-    Applied, AuditRow, CallbackRow, CapacityFigure, Change, ChannelRecord, DayFigure, Event, Opened, Opening,
-    Patience, QueueFilter, QueueItem, Store, StoreError,
+    Applied, AuditRow, CallbackRow, CapacityFigure, Change, ChannelRecord, DayFigure, DecisionBook, Event,
+    KeptDecision, Opened, Opening, Patience, QueueFilter, QueueItem, Store, StoreError,
 };
 use paymux_core::transfer::Transfer;
 
@@ -68,7 +69,7 @@ pub trait Look: Send + Sync {
     /// Every delivery, by event.
     async fn deliveries(&self) -> Vec<Delivery>;
     /// The routing decision of an attempt.
-    async fn decision(&self, attempt: AttemptId) -> Option<serde_json::Value>;
+    async fn decision(&self, attempt: AttemptId) -> Option<KeptDecision>;
     /// Every movement of money, by id.
     async fn postings(&self) -> Vec<Posting>;
     /// What every channel has collected on every day, by day, channel and currency.
@@ -126,8 +127,8 @@ impl Look for MemoryStore {
         self.deliveries()
     }
 
-    async fn decision(&self, attempt: AttemptId) -> Option<serde_json::Value> {
-        self.decision(attempt)
+    async fn decision(&self, attempt: AttemptId) -> Option<KeptDecision> {
+        DecisionBook::decision(self, attempt).await.ok().flatten()
     }
 
     async fn postings(&self) -> Vec<Posting> {
@@ -259,7 +260,10 @@ macro_rules! store_contract {
             openings: keeps_every_field, keeps_extreme_values, keeps_no_nul, finds_by_id_order_and_number, finds_by_each_attempt,
                 finds_the_stored_one_by_its_order_number, takes_one_order_number_once_an_app,
                 refuses_a_number_in_use, refuses_an_id_in_use, refuses_another_count_of_attempts,
-                refuses_two_currencies, refuses_amounts_that_cannot_be, keeps_the_decision, answers_a_ping;
+                refuses_two_currencies, refuses_amounts_that_cannot_be, answers_a_ping;
+            decisions: keeps_every_field_of_a_version, the_first_of_a_digest_stays,
+                of_equal_versions_at_once_one_is_kept, keeps_the_decision_of_each_attempt,
+                an_opening_that_is_known_leaves_none;
             changes: writes_all_of_it, leaves_what_was_agreed, leaves_attempts_that_it_does_not_touch,
                 is_stale_by_version, is_stale_by_state, is_stale_by_fence, is_stale_without_a_payment,
                 is_stale_for_an_attempt_of_another_payment, ends_one_attempt_and_begins_the_next,
@@ -388,6 +392,7 @@ mod tests {
             ("claims", include_str!("claims.rs")),
             ("capacity", include_str!("capacity.rs")),
             ("day_book", include_str!("day_book.rs")),
+            ("decisions", include_str!("decisions.rs")),
             ("desk", include_str!("desk.rs")),
             ("endpoints", include_str!("endpoints.rs")),
             ("events", include_str!("events.rs")),

@@ -249,15 +249,6 @@ async fn is_corrupt(subject: &Subject, payment: Payment) {
     assert_eq!(subject.store.payment(id).await, Ok(None));
 }
 
-pub async fn keeps_the_decision(subject: &Subject) {
-    let mut opening = Fixtures::new(1).opening("shop", "A1");
-    opening.decision = serde_json::json!({ "route": ODD, "seed": u64::MAX, "removed": [{ "rule": "\0" }] });
-    let attempt = opening.payment.attempts[0].id;
-    let decision = opening.decision.clone();
-    subject.opened(opening).await;
-    assert_eq!(subject.look.decision(attempt).await, Some(decision));
-}
-
 pub async fn answers_a_ping(subject: &Subject) {
     assert_eq!(subject.store.ping().await, Ok(()));
 }

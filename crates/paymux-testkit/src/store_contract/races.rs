@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use paymux_core::clock::Timestamp;
 use paymux_core::payment::Status;
-use paymux_core::store::{Applied, DeliveryOutcome, DeliveryReport, DueDelivery, Opened, Redelivery, Store};
+use paymux_core::store::{
+    Applied, DeliveryOutcome, DeliveryReport, DueDelivery, KeptDecision, Opened, Redelivery, Store,
+};
 
 use super::Subject;
 use crate::fixtures::{Fixtures, change_of, edit_attempt, paid};
@@ -163,7 +165,7 @@ pub async fn a_dropped_call_is_done_wholly_or_not_at_all(subject: &Subject) {
         let payment = opening.payment.clone();
         dropped(subject, place, async move |store| drop(store.open(opening).await)).await;
         // Whatever became of it, an equal call settles it.
-        let (again, decision) = (payment.clone(), serde_json::Value::Null);
+        let (again, decision) = (payment.clone(), KeptDecision::Told(serde_json::Value::Null));
         subject
             .store
             .open(paymux_core::store::Opening { payment: again, decision, capacity: vec![] })

@@ -23,7 +23,7 @@ fn stored(decision: &Decision) -> Value {
 
 /// Some channels have collected something, several of them as much, some have completed a payment, and calls of some
 /// have gone wrong, so that some are out.
-fn book(dice: &mut Dice, catalog: &Catalog) {
+pub(super) fn book(dice: &mut Dice, catalog: &Catalog) {
     let income = |entry: &paymux_core::catalog::ChannelEntry| Income {
         channel: entry.id.clone(),
         day: Day::from_number(20_000),

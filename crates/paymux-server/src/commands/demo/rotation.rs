@@ -36,11 +36,11 @@ async fn one(stage: &Stage, order_no: &str) -> anyhow::Result<Value> {
         "order_no": order_no, "amount": 2000, "currency": "CNY", "method": "alipay.native", "subject": "Tea",
     });
     let payment = stage.shop.post("/v1/payments", &order).await?.expect(201, "the create")?;
-    let decision = wait_for("the stored payment", &stage.seen, |seen| match seen {
-        Seen::Opened { decision, .. } => Some(decision),
+    let attempt = wait_for("the stored payment", &stage.seen, |seen| match seen {
+        Seen::Opened { attempt, .. } => Some(attempt),
         Seen::Changed { .. } => None,
     });
-    let decision = decision.await?;
+    let decision = stage.decision(attempt.await?).await?;
     let number = payment["provider_order_no"].as_str().context("the payment has no number")?;
     let paid = stage.rotation_payer.post(&format!("/sim/pay/{number}"), &json!({})).await?;
     paid.expect(200, "the payer's call")?;

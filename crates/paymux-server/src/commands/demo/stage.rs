@@ -6,8 +6,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use paymux_core::Secret;
 use paymux_core::store::{Change, EventKind, Opening};
+use paymux_core::{AttemptId, Secret};
 use paymux_sim::{Bank, Running, SimAccount, SimConfig};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -42,7 +42,7 @@ const SEEN_MAX: usize = 4096;
 #[derive(Debug)]
 pub(super) enum Seen {
     /// A payment with its first attempt.
-    Opened { payment: String, order_no: String, number: String, decision: Value },
+    Opened { payment: String, order_no: String, number: String, attempt: AttemptId },
     /// A payment with its events; whether a callback made it.
     Changed { payment: String, by_callback: bool, events: Vec<EventKind> },
 }
@@ -117,6 +117,12 @@ impl Stage {
     /// The router's address.
     pub(super) fn api(&self) -> String {
         format!("http://{}", self.node.http())
+    }
+
+    /// The record of the decision that made an attempt.
+    pub(super) async fn decision(&self, attempt: AttemptId) -> anyhow::Result<Value> {
+        let told = self.node.payments().decision(attempt).await?;
+        told.with_context(|| format!("the ledger has no decision of {attempt}"))
     }
 
     /// The simulated provider's address.
@@ -246,12 +252,12 @@ struct Eyes(mpsc::Sender<Seen>);
 impl Witness for Eyes {
     fn opened(&self, opening: &Opening) {
         let payment = &opening.payment;
-        let number = payment.attempts.first().map(|attempt| attempt.number.to_string());
+        let Some(attempt) = payment.attempts.first() else { return };
         let _ = self.0.try_send(Seen::Opened {
             payment: payment.id.to_string(),
             order_no: payment.order_no.to_string(),
-            number: number.unwrap_or_default(),
-            decision: opening.decision.clone(),
+            number: attempt.number.to_string(),
+            attempt: attempt.id,
         });
     }
 

@@ -66,10 +66,11 @@ pub(super) async fn one_payment(stage: &Stage, teller: &Teller) -> anyhow::Resul
 /// Tells what was stored and decided, and that the provider took it. Returns the number of its order.
 async fn created(stage: &Stage, teller: &Teller) -> anyhow::Result<String> {
     let opened = wait_for("the stored payment", &stage.seen, |seen| match seen {
-        Seen::Opened { payment, number, decision, .. } => Some((payment, number, decision)),
+        Seen::Opened { payment, number, attempt, .. } => Some((payment, number, attempt)),
         Seen::Changed { .. } => None,
     });
-    let (payment, number, decision) = opened.await?;
+    let (payment, number, attempt) = opened.await?;
+    let decision = stage.decision(attempt).await?;
     let text = format!("{payment} and its attempt {number} are on disk, before a byte leaves");
     teller.step("stored", &text, &json!({"payment": payment, "number": number}));
     teller.step("routed", &why(&decision), &json!({"decision": decision}));
@@ -179,16 +180,17 @@ pub(super) async fn follow(stage: &Stage, teller: &Teller) -> anyhow::Result<()>
     let mut notices = stage.notices.lock().await;
     loop {
         tokio::select! {
-            Some(seen) = seen.recv() => told_seen(stage, teller, seen),
+            Some(seen) = seen.recv() => told_seen(stage, teller, seen).await?,
             Some(notice) = notices.recv() => told_notice(teller, &notice),
             else => anyhow::bail!("the router went away"),
         }
     }
 }
 
-fn told_seen(stage: &Stage, teller: &Teller, seen: Seen) {
+async fn told_seen(stage: &Stage, teller: &Teller, seen: Seen) -> anyhow::Result<()> {
     match seen {
-        Seen::Opened { payment, order_no, number, decision } => {
+        Seen::Opened { payment, order_no, number, attempt } => {
+            let decision = stage.decision(attempt).await?;
             let till = stage.till_of(decision["picked"].as_str().unwrap_or_default());
             let text = format!("{order_no} {}; pay it on {till}/sim/pay/{number}", why(&decision));
             teller.step(
@@ -207,6 +209,7 @@ fn told_seen(stage: &Stage, teller: &Teller, seen: Seen) {
             }
         }
     }
+    Ok(())
 }
 
 fn told_notice(teller: &Teller, notice: &Notice) {

@@ -33,7 +33,7 @@ pub(super) fn as_text(inquiry: &Inquiry, explained: &Explained, catalog: &Catalo
 }
 
 fn facts(decision: &Decision, at: String) -> Vec<(&'static str, String)> {
-    let route = match (&decision.route, decision.strategy) {
+    let route = match (&decision.route, &decision.strategy) {
         (Some(route), Some(strategy)) => format!("{route}, {strategy}"),
         _ => "none takes this payment".to_owned(),
     };

@@ -30,7 +30,7 @@ pub(super) const FAULTS: &[Planted] = &[
                 ends_at, check_at, checks) SELECT 'att_other', payment, \
                 (SELECT count(*) FROM attempts o WHERE o.payment = a.payment), channel, provider, 'other', state, \
                 fence, memo, created_at, ends_at, check_at, checks FROM attempts a WHERE id = ({open})",
-            "INSERT INTO decisions VALUES ('att_other', '{}')",
+            "INSERT INTO decisions (attempt, decision) VALUES ('att_other', '{}')",
         ],
     },
     fault(
@@ -76,6 +76,10 @@ pub(super) const FAULTS: &[Planted] = &[
     fault(
         "attempt_has_a_decision",
         &["DELETE FROM decisions WHERE attempt = (SELECT min(attempt) FROM decisions)"],
+    ),
+    fault(
+        "decision_has_its_version",
+        &["UPDATE decisions SET version = 'other' WHERE attempt = (SELECT min(attempt) FROM decisions)"],
     ),
     Planted {
         check: "refunds_fit",
@@ -216,7 +220,7 @@ pub(super) const FAULTS: &[Planted] = &[
             "PRAGMA foreign_keys = OFF",
             "ALTER TABLE decisions DROP CONSTRAINT decisions_attempt_fkey",
         ],
-        sql: &["INSERT INTO decisions VALUES ('att_nobody', '{}')"],
+        sql: &["INSERT INTO decisions (attempt, decision) VALUES ('att_nobody', '{}')"],
     },
 ];
 

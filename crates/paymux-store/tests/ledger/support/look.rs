@@ -4,6 +4,8 @@ use std::fmt::Debug;
 use std::str::FromStr;
 
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use paymux_core::clock::Timestamp;
 use paymux_core::day::Day;
 use paymux_core::ids::{AppId, AttemptId, ChannelId};
@@ -11,7 +13,7 @@ use paymux_core::money::{Currency, Money};
 use paymux_core::posting::{Cause, Posting, PostingKind};
 use paymux_core::store::{
     CallbackRow, CallbackVerdict, CapacityFigure, CapacitySpan, CapacityUse, DayFigure, Event, EventKind,
-    Subject,
+    KeptDecision, Subject,
 };
 use paymux_core::wire::{Headers, Verb, WireRequest};
 use paymux_testkit::memory_store::{Delivery, DeliveryState};
@@ -65,10 +67,18 @@ impl Look for RowLook {
         rows!(self, DELIVERIES, delivery)
     }
 
-    async fn decision(&self, attempt: AttemptId) -> Option<serde_json::Value> {
-        let sql = format!("SELECT decision FROM decisions WHERE attempt = '{attempt}'");
-        let found: Vec<String> = rows!(self, sqlx::AssertSqlSafe(sql.clone()), |row| row.get(0));
-        found.first().map(|text| serde_json::from_str(text).unwrap())
+    async fn decision(&self, attempt: AttemptId) -> Option<KeptDecision> {
+        let sql = format!("SELECT decision, version FROM decisions WHERE attempt = '{attempt}'");
+        let found: Vec<(String, Option<String>)> =
+            rows!(self, sqlx::AssertSqlSafe(sql.clone()), |row| (row.get(0), row.get(1)));
+        let (text, version) = found.into_iter().next()?;
+        Some(match version {
+            Some(version) => {
+                let record = STANDARD_NO_PAD.decode(text).unwrap();
+                KeptDecision::Compact { version: version.parse().unwrap(), record }
+            }
+            None => KeptDecision::Told(serde_json::from_str(&text).unwrap()),
+        })
     }
 
     async fn postings(&self) -> Vec<Posting> {
