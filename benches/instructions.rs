@@ -15,8 +15,9 @@ use std::hint::black_box;
 use paymux_core::catalog::Strategy;
 use paymux_core::ids::AppId;
 use paymux_core::router::{Router, Sheet};
+use paymux_testkit::Want;
 
-use routing::{Want, catalog, channels};
+use routing::{catalog, channels};
 
 /// Name, routes, channels.
 const ROUTES: [(&str, usize, usize); 4] = [

@@ -15,8 +15,9 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use paymux_core::catalog::Strategy;
 use paymux_core::ids::AppId;
 use paymux_core::router::{Router, Sheet};
+use paymux_testkit::Want;
 
-use routing::{Want, catalog, channels, plain};
+use routing::{catalog, channels, plain};
 
 fn compare(c: &mut Criterion, name: &str, sizes: &[(usize, usize)], label: impl Fn(usize, usize) -> usize) {
     let mut group = c.benchmark_group(name);

@@ -1,49 +1,17 @@
-//! What is routed: a payment, channels of every kind and routes over them, and a plain version of the choice.
+//! What is routed: channels of every kind and routes over them, and a plain version of the choice.
 //!
 //! What is timed or counted with them lives in `route.rs` and `instructions.rs`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use paymux_core::catalog::{Catalog, ChannelEntry, FailoverUnknown, Lifecycle, Route, Strategy, When};
-use paymux_core::ids::{AppId, ChannelId, OrderNo, RouteName};
-use paymux_core::payment::Payer;
+use paymux_core::ids::{AppId, ChannelId, RouteName};
 use paymux_core::router::Ask;
 use paymux_core::wire::{Endpoint, PlainHttp};
-use paymux_core::{App, Money, Region, Secret};
+use paymux_core::{App, Region, Secret};
 use paymux_testkit::ScriptedChannel;
 
 type Failure = Box<dyn std::error::Error>;
-
-/// A payment as all benches ask for it.
-pub(crate) struct Want {
-    order_no: OrderNo,
-    payer: Payer,
-    metadata: BTreeMap<String, String>,
-}
-
-impl Want {
-    pub(crate) fn new() -> Result<Self, Failure> {
-        let payer = Payer { region: Region::from_code("CN-31"), ..Payer::default() };
-        Ok(Self { order_no: OrderNo::new("A1001")?, payer, metadata: BTreeMap::new() })
-    }
-
-    pub(crate) fn ask(&self, catalog: &Catalog, app: &AppId) -> Ask<'_> {
-        Ask {
-            app: catalog.app_slot(app),
-            order_no: &self.order_no,
-            amount: Money::fen(1999),
-            method: paymux_testkit::channel::QR,
-            expires_in: Duration::from_mins(30),
-            payer: &self.payer,
-            metadata: &self.metadata,
-            pin: None,
-            minute: 14 * 60,
-            full: &[],
-        }
-    }
-}
 
 /// Channels of which a quarter each is drained, closed at this hour, too small, or in another region, so that every
 /// filter has something to remove; at least one in four is left.

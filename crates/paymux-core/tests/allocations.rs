@@ -3,19 +3,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's own values")]
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use paymux_core::catalog::{ChannelEntry, FailoverUnknown, Lifecycle, Route, Strategy, When};
 use paymux_core::clock::{Mono, Timestamp};
 use paymux_core::ids::{AppId, ChannelId, RouteName};
-use paymux_core::payment::Payer;
 use paymux_core::router::{Ask, Pulse, Router, Sheet};
 use paymux_core::store::ChannelRecord;
 use paymux_core::wire::PlainHttp;
-use paymux_core::{App, Catalog, Endpoint, Money, OrderNo, Region};
-use paymux_testkit::ScriptedChannel;
+use paymux_core::{App, Catalog, Endpoint, Region};
+use paymux_testkit::{ScriptedChannel, Want};
 
 fn channel(place: usize) -> ChannelId {
     ChannelId::new(format!("c{place}")).unwrap()
@@ -66,21 +64,8 @@ fn catalog(strategy: Strategy, count: usize) -> Catalog {
 /// What a few hundred decisions allocate once the sheet has grown.
 fn allocations(strategy: Strategy, count: usize, pin: Option<&ChannelId>, tried: &[ChannelId]) -> u64 {
     let catalog = catalog(strategy, count);
-    let payer =
-        Payer { id: Some("payer-1".to_owned()), region: Region::from_code("CN-31"), ..Payer::default() };
-    let (metadata, order_no) = (BTreeMap::new(), OrderNo::new("A1").unwrap());
-    let ask = Ask {
-        app: catalog.app_slot(&AppId::new("shop").unwrap()),
-        order_no: &order_no,
-        amount: Money::fen(100),
-        method: "wechat.native".parse().unwrap(),
-        expires_in: Duration::from_mins(30),
-        payer: &payer,
-        metadata: &metadata,
-        pin,
-        minute: 12 * 60,
-        full: &[],
-    };
+    let want = Want::new().unwrap();
+    let ask = Ask { pin, ..want.ask(&catalog, &AppId::new("shop").unwrap()) };
     let (router, mut sheet) = (Router::new(&catalog), Sheet::default());
     router.choose(&ask, tried, 0, &mut sheet).unwrap();
     let counted = allocation_counter::measure(|| {

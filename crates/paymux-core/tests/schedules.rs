@@ -6,7 +6,6 @@
 #![cfg(feature = "schedules")]
 #![expect(clippy::unwrap_used, reason = "a test's own values")]
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,12 +13,11 @@ use paymux_core::catalog::{ChannelEntry, FailoverUnknown, Lifecycle, Route, Stra
 use paymux_core::clock::{Mono, Timestamp};
 use paymux_core::day::Day;
 use paymux_core::ids::{AppId, ChannelId, RouteName};
-use paymux_core::payment::Payer;
-use paymux_core::router::{Ask, Health, Pulse, Router, Sheet};
+use paymux_core::router::{Health, Pulse, Router, Sheet};
 use paymux_core::store::{ChannelRecord, Income};
 use paymux_core::wire::PlainHttp;
-use paymux_core::{App, Catalog, CatalogHandle, Endpoint, Money, OrderNo};
-use paymux_testkit::ScriptedChannel;
+use paymux_core::{App, Catalog, CatalogHandle, Endpoint, Money};
+use paymux_testkit::{ScriptedChannel, Want};
 use shuttle::thread;
 
 /// How many orders are tried out of each.
@@ -46,20 +44,8 @@ fn catalog(strategy: Strategy, ids: &[&str]) -> Catalog {
 
 /// Where a payment goes under each of those seeds.
 fn picks(catalog: &Catalog, seeds: std::ops::Range<u64>) -> Vec<String> {
-    let (payer, metadata) = (Payer::default(), BTreeMap::new());
-    let order_no = OrderNo::new("A1").unwrap();
-    let ask = Ask {
-        app: catalog.app_slot(&AppId::new("shop").unwrap()),
-        order_no: &order_no,
-        amount: Money::fen(100),
-        method: "wechat.native".parse().unwrap(),
-        expires_in: Duration::from_mins(30),
-        payer: &payer,
-        metadata: &metadata,
-        pin: None,
-        minute: 0,
-        full: &[],
-    };
+    let want = Want::new().unwrap();
+    let ask = want.ask(catalog, &AppId::new("shop").unwrap());
     let mut sheet = Sheet::default();
     let pick =
         |seed| Router::new(catalog).choose(&ask, &[], seed, &mut sheet).unwrap().channel.id.to_string();

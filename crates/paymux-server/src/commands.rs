@@ -12,14 +12,14 @@ mod serve;
 mod sim;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::crash;
+use crate::config::{self, Config};
 use crate::environment::Environment;
-use crate::logs;
+use crate::{crash, logs, plugins};
 
 /// What every command's exit code means, in its help too.
 const CODES: &str = "\
@@ -184,6 +184,12 @@ pub fn run() -> ExitCode {
         Command::Keys { command: Keys::New { json } } => keys::new(json),
     };
     end.into()
+}
+
+/// What that file says; its mistakes are told, and then there is nothing.
+fn configured(file: &Path, environment: &Environment) -> Option<Config> {
+    let read = config::load(file, environment, &plugins::providers());
+    read.map_err(|mistakes| console::error(&mistakes.to_string())).ok()
 }
 
 fn on_runtime(work: impl Future<Output = End>) -> End {

@@ -12,6 +12,7 @@ pub mod rng;
 pub mod simulation;
 pub mod store_contract;
 pub mod transport;
+pub mod want;
 
 pub use channel::{Outgo, Script, ScriptedChannel};
 pub use chaos::ChaosProxy;
@@ -20,3 +21,4 @@ pub use fixtures::Fixtures;
 pub use memory_store::MemoryStore;
 pub use rng::SeededRng;
 pub use transport::ScriptedTransport;
+pub use want::Want;

@@ -1,4 +1,4 @@
-//! What channels have collected, from the ledger to the router.
+//! What channels have collected and what is used of their limits, from the ledger to the router.
 
 use super::Payments;
 use crate::catalog::Catalog;

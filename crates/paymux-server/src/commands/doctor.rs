@@ -9,14 +9,12 @@ use paymux_store::{Ledger, Options as StoreOptions};
 use paymux_transport::SystemClock;
 use serde_json::json;
 
-use super::End;
 use super::check::Form;
 use super::console::{self, Console, Tone};
 use super::progress::Bar;
-use super::table;
-use crate::config::{self, Config};
+use super::{End, configured, table};
+use crate::config::Config;
 use crate::environment::Environment;
-use crate::plugins;
 
 /// What its exit codes mean.
 pub(super) const CODES: &str = "\
@@ -27,13 +25,7 @@ Exit codes:
 
 /// Examines the ledger that the file names.
 pub(super) async fn run(file: &Path, environment: &Environment, form: Form) -> End {
-    let config = match config::load(file, environment, &plugins::providers()) {
-        Ok(config) => config,
-        Err(mistakes) => {
-            console::error(&mistakes.to_string());
-            return End::NotRun;
-        }
-    };
+    let Some(config) = configured(file, environment) else { return End::NotRun };
     let now = SystemClock::new().now();
     match examine(&config, now).await {
         Ok(outcomes) => {

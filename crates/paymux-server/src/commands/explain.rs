@@ -15,12 +15,11 @@ use paymux_core::{AppId, Catalog, Clock as _, Method, NewPayment, Product, Rng a
 use paymux_store::{ConnectError, Ledger, Options as StoreOptions};
 use paymux_transport::SystemClock;
 
-use super::End;
 use super::check::Form;
 use super::console::{self, Console};
-use crate::config::{self, Config};
+use super::{End, configured};
+use crate::config::Config;
 use crate::environment::Environment;
-use crate::plugins;
 use crate::rng::SystemRng;
 
 /// What its exit codes mean.
@@ -109,13 +108,7 @@ fn pair(text: &str) -> Result<(String, String), &'static str> {
 
 /// Tells what was asked.
 pub(super) async fn run(options: &Options, environment: &Environment) -> End {
-    let config = match config::load(&options.config, environment, &plugins::providers()) {
-        Ok(config) => config,
-        Err(mistakes) => {
-            console::error(&mistakes.to_string());
-            return End::NotRun;
-        }
-    };
+    let Some(config) = configured(&options.config, environment) else { return End::NotRun };
     match Inquiry::of(options, &config.catalog) {
         Ok(inquiry) => {
             let explained = inquiry.answer(&config).await;

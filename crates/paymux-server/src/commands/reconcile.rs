@@ -8,13 +8,13 @@ use paymux_core::reconcile::{DAY_ZONE, Day, Report, Step};
 use paymux_core::{CatalogHandle, ChannelId, Payments};
 use paymux_store::{Ledger, Options as StoreOptions};
 
-use super::End;
 use super::check::Form;
 use super::console::{self, Console};
 use super::progress::Bar;
-use crate::config::{self, Config};
+use super::{End, configured};
+use crate::config::Config;
 use crate::environment::Environment;
-use crate::{node, plugins};
+use crate::node;
 
 /// What its exit codes mean.
 pub(super) const CODES: &str = "\
@@ -43,13 +43,7 @@ pub(super) struct Options {
 
 /// Compares what was asked, and prints what it found.
 pub(super) async fn run(options: &Options, environment: &Environment) -> End {
-    let config = match config::load(&options.config, environment, &plugins::providers()) {
-        Ok(config) => config,
-        Err(mistakes) => {
-            console::error(&mistakes.to_string());
-            return End::NotRun;
-        }
-    };
+    let Some(config) = configured(&options.config, environment) else { return End::NotRun };
     match reconcile(config, options).await {
         Ok(reports) => {
             match Form::of(options.json) {

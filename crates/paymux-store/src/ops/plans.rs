@@ -35,7 +35,7 @@ use super::open::Open;
 use super::outflows::TakeOutflows;
 use super::refunds::OpenRefund;
 use super::transfers::{ApplyTransfer, OpenTransfer};
-use super::{Work, channels, desk, events, outflows, queue, read};
+use super::{Work, channels, decisions, desk, events, outflows, queue, read};
 use crate::test_postgres::OnPostgres;
 
 /// A connection that asks how each statement will be carried out before it runs it.
@@ -392,6 +392,7 @@ async fn reads(db: &Explained<'_>, first: &Payment) {
     let attempt = &first.attempts[0];
     assert!(read::by_number(db, &attempt.channel, attempt.number.as_str()).await.unwrap().is_some());
     assert!(read::by_attempt(db, attempt.id).await.unwrap().is_some());
+    assert!(decisions::of_attempt(db, attempt.id).await.unwrap().is_some());
     let page = PaymentFilter { limit: 20, ..all_of("shop") };
     let pages = [
         page.clone(),

@@ -11,6 +11,7 @@ mod bank;
 mod books;
 mod calls;
 mod courier;
+mod decisions;
 mod dice;
 mod faults;
 mod floors;

@@ -7,6 +7,7 @@ use paymux_core::clock::Timestamp;
 use super::bank::{Order, OutgoKind};
 use super::books::{self, EventRow, Ledger, OutflowRow, PaymentRow};
 use super::calls::RecordedCall;
+use super::decisions;
 use super::faults::Fault;
 use super::front::Ask;
 use super::judge::{Hour, check_end};
@@ -80,6 +81,7 @@ pub(super) async fn play(world: &Arc<World>) -> Ledger {
         ledger = settle(world, OPERATORS_MS_MAX, true).await;
     }
     check_end(world, &ledger, Hour::Resolved);
+    decisions::check(world).await;
     ledger
 }
 

@@ -198,7 +198,7 @@ impl Street {
             }
             Err(error) => panic!("{number}: {error}"),
             Ok(payment) => {
-                let record = self.world.store.decision(payment.attempts[0].id).unwrap();
+                let record = self.nodes[0].decision(payment.attempts[0].id).await.unwrap().unwrap();
                 self.check_record(number, &record, &candidates);
                 let who = self.expected(&record, &candidates);
                 assert_eq!(payment.attempts[0].channel.as_str(), MERCHANTS[who].0, "{number}: {record}");
