@@ -25,6 +25,13 @@ use crate::store::{CapacityLimits, Ring};
 use crate::wire::Endpoint;
 use crate::words::words;
 
+/// The largest weight of a channel.
+pub const WEIGHT_MAX: u32 = 10_000;
+/// A fee of the whole payment, in hundredths of a percent.
+pub const FEE_BP_MAX: u32 = 10_000;
+/// The most further channels that one payment tries.
+pub const FAILOVER_MAX: u32 = 16;
+
 /// The catalog behind its swap: readers take a whole one and keep it for one piece of work.
 #[derive(Clone)]
 pub struct CatalogHandle(Arc<ArcSwap<Catalog>>);

@@ -12,5 +12,3 @@ pub mod plugins;
 pub mod reload;
 pub mod rng;
 pub mod stop;
-pub mod witness;
-pub mod workers;

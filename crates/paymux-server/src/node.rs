@@ -5,6 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use paymux::SystemRng;
+use paymux::witness::{Witness, Witnessed};
+use paymux::workers::{self, Intervals, Workers};
 use paymux_core::catalog::CatalogHandle;
 use paymux_core::payments::{Obstacle, Ports};
 use paymux_core::store::PaymentLedger as _;
@@ -22,9 +25,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, PublicUrl, Settings};
 use crate::reload::{InForce, Reloader, Source};
-use crate::rng::SystemRng;
-use crate::witness::{Witness, Witnessed};
-use crate::workers;
 
 /// Why a node could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -140,14 +140,9 @@ impl Node {
             shutdown: CancellationToken::new(),
             drain: settings.limits.drain,
         };
-        node.tasks.spawn(workers::sweep(payments.clone(), settings.sweep_interval, node.shutdown.clone()));
         workers::read_figures(&payments).await;
-        node.tasks.spawn(workers::follow_channels(
-            payments.clone(),
-            settings.snapshot_interval,
-            node.shutdown.clone(),
-        ));
-        node.tasks.spawn(workers::deliver(payments, wake, node.shutdown.clone()));
+        let intervals = Intervals { sweep: settings.sweep_interval, snapshot: settings.snapshot_interval };
+        node.tasks.spawn(Workers::new(payments, intervals, wake).run(node.shutdown.clone()));
         node.serve(listeners, settings, Arc::new(Look { ledger, in_force }), surroundings.metrics);
         Ok(node)
     }

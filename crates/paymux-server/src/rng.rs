@@ -1,23 +1,11 @@
-//! Randomness behind core's port, and keys straight from the operating system.
+//! Keys straight from the operating system.
 
 use anyhow::Context as _;
-use paymux_core::{Rng, Secret};
+use paymux_core::Secret;
 use paymux_sign::WebhookSecret;
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 use zeroize::Zeroizing;
-
-/// A generator of each thread's own, seeded by the operating system: good enough for ids that nobody
-/// may guess.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemRng;
-
-impl Rng for SystemRng {
-    fn bits(&self) -> u64 {
-        use rand::Rng as _;
-        rand::rng().next_u64()
-    }
-}
 
 /// How many random bytes a key has.
 const KEY_BYTES: usize = 32;
@@ -71,10 +59,5 @@ mod tests {
         assert!(WebhookSecret::parse(one.notify_secret.expose()).is_ok());
         assert!(!one.api_key.matches(other.api_key.expose()));
         assert!(!one.notify_secret.matches(other.notify_secret.expose()));
-    }
-
-    #[test]
-    fn bits_differ() {
-        assert_ne!(SystemRng.bits(), SystemRng.bits());
     }
 }

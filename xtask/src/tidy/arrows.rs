@@ -25,21 +25,23 @@ const ARROWS: [(&str, &[&str]); 12] = [
     // The simulator is a server on http's accept loop, and its webhooks go out by the one dialler.
     ("paymux-sim", &["paymux-core", "paymux-sign", "paymux-http", "paymux-transport", PLUGINS]),
     (TESTKIT, &["paymux-core", "paymux-sign"]),
-    ("paymux-server", &EVERYTHING_BELOW),
-    ("paymux", &EVERYTHING_BELOW),
+    // The facade is what teams build in: no front, no simulator.
+    ("paymux", &["paymux-core", "paymux-sign", "paymux-transport", "paymux-store", PLUGINS]),
+    (
+        "paymux-server",
+        &[
+            "paymux",
+            "paymux-core",
+            "paymux-sign",
+            "paymux-transport",
+            "paymux-store",
+            "paymux-http",
+            "paymux-grpc",
+            "paymux-sim",
+            PLUGINS,
+        ],
+    ),
     ("xtask", &[]),
-];
-
-/// What the two crates that put the parts together may see.
-const EVERYTHING_BELOW: [&str; 8] = [
-    "paymux-core",
-    "paymux-sign",
-    "paymux-transport",
-    "paymux-store",
-    "paymux-http",
-    "paymux-grpc",
-    "paymux-sim",
-    PLUGINS,
 ];
 
 /// Foreign crates that may stand in no shipped table of these crates, with the reason.
@@ -167,7 +169,11 @@ fn may_see(below: &[&str], seen: &Package) -> bool {
 }
 
 fn may_test_with(package: &Package, seen: &Package, table: Table) -> bool {
-    table == Table::Dev && (seen.name == TESTKIT || (seen.name == SANDBOX && !package.is_plugin()))
+    // A crate that names itself turns on features for its tests and examples.
+    let may = seen.name == package.name
+        || seen.name == TESTKIT
+        || (seen.name == SANDBOX && !package.is_plugin());
+    table == Table::Dev && may
 }
 
 fn points_up(tree: &Tree, package: &Package, dependency: &Dependency, below: &[&str]) -> Finding {
@@ -213,7 +219,11 @@ mod tests {
         check("crates/paymux-sim", &["paymux-fufu", "paymux-http"], &[]);
         check("crates/paymux-server", &["paymux-sim", "paymux-fufu"], &[]);
         check("crates/paymux", &["paymux-store", "paymux-fufu"], &[]);
+        check("crates/paymux", &["dev:paymux"], &[]);
         check("crates/paymux", &["paymux-server"], &["paymux must not see `paymux-server`"]);
+        check("crates/paymux", &["paymux-http"], &["paymux must not see `paymux-http`"]);
+        check("crates/paymux-server", &["paymux"], &[]);
+        check("crates/paymux-http", &["paymux"], &["paymux-http must not see `paymux`"]);
         check("benches", &["paymux-fufu", "paymux-testkit"], &[]);
         check("fuzz", &["paymux-fufu", "paymux-server", "paymux-testkit"], &[]);
     }
@@ -253,6 +263,7 @@ mod tests {
         let crates = ["sign", "core", "transport", "store", "http", "grpc", "sim", "testkit", "server"];
         let mut packages: Vec<Package> =
             crates.iter().map(|name| planted::package(&format!("crates/paymux-{name}"), &[])).collect();
+        packages.push(planted::package("crates/paymux", &[]));
         packages.push(planted::package("plugins/paymux-fufu", &[]));
         packages.push(planted::package("plugins/paymux-sandbox", &[]));
         Tree { files: Vec::new(), packages }

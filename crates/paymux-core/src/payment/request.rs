@@ -74,6 +74,26 @@ pub struct PaymentRequest {
     pub extra: BTreeMap<String, serde_json::Value>,
 }
 
+impl PaymentRequest {
+    /// One with the fields that every request has; the others can be set on it.
+    pub fn new(order_no: &str, amount: i64, currency: &str, method: &str, subject: &str) -> Self {
+        Self {
+            order_no: order_no.to_owned(),
+            amount,
+            currency: currency.to_owned(),
+            method: method.to_owned(),
+            subject: subject.to_owned(),
+            expires_in: None,
+            return_url: None,
+            notify_url: None,
+            payer: None,
+            metadata: BTreeMap::new(),
+            channel: None,
+            extra: BTreeMap::new(),
+        }
+    }
+}
+
 /// What is known of the payer, as it is written in JSON.
 #[derive(Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

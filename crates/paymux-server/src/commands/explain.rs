@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use paymux::SystemRng;
 use paymux_core::catalog::Scope;
 use paymux_core::hours::minute_of_day;
 use paymux_core::payment::request::{PayerRequest, PaymentRequest};
@@ -20,7 +21,6 @@ use super::console::{self, Console};
 use super::{End, configured};
 use crate::config::Config;
 use crate::environment::Environment;
-use crate::rng::SystemRng;
 
 /// What its exit codes mean.
 pub(super) const CODES: &str = "\

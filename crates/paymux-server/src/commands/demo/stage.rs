@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use paymux::witness::Witness;
 use paymux_core::store::{Change, EventKind, Opening};
 use paymux_core::{AttemptId, Secret};
 use paymux_sim::{Bank, Running, SimAccount, SimConfig};
@@ -24,7 +25,6 @@ use crate::metrics;
 use crate::node::{Node, Surroundings};
 use crate::plugins::{self, Simulated};
 use crate::rng::Keys;
-use crate::witness::Witness;
 
 /// Which provider takes the told payment.
 pub(super) const PROVIDER: Simulated = Simulated::BeeCloud;

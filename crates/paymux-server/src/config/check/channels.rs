@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use paymux_core::catalog::{ChannelEntry, Lifecycle, Rules};
+use paymux_core::catalog::{ChannelEntry, FEE_BP_MAX, Lifecycle, Rules, WEIGHT_MAX};
 use paymux_core::hours::HoursError;
 use paymux_core::money::AMOUNT_MAX;
 use paymux_core::provider::{ChannelSite, SettingError, SettingKey, Settings};
@@ -15,11 +15,6 @@ use crate::config::raw;
 
 /// The most payments that a limit can be set to.
 const COUNT_MAX: i64 = 1_000_000_000;
-
-/// The largest weight.
-const WEIGHT_MAX: i64 = 10_000;
-/// A fee of the whole payment.
-const FEE_BP_MAX: i64 = 10_000;
 
 /// A channel as far as it could be read.
 pub(super) struct Checked {
@@ -101,8 +96,8 @@ impl Check<'_, '_> {
     fn fields(&mut self, path: &KeyPath, raw: &raw::Channel) -> Fields {
         Fields {
             state: self.state(&path.key("state"), raw.state.as_deref()),
-            weight: self.number(&path.key("weight"), Some(raw.weight.unwrap_or(1)), 1..=WEIGHT_MAX),
-            fee_bp: self.number(&path.key("fee_bp"), raw.fee_bp, 0..=FEE_BP_MAX),
+            weight: self.number(&path.key("weight"), Some(raw.weight.unwrap_or(1)), 1..=WEIGHT_MAX.into()),
+            fee_bp: self.number(&path.key("fee_bp"), raw.fee_bp, 0..=FEE_BP_MAX.into()),
             methods: self.patterns(&path.key("methods"), raw.methods.as_deref()),
             rules: self.rules(&path.key("rules"), &raw.rules),
         }

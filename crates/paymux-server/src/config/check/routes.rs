@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use paymux_core::catalog::{ChannelEntry, FailoverUnknown, Lifecycle, Route, Rules, Scope, Strategy, When};
+use paymux_core::catalog::{
+    ChannelEntry, FAILOVER_MAX, FailoverUnknown, Lifecycle, Route, Rules, Scope, Strategy, When,
+};
 use paymux_core::ids::RouteName;
 use paymux_core::method::MethodError;
 use paymux_core::router::{ROUTES_MAX, takes_turns};
@@ -12,9 +14,6 @@ use super::channels::Checked;
 use super::{Check, unknown, words};
 use crate::config::path::KeyPath;
 use crate::config::raw::{self, Raw};
-
-/// The most further channels that one payment tries.
-const FAILOVER_MAX: i64 = 16;
 
 impl Check<'_, '_> {
     pub(super) fn routes(&mut self, raw: &Raw, channels: &[Checked]) -> Vec<Route> {
@@ -51,7 +50,7 @@ impl Check<'_, '_> {
         let name: Option<RouteName> = self.id(&path.key("name"), raw.name.as_deref(), names);
         let when = self.when(&path.key("when"), &raw.when, apps);
         let strategy = self.strategy(&path.key("strategy"), raw.strategy.as_deref());
-        let failover = self.number(&path.key("failover"), Some(raw.failover.unwrap_or(0)), 0..=FAILOVER_MAX);
+        let failover = self.number(&path.key("failover"), Some(raw.failover.unwrap_or(0)), 0..=FAILOVER_MAX.into());
         let failover_unknown =
             self.failover_unknown(&path.key("failover_unknown"), raw.failover_unknown.as_deref());
         let places = self.route_channels(&path.key("channels"), raw.channels.as_deref(), channels);

@@ -22,8 +22,55 @@ const NOTICE_PAUSE: Duration = Duration::from_millis(200);
 /// How long a worker rests after the store failed.
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 
+/// How often what nobody tells is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Intervals {
+    /// Due attempts, refunds and transfers.
+    pub sweep: Duration,
+    /// In which states channels are and what they have collected, for what other nodes change.
+    pub snapshot: Duration,
+}
+
+impl Default for Intervals {
+    /// Every second, and twice a second.
+    fn default() -> Self {
+        Self { sweep: Duration::from_secs(1), snapshot: Duration::from_millis(500) }
+    }
+}
+
+/// All the workers of one node. Any number of nodes may run them over one ledger: leases share the work.
+#[derive(Debug, Clone)]
+pub struct Workers {
+    payments: Payments,
+    intervals: Intervals,
+    wake: Arc<Notify>,
+}
+
+impl Workers {
+    /// Of those payments. `wake` is told when a notice waits, as a witness of their store
+    /// ([`Witnessed`](crate::witness::Witnessed)).
+    pub fn new(payments: Payments, intervals: Intervals, wake: Arc<Notify>) -> Self {
+        Self { payments, intervals, wake }
+    }
+
+    /// Works until `shutdown`. What is under way then is waited for by [`Payments::drain`]. One worker that dies is
+    /// told and takes no other with it.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let Self { payments, intervals, wake } = self;
+        let mut workers = JoinSet::new();
+        workers.spawn(sweep(payments.clone(), intervals.sweep, shutdown.clone()));
+        workers.spawn(follow_channels(payments.clone(), intervals.snapshot, shutdown.clone()));
+        workers.spawn(deliver(payments, wake, shutdown));
+        while let Some(ended) = workers.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a worker died; its work waits for a restart or another node");
+            }
+        }
+    }
+}
+
 /// Looks at due attempts, every `interval` and at once again while there is more, until `shutdown`.
-pub async fn sweep(payments: Payments, interval: Duration, shutdown: CancellationToken) {
+async fn sweep(payments: Payments, interval: Duration, shutdown: CancellationToken) {
     let pace = Pace { name: "sweeper", pause: interval, wake: Arc::new(Notify::new()) };
     rounds(pace, shutdown, move || {
         let payments = payments.clone();
@@ -33,7 +80,7 @@ pub async fn sweep(payments: Payments, interval: Duration, shutdown: Cancellatio
 }
 
 /// Delivers due notices: at once after `wake`, else by and by, until `shutdown`.
-pub async fn deliver(payments: Payments, wake: Arc<Notify>, shutdown: CancellationToken) {
+async fn deliver(payments: Payments, wake: Arc<Notify>, shutdown: CancellationToken) {
     let pace = Pace { name: "notices", pause: NOTICE_PAUSE, wake };
     rounds(pace, shutdown, move || {
         let payments = payments.clone();
@@ -43,7 +90,7 @@ pub async fn deliver(payments: Payments, wake: Arc<Notify>, shutdown: Cancellati
 }
 
 /// Reads in which states channels are and what they have collected, every `interval` until `shutdown`.
-pub async fn follow_channels(payments: Payments, interval: Duration, shutdown: CancellationToken) {
+async fn follow_channels(payments: Payments, interval: Duration, shutdown: CancellationToken) {
     while shutdown.run_until_cancelled(sleep(interval)).await.is_some() {
         if let Err(error) = payments.read_channels().await {
             tracing::error!(%error, "the states of channels could not be read; it is tried again");
