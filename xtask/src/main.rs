@@ -13,6 +13,7 @@ mod prove;
 mod simulate;
 mod tidy;
 mod tree;
+mod weight;
 
 use std::{path::Path, process::ExitCode};
 
@@ -51,6 +52,8 @@ enum Command {
     Instructions(instructions::Options),
     /// Times the binary's start and reads its memory after many payments, beside the goals.
     Measure(measure::Options),
+    /// Counts the crates that come with paymux where it is built in, and times clean builds, beside the goals.
+    Weight(weight::Options),
 }
 
 fn main() -> ExitCode {
@@ -77,6 +80,7 @@ fn run(command: Command) -> Result<()> {
         Command::Bench(options) => bench::run(root, &options),
         Command::Instructions(options) => instructions::run(root, &options),
         Command::Measure(options) => measure::run(root, &options),
+        Command::Weight(options) => weight::run(root, &options),
     }
 }
 

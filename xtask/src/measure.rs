@@ -170,7 +170,7 @@ impl Drop for Demo {
 }
 
 /// The processor and how many of it there are.
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let count = std::thread::available_parallelism().map_or(1, usize::from);
     format!("{}, {count} at hand", processor(&info))
@@ -181,7 +181,7 @@ fn processor(info: &str) -> &str {
     line.and_then(|line| line.split_once(':')).map_or("an unnamed processor", |(_, name)| name.trim())
 }
 
-fn mib(kib: u64) -> String {
+pub(crate) fn mib(kib: u64) -> String {
     format!("{}.{} MiB", kib / 1024, kib % 1024 * 10 / 1024)
 }
 

@@ -234,6 +234,7 @@ impl fmt::Debug for Builder {
 }
 
 #[cfg(feature = "transport")]
+#[expect(clippy::unnecessary_wraps, reason = "the other build has none")]
 fn machine_clock() -> Option<Arc<dyn Clock>> {
     Some(Arc::new(paymux_transport::SystemClock::new()))
 }

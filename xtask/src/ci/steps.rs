@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{crash, fuzz, instructions, simulate, tidy};
+use crate::{crash, fuzz, instructions, simulate, tidy, weight};
 
 /// One thing that a change must pass.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +44,9 @@ pub(super) const STEPS: [Step; 12] = [
     Step { name: "crash", title: "the binary, killed a hundred times under work", run: crash::commit_tier },
 ];
 
+/// The facade as teams build it in, by its features.
+const FACADES: [&str; 3] = ["", "fufu", "transport"];
+
 fn fmt(root: &Path) -> Result<()> {
     succeed(cargo(root, ["fmt", "--all", "--check"]))
 }
@@ -69,7 +72,13 @@ fn clippy(root: &Path) -> Result<()> {
     let strict = ["--", "-D", "warnings"];
     succeed(cargo(root, check.into_iter().chain(crash::FEATURES).chain(strict)))?;
     let shipped = ["clippy", "--workspace", "--bin", "paymux", "--test", "e2e", "--profile", "ci"];
-    succeed(cargo(root, shipped.into_iter().chain(strict)))
+    succeed(cargo(root, shipped.into_iter().chain(strict)))?;
+    // Every other build has all features of the facade, since its tests do.
+    for features in FACADES {
+        let alone = ["clippy", "--package", "paymux", "--lib", "--profile", "ci"];
+        succeed(cargo(root, alone.into_iter().chain(weight::features(features)).chain(strict)))?;
+    }
+    Ok(())
 }
 
 fn docs(root: &Path) -> Result<()> {

@@ -170,9 +170,8 @@ fn may_see(below: &[&str], seen: &Package) -> bool {
 
 fn may_test_with(package: &Package, seen: &Package, table: Table) -> bool {
     // A crate that names itself turns on features for its tests and examples.
-    let may = seen.name == package.name
-        || seen.name == TESTKIT
-        || (seen.name == SANDBOX && !package.is_plugin());
+    let may =
+        seen.name == package.name || seen.name == TESTKIT || (seen.name == SANDBOX && !package.is_plugin());
     table == Table::Dev && may
 }
 
