@@ -7,7 +7,7 @@ use std::{
     fmt::Write,
     fs,
     path::Path,
-    process::{Child, Command},
+    process::Child,
     thread,
     time::{Duration, Instant},
 };
@@ -275,38 +275,36 @@ fn seconds(took: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
 
-    fn tree_of(package: &str, with: &'static str) -> BTreeSet<String> {
-        let choice: Vec<&str> = ["--package", package].into_iter().chain(features(with)).collect();
+    /// What the facade brings with those features.
+    fn tree_of(with: &'static str) -> BTreeSet<String> {
+        let choice: Vec<&str> = ["--package", "paymux"].into_iter().chain(features(with)).collect();
         crates(crate::root(), &choice).unwrap()
     }
 
     #[test]
     fn one_plugin_brings_no_server_no_client_and_no_database() {
         for with in ["", "beecloud", "cloudpay", "fufu", "sandbox"] {
-            let tree = tree_of("paymux", with);
+            let tree = tree_of(with);
             assert!(tree.contains("paymux-core v0.1.0"), "{tree:?}");
             assert_eq!(heavy(&tree).collect::<Vec<_>>(), [""; 0], "{with}");
-            let plugins =
-                tree.iter().filter(|named| tree_of_plugins().any(|plugin| named.starts_with(plugin)));
-            assert_eq!(
-                plugins.count(),
-                usize::from(!with.is_empty()),
-                "{with}: no other plugin comes with it"
-            );
+            let here = tree.iter().filter(|named| plugins().any(|plugin| named.starts_with(plugin)));
+            assert_eq!(here.count(), usize::from(!with.is_empty()), "{with}: no other plugin comes with it");
         }
     }
 
-    fn tree_of_plugins() -> impl Iterator<Item = &'static str> {
+    fn plugins() -> impl Iterator<Item = &'static str> {
         ["paymux-beecloud ", "paymux-cloudpay ", "paymux-fufu ", "paymux-sandbox "].into_iter()
     }
 
     #[test]
     fn what_is_heavy_is_found() {
-        let sql = tree_of("paymux", "sqlite");
+        let sql = tree_of("sqlite");
         assert_eq!(heavy(&sql).filter(|name| ["sea-orm", "sqlx"].contains(name)).count(), 2, "{sql:?}");
-        let transport = tree_of("paymux", "transport");
+        let transport = tree_of("transport");
         assert_eq!(heavy(&transport).collect::<Vec<_>>(), ["hyper", "rustls"]);
     }
 

@@ -18,7 +18,7 @@ use paymux::{
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    tell(&mut io::stdout()).await
+    Box::pin(tell(&mut io::stdout())).await
 }
 
 /// Gift cards of the shop's own: the call itself takes the money, in this process.

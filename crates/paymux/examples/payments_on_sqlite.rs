@@ -13,7 +13,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    tell(&mut io::stdout()).await
+    Box::pin(tell(&mut io::stdout())).await
 }
 
 /// Writes down what becomes of attempts.

@@ -23,13 +23,13 @@ fn pure_routing_is_as_shown() {
 #[tokio::test]
 async fn payments_on_sqlite_are_as_shown() {
     let mut out = Vec::new();
-    as_shown("payments_on_sqlite", payments_on_sqlite::tell(&mut out).await, &out);
+    as_shown("payments_on_sqlite", Box::pin(payments_on_sqlite::tell(&mut out)).await, &out);
 }
 
 #[tokio::test]
 async fn a_strategy_and_a_channel_of_ones_own_are_as_shown() {
     let mut out = Vec::new();
-    as_shown("own_strategy_and_channel", own_strategy_and_channel::tell(&mut out).await, &out);
+    as_shown("own_strategy_and_channel", Box::pin(own_strategy_and_channel::tell(&mut out)).await, &out);
 }
 
 /// Compares what an example told with the README's block that names its command.
