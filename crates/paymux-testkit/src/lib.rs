@@ -1,11 +1,13 @@
 //! What tests of paymux need: a clock that nobody waits for, randomness that a seed replays, a
-//! transport and a channel that do as told, a proxy that breaks connections.
+//! transport and a channel that do as told, a proxy that breaks connections; and the suites that every
+//! channel and every store must pass.
 //!
 //! Nothing here is used by the running service.
 
 pub mod channel;
 pub mod chaos;
 pub mod clock;
+pub mod conformance;
 pub mod fixtures;
 pub mod memory_store;
 pub mod rng;

@@ -53,7 +53,7 @@ impl Channel for CloudPay {
     }
 
     async fn create(&self, cx: &Cx<'_>, order: &Order) -> Result<Created, ChannelError> {
-        self.descriptor.method(order.method).ok_or(ChannelError::Unsupported)?;
+        self.descriptor.taking(order)?;
         let form = map::create(&self.account, order)?.to_form();
         let request = WireRequest::new(Verb::Post, wire::CREATE_PATH).body(wire::FORM, form);
         let reply = wire::read(&cx.send(&self.account.base, request).await?)?;

@@ -13,6 +13,7 @@ pub(crate) mod states;
 use std::time::Duration;
 
 use paymux_core::channel::{Blame, Opened, QueryAnswer, Receipt, Refusal};
+use paymux_core::money::AMOUNT_MAX;
 use paymux_core::{
     ChannelError, Created, Currency, Money, NextAction, Order, OrderRef, Secret, Timestamp, Wallet,
 };
@@ -358,8 +359,8 @@ pub(crate) fn fee(amount: Money) -> Result<String, ChannelError> {
     if !currencies().contains(&amount.currency()) {
         return Err(unsendable("the currency: FuFu takes CNY, THB and HKD"));
     }
-    if amount.minor() < 1 {
-        return Err(unsendable("the amount: FuFu takes 1 or more"));
+    if !(1..=AMOUNT_MAX).contains(&amount.minor()) {
+        return Err(unsendable(format!("the amount: FuFu takes 1 or more, at most {AMOUNT_MAX}")));
     }
     Ok(amount.minor().to_string())
 }

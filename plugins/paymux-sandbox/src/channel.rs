@@ -136,6 +136,7 @@ impl Channel for Sandbox {
     }
 
     async fn create(&self, cx: &Cx<'_>, order: &Order) -> Result<Created, ChannelError> {
+        self.descriptor.taking(order)?;
         let script = map::script(&order.metadata, order.amount)?;
         if script == Script::Refused {
             return Err(map::scripted_refusal());

@@ -4,6 +4,8 @@ use std::num::NonZeroU32;
 use std::ops::{BitOr, RangeInclusive};
 use std::time::Duration;
 
+use super::error::{Blame, ChannelError, Refusal};
+use super::order::Order;
 use crate::method::Method;
 use crate::money::{Currency, Money};
 
@@ -113,6 +115,24 @@ impl Descriptor {
     /// The entry of that method, if it is offered.
     pub fn method(&self, method: Method) -> Option<&MethodSpec> {
         self.methods.iter().find(|spec| spec.method == method)
+    }
+
+    /// The entry of the order's method, where that takes the order's amount: a plugin's own look before it sends
+    /// anything, after the core's.
+    ///
+    /// # Errors
+    /// [`ChannelError::Unsupported`] for a method that is not offered; a refusal for an amount outside of its range.
+    pub fn taking(&self, order: &Order) -> Result<&MethodSpec, ChannelError> {
+        let spec = self.method(order.method).ok_or(ChannelError::Unsupported)?;
+        if spec.takes_amount(order.amount) {
+            return Ok(spec);
+        }
+        let (method, min, max) = (order.method, spec.amounts.start(), spec.amounts.end());
+        Err(ChannelError::Refused(Refusal {
+            code: "invalid_request".to_owned(),
+            message: format!("not sent, the amount: {method} takes {min} to {max} minor units"),
+            blame: Blame::Request,
+        }))
     }
 
     /// Whether the value of `name` in `extra` must leave no trace.

@@ -33,19 +33,37 @@ pub const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 /// What a provider cannot do is absent from [`Descriptor::can`]; the core then refuses it and
 /// never calls the method. Nothing is faked.
 ///
+/// Each line of a section on behaviour begins with the name of the case that tests it, in the suite
+/// `conformance` of paymux-testkit; a test there sees that no line lacks its case and no case its line.
+///
 /// # Behaviour of every call
-/// - It uses the network only through [`Cx::send`], so that the core knows whether a byte left.
-/// - It never sends the same money-moving request twice.
-/// - It returns [`ChannelError::Unknown`] for each answer that is not surely understood: 5xx,
-///   unreadable, badly signed, a code that its table does not list.
-/// - No secret, sign, query or body stands in an error's text.
+/// - `absent`: What needs an ability that [`Descriptor::can`] lacks is [`ChannelError::Unsupported`], and sends
+///   nothing.
+/// - `not_sent`: It uses the network only through [`Cx::send`], so that the core knows whether a byte left; what that
+///   could not send is [`ChannelError::NotSent`].
+/// - `once`: It never sends the same money-moving request twice, whatever became of the first.
+/// - `cut`: It is [`ChannelError::Unknown`] where no whole answer came back.
+/// - `server_error`: So it is where the answer is 5xx, whatever stands in its body.
+/// - `unreadable`: So it is where the answer cannot be read.
+/// - `deadline`: It ends by [`Deadline::answer_by`], and sends nothing after that.
+/// - `silent`: No secret stands in an error, a `Debug`, a log line or an answer to a callback; no query or body in an
+///   error.
 #[async_trait]
 pub trait Channel: Send + Sync + 'static {
-    /// What this account is and can do. Constant for the channel's life.
+    /// What this account is and can do.
+    ///
+    /// # Behaviour
+    /// - `sound`: What it says holds together: each method once, with a range that holds amounts; a close exactly
+    ///   where orders end by a call; products exactly where it pays out.
+    /// - `constant`: It is the same for the channel's life, and for the same settings.
+    /// - `timers`: A life that a timer gives is inside the timer's range, and no order ends before a call may end it.
     fn descriptor(&self) -> &Descriptor;
 
     /// What the plugin must remember of an order before it goes out, such as the provider's code
     /// for the method. Stored with the attempt and handed back in [`OrderRef::memo`].
+    ///
+    /// # Behaviour
+    /// - `same`: Pure: the same settings make the same memo.
     fn memo(&self, method: Method) -> String {
         let _ = method;
         String::new()
@@ -54,15 +72,24 @@ pub trait Channel: Send + Sync + 'static {
     /// Opens a payment at the provider and returns what the payer must do next.
     ///
     /// # Behaviour
-    /// - `order.number` goes out unchanged, so that a repeat cannot open a second order.
-    /// - [`ChannelError::Refused`] promises that no order exists there.
+    /// - `number`: `order.number` goes out unchanged, so that a repeat cannot open a second order; and so does the
+    ///   amount.
+    /// - `opens`: [`Created::Open`] carries what the payer must act on, where the descriptor says that they must;
+    ///   [`Created::Paid`] pays the whole order.
+    /// - `range`: Both ends of the method's range are taken; one minor unit outside is refused, and nothing is sent.
+    /// - `life`: The life that is set at the provider ends with the payment's, or before it.
+    /// - `refused`: [`ChannelError::Refused`] promises that no order exists there, and says whose fault it is.
+    /// - `unlisted`: A code that the plugin's table does not list is [`ChannelError::Unknown`].
+    /// - `signed`: It signs as the recorded messages are signed.
     async fn create(&self, cx: &Cx<'_>, order: &Order) -> Result<Created, ChannelError>;
 
     /// Asks what became of an order. Needs [`Can::QUERY`].
     ///
     /// # Behaviour
-    /// - Reads only; any number of calls changes nothing.
-    /// - [`QueryAnswer::Paid`] names the amount that the provider says it received.
+    /// - `reads`: Reads only; any number of calls changes nothing.
+    /// - `open`: An order that nobody paid is [`QueryAnswer::Open`].
+    /// - `paid`: [`QueryAnswer::Paid`] names the amount that the provider says it received.
+    /// - `absent`: An order that the provider does not have is never paid, open or closed.
     async fn query(&self, cx: &Cx<'_>, order: &OrderRef) -> Result<QueryAnswer, ChannelError> {
         let _ = (cx, order);
         Err(ChannelError::Unsupported)
@@ -70,6 +97,9 @@ pub trait Channel: Send + Sync + 'static {
 
     /// Until when the close of an order of that method is better kept back at that moment; `None` = it can
     /// go. For providers that take it at some hours of the day only. Pure.
+    ///
+    /// # Behaviour
+    /// - `opens`: The moment is a later one, at most a day away, and then the close can go.
     fn cancel_not_before(&self, method: Method, at: Timestamp) -> Option<Timestamp> {
         let _ = (method, at);
         None
@@ -78,7 +108,9 @@ pub trait Channel: Send + Sync + 'static {
     /// Closes or revokes an unpaid order. Needs [`Can::CANCEL`].
     ///
     /// # Behaviour
-    /// - [`CancelAnswer::Closed`] promises that the order can take no money any more.
+    /// - `closed`: [`CancelAnswer::Closed`] promises that the order can take no money any more.
+    /// - `paid`: A paid order is never closed.
+    /// - `early`: Nor is one that is younger than the descriptor's `not_before`; one that is as old is.
     async fn cancel(&self, cx: &Cx<'_>, order: &OrderRef) -> Result<CancelAnswer, ChannelError> {
         let _ = (cx, order);
         Err(ChannelError::Unsupported)
@@ -86,6 +118,9 @@ pub trait Channel: Send + Sync + 'static {
 
     /// The number under which a refund will be known at the provider: stored with the refund before
     /// anything is sent, never used twice. By default the 32 digits of its id.
+    ///
+    /// # Behaviour
+    /// - `unique`: Each id has a number of its own, and the same one again: 1 to 64 printable ASCII characters.
     fn refund_number(&self, id: RefundId, at: Timestamp) -> String {
         let _ = at;
         id.digits()
@@ -94,6 +129,9 @@ pub trait Channel: Send + Sync + 'static {
     /// Until when a refund that waits to be sent is better kept back at that moment; `None` = it can go.
     /// For providers whose numbers carry the day: one that is made just before midnight would be of
     /// another day when it arrives. The number is made when the refund is sent, not before. Pure.
+    ///
+    /// # Behaviour
+    /// - `opens`: The moment is a later one, at most a day away, and then the refund can go.
     fn refund_not_before(&self, at: Timestamp) -> Option<Timestamp> {
         let _ = at;
         None
@@ -101,35 +139,51 @@ pub trait Channel: Send + Sync + 'static {
 
     /// Asks for money to go back. Needs [`Can::REFUND`].
     ///
+    /// Moves money: never sent again by itself. [`ChannelError::Refused`] and [`OutflowAnswer::Failed`] promise that
+    /// nothing goes back under that number, now or later.
+    ///
     /// # Behaviour
-    /// - Moves money: never sent again by itself.
-    /// - `refund.number` goes out unchanged.
-    /// - [`ChannelError::Refused`] and [`OutflowAnswer::Failed`] promise that nothing goes back under
-    ///   that number, now or later.
+    /// - `number`: `refund.number` goes out unchanged, and so does the amount.
+    /// - `unpaid`: Of an order without money nothing goes back.
     async fn refund(&self, cx: &Cx<'_>, refund: &RefundOrder) -> Result<OutflowAnswer, ChannelError> {
         let _ = (cx, refund);
         Err(ChannelError::Unsupported)
     }
 
-    /// Asks what became of a refund. Needs [`Can::QUERY_REFUND`]. Reads only.
+    /// Asks what became of a refund. Needs [`Can::QUERY_REFUND`].
+    ///
+    /// # Behaviour
+    /// - `known`: Reads only: a refund that was taken in is found, as often as it is asked for.
+    /// - `absent`: A refund that the provider does not have is never done, under way or failed.
     async fn query_refund(&self, cx: &Cx<'_>, refund: &RefundOrder) -> Result<OutflowAnswer, ChannelError> {
         let _ = (cx, refund);
         Err(ChannelError::Unsupported)
     }
 
     /// The number under which a payout will be known at the provider, as [`Channel::refund_number`].
+    ///
+    /// # Behaviour
+    /// - `unique`: Each id has a number of its own, and the same one again: 1 to 64 printable ASCII characters.
     fn transfer_number(&self, id: TransferId, at: Timestamp) -> String {
         let _ = at;
         id.digits()
     }
 
-    /// Pays out. Needs [`Can::TRANSFER`]. Behaves as [`Channel::refund`].
+    /// Pays out. Needs [`Can::TRANSFER`]. Moves money, as [`Channel::refund`].
+    ///
+    /// # Behaviour
+    /// - `number`: The payout's number goes out unchanged.
+    /// - `range`: Both ends of each product's range are taken; one minor unit outside is refused.
     async fn transfer(&self, cx: &Cx<'_>, transfer: &TransferOrder) -> Result<OutflowAnswer, ChannelError> {
         let _ = (cx, transfer);
         Err(ChannelError::Unsupported)
     }
 
     /// Asks what became of a payout. Needs [`Can::QUERY_TRANSFER`]. Reads only.
+    ///
+    /// # Behaviour
+    /// - `known`: A payout that was taken in is found.
+    /// - `absent`: A payout that the provider does not have is never done, under way or failed.
     async fn query_transfer(
         &self,
         cx: &Cx<'_>,
@@ -141,6 +195,9 @@ pub trait Channel: Send + Sync + 'static {
 
     /// The provider's own records of orders created in `from..to`, for reconciliation, all of them.
     /// Needs [`Can::LIST`]. Reads only.
+    ///
+    /// # Behaviour
+    /// - `window`: Each order that was made in that time stands there once, and no other; what came in is said.
     async fn list(
         &self,
         cx: &Cx<'_>,
@@ -153,6 +210,9 @@ pub trait Channel: Send + Sync + 'static {
 
     /// The provider's own records of refunds created in `from..to`, for reconciliation, all of them.
     /// Needs [`Can::LIST_REFUNDS`]. Reads only.
+    ///
+    /// # Behaviour
+    /// - `window`: Each refund that was made in that time stands there once, and no other.
     async fn list_refunds(
         &self,
         cx: &Cx<'_>,
@@ -166,14 +226,28 @@ pub trait Channel: Send + Sync + 'static {
     /// Verifies a provider's callback and reads what it claims. Pure: works on the raw bytes as
     /// they were received, before anything parses or re-serialises them.
     ///
+    /// `Ok` means that the sign is right. It does not mean that the order is ours or the amount is right: the core
+    /// compares those.
+    ///
     /// # Behaviour
-    /// - `Ok` means that the sign is right under the current or the previous secret. It does not
-    ///   mean that the order is ours or the amount is right: the core compares those.
+    /// - `good`: A message with a right sign is believed, and its claim says what it says.
+    /// - `recorded`: So is each recorded one.
+    /// - `forged`: One whose sign, or any part that the sign covers, differs by a byte is not believed.
+    /// - `sign_missing`: Nor is one without its sign.
+    /// - `sign_case`: Nor is one whose sign is written in the other letter case.
+    /// - `other_account`: Nor is another account's.
+    /// - `previous`: During a change of secrets both verify; after it the old one does not.
+    /// - `repeated`: The same fact has the same `event_key` whenever it is told, and another order another one.
+    /// - `wrong_amount`: The claim says what the message says came in, whatever the order costs.
+    /// - `unsigned`: What the sign does not cover decides nothing: the claim stays the same, or the provider is asked.
     fn verify_callback(&self, request: &WireRequest) -> Result<Claim, CallbackError>;
 
     /// Whether a verified callback fits the order that it names, as far as only the plugin can tell: a sign that
     /// puts nothing between its fields leaves open where one ends and the next begins. Pure, as
     /// [`Channel::verify_callback`], and asked only of what that has verified. By default it fits.
+    ///
+    /// # Behaviour
+    /// - `good`: A callback fits the order that it was sent for.
     ///
     /// # Errors
     /// What differs, for a person. Nothing is booked then; the callback is kept and waits for somebody to look.
@@ -183,6 +257,9 @@ pub trait Channel: Send + Sync + 'static {
     }
 
     /// The exact answer that this provider expects for that verdict.
+    ///
+    /// # Behaviour
+    /// - `exact`: What was stored is answered byte by byte as the provider wants it, and nothing else is.
     fn acknowledge(&self, verdict: Verdict) -> WireResponse;
 
     /// The answer to a verified callback that is kept for a person, since it fits nothing that we know: another
@@ -195,6 +272,9 @@ pub trait Channel: Send + Sync + 'static {
     /// Verifies what a payer's browser brings back from the provider's page, where the provider signs that, and
     /// reads our number of the order. Pure. It decides which page is shown, and nothing else. By default nothing
     /// is signed, so nothing is read.
+    ///
+    /// # Behaviour
+    /// - `signed`: Only what the account's own sign covers is read.
     fn verify_return(&self, request: &WireRequest) -> Result<String, CallbackError> {
         let _ = request;
         Err(CallbackError::Unreadable("this provider signs no way back".to_owned()))
@@ -202,6 +282,9 @@ pub trait Channel: Send + Sync + 'static {
 
     /// An operation that is not routed, by the provider's own name. The body and the answer are
     /// JSON of the provider's own shape.
+    ///
+    /// # Behaviour
+    /// - `unknown`: An operation that the plugin does not have is [`ChannelError::Unsupported`], and sends nothing.
     async fn native(
         &self,
         cx: &Cx<'_>,
