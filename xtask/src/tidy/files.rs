@@ -12,7 +12,7 @@ const LINES_MAX: usize = 700;
 const EMPTY_NAMES: [&str; 8] = ["util", "utils", "common", "helper", "helpers", "manager", "misc", "shared"];
 
 /// What every plugin consists of, so that whoever has read one knows the way in all.
-const PLUGIN: [(&str, &str); 11] = [
+const PLUGIN: [(&str, &str); 12] = [
     ("README.md", "what the provider is, which document and version we follow, quirks, code table"),
     ("src/lib.rs", "doc include, ID, register()"),
     ("src/config.rs", "settings as written and as checked"),
@@ -22,6 +22,7 @@ const PLUGIN: [(&str, &str); 11] = [
     ("src/map.rs", "wire to core: states and error codes"),
     ("src/callback.rs", "verify, read, acknowledge"),
     ("src/acceptor.rs", "the server side of the same protocol"),
+    ("tests/conformance.rs", "what the suite of paymux-testkit must know of the plugin, and its run"),
     ("tests/data/README.md", "where each vector and recording came from"),
     ("tests/data/vectors.json", "the signatures that we must reproduce"),
 ];

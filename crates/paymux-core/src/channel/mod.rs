@@ -89,7 +89,8 @@ pub trait Channel: Send + Sync + 'static {
     /// - `reads`: Reads only; any number of calls changes nothing.
     /// - `open`: An order that nobody paid is [`QueryAnswer::Open`].
     /// - `paid`: [`QueryAnswer::Paid`] names the amount that the provider says it received.
-    /// - `absent`: An order that the provider does not have is never paid, open or closed.
+    /// - `absent`: An order that the provider does not have is never paid, open or closed; where the descriptor calls
+    ///   absence final, it is [`QueryAnswer::NotFound`] then.
     async fn query(&self, cx: &Cx<'_>, order: &OrderRef) -> Result<QueryAnswer, ChannelError> {
         let _ = (cx, order);
         Err(ChannelError::Unsupported)

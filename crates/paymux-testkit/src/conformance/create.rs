@@ -1,8 +1,10 @@
 //! Creates: what goes out, what an answer opens, and what a refusal promises.
 
+use std::time::Duration;
+
 use paymux_core::channel::{Effect, OrderEnd, QueryAnswer};
 use paymux_core::clock::Clock as _;
-use paymux_core::{ChannelError, Created, Money, Order, Product};
+use paymux_core::{ChannelError, Created, Method, Money, Order, Product};
 
 use super::case::{Case, Verdict};
 use super::rig::{Answer, LIFE, Mishap, NUMBER, Op, Rig, shown};
@@ -93,11 +95,7 @@ async fn range(subject: &dyn Subject) -> Verdict {
     Ok(())
 }
 
-fn priced(
-    subject: &dyn Subject,
-    method: paymux_core::Method,
-    minor: i64,
-) -> Result<(Rig<'_>, Order), String> {
+fn priced(subject: &dyn Subject, method: Method, minor: i64) -> Result<(Rig<'_>, Order), String> {
     let rig = Rig::of(subject, method, subject.settings())?;
     let mut order = rig.order(NUMBER)?;
     order.amount = Money::new(minor, order.amount.currency());
@@ -106,20 +104,37 @@ fn priced(
 
 async fn life(subject: &dyn Subject) -> Verdict {
     for method in subject.methods() {
-        let rig = Rig::of(subject, method, subject.settings())?;
-        let order = rig.order(NUMBER)?;
-        let created = rig.create(&order).await?;
-        ensure!(created.is_ok(), "an order of `{method}` is not opened: {}", shown(&created));
-        // In memory there is no timer but ours.
-        let Some(gateway) = rig.gateway() else { continue };
-        let life = gateway.order(NUMBER).and_then(|order| order.life);
-        ensure!(
-            life.is_none_or(|life| life <= LIFE),
-            "an order of `{method}` lives {life:?}, its payment {LIFE:?}"
-        );
-        let is_timed = matches!(rig.spec()?.end, OrderEnd::ProviderTimer { .. });
-        ensure!(!is_timed || life.is_some(), "`{method}` ends by the provider's timer, and none was set");
+        for span in lives(Rig::of(subject, method, subject.settings())?.spec()?.end) {
+            lives_as_long(subject, method, span).await?;
+        }
     }
+    Ok(())
+}
+
+/// How long payments may live whose orders end so: in the ordinary case, and at the ends of what there is.
+fn lives(end: OrderEnd) -> Vec<Duration> {
+    match end {
+        OrderEnd::ProviderTimer { min, max, .. } => vec![LIFE.max(min).min(max), min, max],
+        OrderEnd::Call { lives: Some(lives), .. } => vec![LIFE.min(lives), lives],
+        OrderEnd::Call { lives: None, .. } | OrderEnd::None => vec![LIFE],
+    }
+}
+
+async fn lives_as_long(subject: &dyn Subject, method: Method, span: Duration) -> Verdict {
+    let rig = Rig::of(subject, method, subject.settings())?;
+    let mut order = rig.order(NUMBER)?;
+    order.expires_at = rig.clock.now().plus(span);
+    let created = rig.create(&order).await?;
+    ensure!(created.is_ok(), "an order of `{method}` for {span:?} is not opened: {}", shown(&created));
+    // In memory there is no timer but ours.
+    let Some(gateway) = rig.gateway() else { return Ok(()) };
+    let life = gateway.order(NUMBER).and_then(|order| order.life);
+    ensure!(
+        life.is_none_or(|life| life <= span),
+        "an order of `{method}` lives {life:?}, its payment {span:?}"
+    );
+    let is_timed = matches!(rig.spec()?.end, OrderEnd::ProviderTimer { .. });
+    ensure!(!is_timed || life.is_some(), "`{method}` ends by the provider's timer, and none was set");
     Ok(())
 }
 

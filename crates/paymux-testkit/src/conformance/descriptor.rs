@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use paymux_core::Timestamp;
 use paymux_core::channel::{Can, Descriptor, FinalAfter, MethodSpec, OrderEnd};
 use paymux_core::ids::{RefundId, TransferId};
-use paymux_core::{Channel, Method, Timestamp};
 
 use super::case::{Case, Verdict};
 use super::rig::{Rig, after};
@@ -143,13 +143,9 @@ fn cancel_not_before(subject: &dyn Subject) -> Verdict {
     let rig = Rig::new(subject)?;
     for spec in &rig.channel.descriptor().methods {
         let method = spec.method;
-        opens(&format!("the close of `{method}`"), |at| cancel_from(rig.channel.as_ref(), method, at))?;
+        opens(&format!("the close of `{method}`"), |at| rig.channel.cancel_not_before(method, at))?;
     }
     Ok(())
-}
-
-fn cancel_from(channel: &dyn Channel, method: Method, at: Timestamp) -> Option<Timestamp> {
-    channel.cancel_not_before(method, at)
 }
 
 fn refund_not_before(subject: &dyn Subject) -> Verdict {

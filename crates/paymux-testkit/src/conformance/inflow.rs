@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use paymux_core::channel::{CancelAnswer, OrderEnd, QueryAnswer};
+use paymux_core::channel::{CancelAnswer, FinalAfter, OrderEnd, QueryAnswer};
 use paymux_core::clock::Clock as _;
 use paymux_core::{ChannelError, Money, OrderRef};
 
 use super::case::{Case, Verdict};
-use super::rig::{Answer, NUMBER, OTHER, Op, Rig, after, refuses, shown};
+use super::rig::{Answer, LIFE, NUMBER, OTHER, Op, Rig, after, refuses, shown};
 use super::subject::Subject;
 
 pub(super) const CASES: &[Case] = &[
@@ -79,11 +79,25 @@ async fn absent(subject: &dyn Subject) -> Verdict {
     // Beside another one, which is paid.
     rig.open().await?;
     rig.pay(NUMBER).await?;
-    let order = rig.order_ref(OTHER)?;
-    let cx = rig.cx();
-    let found = rig.ended(rig.channel.query(&cx, &OrderRef { reference: None, ..order })).await?;
-    let is_right = matches!(found, Ok(QueryAnswer::NotFound) | Err(ChannelError::Unknown(_)));
-    ensure!(is_right, "an order that the provider does not have is {}", shown(&found));
+    let order = OrderRef { reference: None, ..rig.order_ref(OTHER)? };
+    let is_final = rig.spec()?.not_found_final_after.map_or(Duration::ZERO, |after| match after {
+        FinalAfter::Creation(span) => span,
+        FinalAfter::End(span) => LIFE.saturating_add(span),
+    });
+    // At once, and when its absence is final: what follows from that is the core's to say.
+    for span in [Duration::ZERO, is_final] {
+        rig.clock.advance(span).await;
+        let cx = rig.cx();
+        let found = rig.ended(rig.channel.query(&cx, &order)).await?;
+        let is_right = matches!(found, Ok(QueryAnswer::NotFound) | Err(ChannelError::Unknown(_)));
+        ensure!(is_right, "an order that the provider does not have is {}", shown(&found));
+        let must_know = rig.spec()?.not_found_final_after.is_some() && span >= is_final;
+        ensure!(
+            !must_know || found.is_ok(),
+            "absence is final {span:?} after, and a query does not tell it: {}",
+            shown(&found)
+        );
+    }
     Ok(())
 }
 

@@ -1,12 +1,13 @@
 //! No secret in anything that is shown: errors, `Debug`, log lines, answers to callbacks.
 
+use std::time::Duration;
+
 use paymux_core::WireResponse;
+use paymux_core::acceptor::FrontFact;
 use paymux_core::channel::Verdict as Taken;
 use paymux_core::provider::{ChannelSite, Settings};
 use paymux_core::transport::NoAnswer;
 use serde_json::Value;
-
-use paymux_core::acceptor::FrontFact;
 
 use super::case::{Case, Verdict};
 use super::ears::Ears;
@@ -130,10 +131,9 @@ fn after_callbacks(subject: &dyn Subject) -> Result<Vec<String>, String> {
     let rig = Rig::new(subject)?;
     let fact = FrontFact::Paid(Box::new(rig.paid_order(NUMBER)?));
     let mut shown = Vec::new();
-    let good = subject.callback(Key::Current, &fact, after(std::time::Duration::ZERO));
+    let good = subject.callback(Key::Current, &fact, after(Duration::ZERO));
     let sign = subject.signing().sign;
-    let mut requests =
-        vec![good.clone(), subject.callback(Key::Stranger, &fact, after(std::time::Duration::ZERO))];
+    let mut requests = vec![good.clone(), subject.callback(Key::Stranger, &fact, after(Duration::ZERO))];
     requests.extend(sign.changed(&good).unwrap_or_default());
     requests.extend(sign.in_other_case(&good));
     requests.extend(sign.removed(&good).into_iter().flatten());
