@@ -1,6 +1,7 @@
 //! A provider plugin as the server sees it: its settings, and what it makes of them.
 
 mod reader;
+mod schema;
 
 use std::sync::Arc;
 
@@ -9,39 +10,10 @@ use crate::channel::Channel;
 use crate::ids::ChannelId;
 
 pub use reader::SettingReader;
+pub use schema::{Presence, SettingKey, SettingKind, sample_settings};
 
 /// A plugin's table of settings, as read from configuration: secrets are resolved to text already.
 pub type Settings = serde_json::Map<String, serde_json::Value>;
-
-/// One key of a plugin's settings.
-#[derive(Debug, Clone, Copy)]
-pub struct SettingKey {
-    /// As written in the table.
-    pub name: &'static str,
-    /// Whether it must be there.
-    pub required: bool,
-    /// Whether it is a secret: it may then be written as `{ env = ".." }` or `{ file = ".." }`.
-    pub secret: bool,
-    /// What it is for, its form and its default.
-    pub about: &'static str,
-}
-
-impl SettingKey {
-    /// One that may be absent, and is no secret.
-    pub const fn new(name: &'static str, about: &'static str) -> Self {
-        Self { name, required: false, secret: false, about }
-    }
-
-    /// The same as a secret.
-    pub const fn secret(self) -> Self {
-        Self { secret: true, ..self }
-    }
-
-    /// The same where it must be there.
-    pub const fn required(self) -> Self {
-        Self { required: true, ..self }
-    }
-}
 
 /// A setting that breaks its rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,7 +44,7 @@ pub trait Provider: Send + Sync + 'static {
     /// The one slug: crate suffix, configuration, metric label, database value.
     fn slug(&self) -> &'static str;
 
-    /// The keys of `[channels.settings]`.
+    /// The keys of `[channels.settings]`. What is said of a missing key, in examples and in forms comes from here.
     fn settings(&self) -> &'static [SettingKey];
 
     /// Checks the settings and makes a channel of them. Opens nothing. Every mistake is named.

@@ -1,4 +1,8 @@
-//! The one list of providers and of their simulators: nothing else in this crate names a plugin.
+//! The one list of providers and of their simulators: nothing else in this crate names a plugin. A provider is one
+//! line of it, which `cargo xtask new-channel` writes.
+
+#[cfg(test)]
+mod catalogue;
 
 use std::sync::Arc;
 

@@ -21,7 +21,7 @@ use paymux_core::acceptor::{
     FrontRead, FrontRoute, FrontSign,
 };
 use paymux_core::channel::Needs;
-use paymux_core::provider::{SettingError, SettingKey, Settings, unknown_settings};
+use paymux_core::provider::{SettingError, SettingKey, SettingReader, Settings};
 use paymux_core::{Money, Secret, Timestamp, Verb, WireRequest, WireResponse};
 use paymux_sign::{HexCase, Md5Digest};
 use serde_json::{Map, Value};
@@ -29,7 +29,7 @@ use serde_json::{Map, Value};
 use self::fields::{Fault, Fields};
 use self::operation::{APP_SECRET_MOVES_MONEY, Operation, Signer};
 use crate::ID;
-use crate::config::{is_app_id, is_secret};
+use crate::config::{APP_ID_EXAMPLE, is_app_id, is_secret};
 use crate::map::codes::{CODES, Code, Family, GROUPS, OTHER_CODES, Page};
 use crate::map::extra::{self, EVERYWHERE, Place};
 use crate::sign;
@@ -60,32 +60,17 @@ const ROUTES: &[FrontRoute] = &[
 ];
 
 const SETTINGS: &[SettingKey] = &[
-    SettingKey { name: "app_id", required: true, secret: false, about: "the client's id, a UUID" },
-    SettingKey { name: "app_secret", required: true, secret: true, about: "verifies the client's calls" },
-    SettingKey {
-        name: "app_secret_previous",
-        required: false,
-        secret: true,
-        about: "verifies them too, during a change",
-    },
-    SettingKey {
-        name: "master_secret",
-        required: true,
-        secret: true,
-        about: "signs the webhooks that the client gets and verifies its refunds",
-    },
-    SettingKey {
-        name: "master_secret_previous",
-        required: false,
-        secret: true,
-        about: "verifies refunds too, during a change",
-    },
-    SettingKey {
-        name: APP_SECRET_MOVES_MONEY,
-        required: false,
-        secret: false,
-        about: "true = refunds signed with the app secret are taken too; that secret lies in mobile apps; default false",
-    },
+    SettingKey::new("app_id", "the client's id, a UUID").required().such_as(APP_ID_EXAMPLE),
+    SettingKey::new("app_secret", "verifies the client's calls").secret().required(),
+    SettingKey::new("app_secret_previous", "verifies them too, during a change").secret(),
+    SettingKey::new("master_secret", "signs the webhooks that the client gets and verifies its refunds")
+        .secret()
+        .required(),
+    SettingKey::new("master_secret_previous", "verifies refunds too, during a change").secret(),
+    SettingKey::flag(
+        APP_SECRET_MOVES_MONEY,
+        "true = refunds signed with the app secret are taken too; that secret lies in mobile apps",
+    ),
 ];
 
 /// Moments after the first try: 2, 4, 8 ... 2^17 s, then no more.
@@ -109,31 +94,14 @@ impl Acceptor for BeeCloudAcceptor {
     }
 
     fn check_settings(&self, settings: &Settings) -> Vec<SettingError> {
-        let mut errors = unknown_settings(settings, SETTINGS);
-        for key in SETTINGS {
-            if key.name == APP_SECRET_MOVES_MONEY {
-                if settings.get(key.name).is_some_and(|value| !value.is_boolean()) {
-                    errors.push(SettingError::new(key.name, "write true or false"));
-                }
-                continue;
-            }
-            let form = if key.secret { is_secret } else { is_app_id };
-            match settings.get(key.name) {
-                None if key.required => {
-                    errors.push(SettingError::new(key.name, format!("required: {}", key.about)));
-                }
-                Some(value) if !value.as_str().is_some_and(form) => {
-                    let rule = if key.secret {
-                        "write the secret as text without blanks"
-                    } else {
-                        "write a UUID of 36 characters"
-                    };
-                    errors.push(SettingError::new(key.name, rule));
-                }
-                _ => {}
-            }
-        }
-        errors
+        SettingReader::check(settings, SETTINGS, |key, value| {
+            let (form, rule): (fn(&str) -> bool, _) = if key.secret {
+                (is_secret, "write the secret as text without blanks")
+            } else {
+                (is_app_id, "write a UUID of 36 characters")
+            };
+            (!value.as_str().is_some_and(form)).then(|| rule.to_owned())
+        })
     }
 
     fn routes(&self) -> &'static [FrontRoute] {

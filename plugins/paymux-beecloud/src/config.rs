@@ -5,7 +5,7 @@
 
 use std::num::NonZeroU32;
 
-use paymux_core::provider::{SettingError, SettingKey, SettingReader, Settings};
+use paymux_core::provider::{SettingError, SettingKey, SettingKind, SettingReader, Settings};
 use paymux_core::{Endpoint, Secret};
 use serde_json::Value;
 
@@ -22,34 +22,43 @@ const REFUNDS_MAX: u32 = 100;
 
 /// The keys of `[channels.settings]`.
 pub(crate) const KEYS: &[SettingKey] = &[
-    SettingKey::new("app_id", "the account's id in BeeCloud's console, a UUID").required(),
-    SettingKey::new("app_secret", "signs creates and queries; required unless `sandbox`").secret(),
-    SettingKey::new("master_secret", "signs refunds and verifies webhooks; required unless `sandbox`")
-        .secret(),
+    SettingKey::new("app_id", "the account's id in BeeCloud's console, a UUID")
+        .required()
+        .such_as(APP_ID_EXAMPLE),
+    SettingKey::new("app_secret", "signs creates and queries").secret().required_unless(SANDBOX),
+    SettingKey::new("master_secret", "signs refunds and verifies webhooks").secret().required_unless(SANDBOX),
     SettingKey::new(
         "master_secret_previous",
         "verifies webhooks too; keep it 37 h after a change, repeats come that late",
     )
     .secret(),
-    SettingKey::new("test_secret", "signs everything in test mode; required with `sandbox`").secret(),
-    SettingKey::new("sandbox", "true = BeeCloud's test mode, no real money; default false"),
+    SettingKey::new("test_secret", "signs everything in test mode").secret().required_with(SANDBOX),
+    SettingKey::flag(SANDBOX, "true = BeeCloud's test mode, no real money"),
     SettingKey::new(
         "api_version",
-        "\"v2\" or \"v1\" (create and query of WX, ALI and UN only); default \"v2\"",
-    ),
+        "which document is followed; \"v1\" has create and query of WX, ALI and UN only",
+    )
+    .of(SettingKind::Choice { words: &["v2", "v1"] })
+    .or("v2"),
     SettingKey::new(
         BASE_URL,
-        "an address or a list of addresses, https; the next one only when nothing was sent; default \"https://api.beecloud.cn\"",
-    ),
-    SettingKey::new(
-        "prefer_bc",
-        "true = the BC_* codes (BeeCloud's own contract) where both exist; default false",
-    ),
-    SettingKey::new("refunds_per_order", "how many refunds of one order may succeed, 1 to 100; default 1"),
-    SettingKey::new("allow_plain_http", "true = take an http base_url beyond this machine; default false"),
+        "an address or a list of addresses, https; the next one only when nothing was sent",
+    )
+    .of(SettingKind::Addresses)
+    .or(BASE_URL_DEFAULT)
+    .such_as("https://apibj.beecloud.cn, https://apihz.beecloud.cn"),
+    SettingKey::flag("prefer_bc", "true = the BC_* codes (BeeCloud's own contract) where both exist"),
+    SettingKey::new("refunds_per_order", "how many refunds of one order may succeed, 1 to 100")
+        .of(SettingKind::Count { min: 1, max: REFUNDS_MAX })
+        .or("1"),
+    SettingKey::flag("allow_plain_http", "true = take an http base_url beyond this machine"),
 ];
 
 const BASE_URL: &str = "base_url";
+const SANDBOX: &str = "sandbox";
+
+/// The form of an account's id, of nobody's account.
+pub(crate) const APP_ID_EXAMPLE: &str = "7c9f2f1e-3a44-4c8b-9d21-5b0e6f7a8c90";
 
 /// The settings of one account, every one of them checked.
 #[derive(Debug)]
@@ -124,7 +133,6 @@ impl Account {
 
 fn account(reader: &mut SettingReader<'_>) -> Option<Account> {
     let app_id = reader.text("app_id", is_app_id, "write the UUID of 36 characters that the console shows");
-    reader.require("app_id", "the account's id in BeeCloud's console");
     let app_secret = secret(reader, "app_secret");
     let master_secret = secret(reader, "master_secret");
     let master_secret_previous = secret(reader, "master_secret_previous");
@@ -133,14 +141,7 @@ fn account(reader: &mut SettingReader<'_>) -> Option<Account> {
     let bases = bases(reader);
     let contract = if reader.flag("prefer_bc") { Contract::BeeCloud } else { Contract::Merchant };
     let refunds_per_order = refunds_per_order(reader);
-    let call_secret = if books == Books::Sandbox {
-        reader.require("test_secret", "the test mode needs it");
-        test_secret.clone()
-    } else {
-        reader.require("master_secret", "webhooks are verified with it");
-        reader.require("app_secret", "every call is signed with it");
-        app_secret.clone()
-    };
+    let call_secret = if books == Books::Sandbox { test_secret.clone() } else { app_secret.clone() };
     Some(Account {
         app_id: app_id?.to_owned(),
         call_secret: call_secret?,
@@ -165,11 +166,11 @@ fn books(reader: &mut SettingReader<'_>) -> Books {
         Some(Some("v1")) => Books::V1,
         Some(_) => reader.refuse("api_version", "write \"v2\" or \"v1\"").unwrap_or(Books::V2),
     };
-    if !reader.flag("sandbox") {
+    if !reader.flag(SANDBOX) {
         return version;
     }
     if version == Books::V1 {
-        reader.mistake(SettingError::new("sandbox", "the test mode exists in \"v2\" only"));
+        reader.mistake(SettingError::new(SANDBOX, "the test mode exists in \"v2\" only"));
     }
     Books::Sandbox
 }
@@ -298,7 +299,7 @@ mod tests {
         check(json!({"base_url": ["https://a", "ftp://b"]}), &["base_url"]);
         check(
             json!({"app_id": "x", "app_secret": null, "prefer_bc": "x"}),
-            &["app_id", "prefer_bc", "app_secret"],
+            &["app_secret", "app_id", "prefer_bc"],
         );
 
         #[track_caller]

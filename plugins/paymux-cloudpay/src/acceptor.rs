@@ -16,13 +16,13 @@ use paymux_core::acceptor::{
     Acceptor, FrontAccount, FrontAccounts, FrontAnswer, FrontCall, FrontFact, FrontOrder, FrontPay,
     FrontRead, FrontRefusal, FrontRoute, FrontSign,
 };
-use paymux_core::provider::{SettingError, SettingKey, Settings, unknown_settings};
+use paymux_core::provider::{SettingError, SettingKey, SettingReader, Settings};
 use paymux_core::{Method, NextAction, Product, Secret, Timestamp, Verb, WireRequest, WireResponse};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::ID;
-use crate::config::{CREDENTIAL_RULE, TYPES_ABOUT, Types, is_credential};
+use crate::config::{APPKEY_EXAMPLE, CREDENTIAL_RULE, TYPES, Types, is_credential};
 use crate::map::{code_row, is_web_address};
 use crate::sign::{Message, SIGN, is_signed};
 use crate::wire::{CREATE_PATH, Fields, JSON, is_number, yuan_exact};
@@ -43,32 +43,20 @@ pub(super) const OWN_MARK: char = '~';
 const PICTURE: &str = "/qr.svg";
 
 const SETTINGS: &[SettingKey] = &[
-    SettingKey { name: "appkey", required: true, secret: false, about: "what the client calls itself" },
-    SettingKey {
-        name: "appsecret",
-        required: true,
-        secret: true,
-        about: "verifies the client's creates and signs what it gets",
-    },
-    SettingKey {
-        name: "appsecret_previous",
-        required: false,
-        secret: true,
-        about: "verifies creates too, during a change",
-    },
-    SettingKey {
-        name: "return_url",
-        required: false,
-        secret: false,
-        about: "where the payer's browser goes once the order is paid: the synchronous callback URL",
-    },
-    SettingKey {
-        name: "timeout_url",
-        required: false,
-        secret: false,
-        about: "where the payer's browser goes when the order ends unpaid: the payment timeout URL",
-    },
-    SettingKey { name: "types", required: false, secret: false, about: TYPES_ABOUT },
+    SettingKey::new("appkey", "what the client calls itself").required().such_as(APPKEY_EXAMPLE),
+    SettingKey::new("appsecret", "verifies the client's creates and signs what it gets").secret().required(),
+    SettingKey::new("appsecret_previous", "verifies creates too, during a change").secret(),
+    SettingKey::new(
+        "return_url",
+        "where the payer's browser goes once the order is paid: the synchronous callback URL",
+    )
+    .such_as("https://shop.example.com/paid"),
+    SettingKey::new(
+        "timeout_url",
+        "where the payer's browser goes when the order ends unpaid: the payment timeout URL",
+    )
+    .such_as("https://shop.example.com/unpaid"),
+    TYPES,
 ];
 
 /// Why a create is not taken, by the gateway's code.
@@ -93,17 +81,7 @@ impl Acceptor for CloudPayAcceptor {
     }
 
     fn check_settings(&self, settings: &Settings) -> Vec<SettingError> {
-        let mut errors = unknown_settings(settings, SETTINGS);
-        for key in SETTINGS {
-            match settings.get(key.name) {
-                None if key.required => {
-                    errors.push(SettingError::new(key.name, format!("required: {}", key.about)));
-                }
-                None => {}
-                Some(value) => errors.extend(wrong_setting(settings, key.name, value)),
-            }
-        }
-        errors
+        SettingReader::check(settings, SETTINGS, |key, value| wrong_setting(settings, key.name, value))
     }
 
     fn routes(&self) -> &'static [FrontRoute] {
@@ -207,14 +185,16 @@ impl Acceptor for CloudPayAcceptor {
 }
 
 /// What is wrong with a setting that is there.
-fn wrong_setting(settings: &Settings, name: &str, value: &Value) -> Option<SettingError> {
+fn wrong_setting(settings: &Settings, name: &str, value: &Value) -> Option<String> {
     let text = value.as_str();
-    match name {
-        "types" => Types::read(settings, name).err(),
-        "return_url" | "timeout_url" => (!text.is_some_and(is_web_address))
-            .then(|| SettingError::new(name, "write an address that begins with http:// or https://")),
-        _ => (!text.is_some_and(is_credential)).then(|| SettingError::new(name, CREDENTIAL_RULE)),
-    }
+    let (is_good, rule) = match name {
+        "types" => return Types::read(settings, name).err().map(|error| error.rule),
+        "return_url" | "timeout_url" => {
+            (text.is_some_and(is_web_address), "write an address that begins with http:// or https://")
+        }
+        _ => (text.is_some_and(is_credential), CREDENTIAL_RULE),
+    };
+    (!is_good).then(|| rule.to_owned())
 }
 
 fn read(accounts: &dyn FrontAccounts, request: &WireRequest) -> Result<FrontRead, Fault> {

@@ -2,7 +2,7 @@
 //!
 //! The server side's settings of a client share their forms and live in `acceptor`.
 
-use paymux_core::provider::{SettingError, SettingKey, SettingReader, Settings};
+use paymux_core::provider::{SettingError, SettingKey, SettingKind, SettingReader, Settings};
 use paymux_core::{Endpoint, Secret, Wallet};
 use serde_json::Value;
 
@@ -10,7 +10,9 @@ use crate::wire::is_type;
 
 /// The keys of `[channels.settings]`.
 pub(crate) const KEYS: &[SettingKey] = &[
-    SettingKey::new("appkey", "the merchant's public key, as the gateway's back office shows it").required(),
+    SettingKey::new("appkey", "the merchant's public key, as the gateway's back office shows it")
+        .required()
+        .such_as(APPKEY_EXAMPLE),
     SettingKey::new(
         "appsecret",
         "signs creates and verifies what comes back; a new login password makes a new one",
@@ -23,15 +25,25 @@ pub(crate) const KEYS: &[SettingKey] = &[
     )
     .secret(),
     SettingKey::new(BASE_URL, "the gateway's address, https; the operator of the gateway gives it")
+        .of(SettingKind::Address)
         .required(),
-    SettingKey::new("types", TYPES_ABOUT),
-    SettingKey::new("allow_plain_http", "true = take an http base_url beyond this machine; default false"),
+    TYPES,
+    SettingKey::flag("allow_plain_http", "true = take an http base_url beyond this machine"),
 ];
 
 const BASE_URL: &str = "base_url";
 
-/// What the key `types` is for, at both sides.
-pub(crate) const TYPES_ABOUT: &str = "which wallets are offered: a list such as [\"alipay\"], or a table of each wallet's `type` such as { alipay = \"alipay\", wechat = \"wxpay\" }; default [\"alipay\"]";
+/// The form of a public key, of nobody's account.
+pub(crate) const APPKEY_EXAMPLE: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
+
+/// Which wallets are offered, at both sides.
+pub(crate) const TYPES: SettingKey = SettingKey::new(
+    "types",
+    "which wallets are offered: a list, or a table of each wallet's `type` such as { alipay = \"alipay\", wechat = \"wxpay\" }",
+)
+.of(SettingKind::Words)
+.or("alipay")
+.such_as("alipay, wechat");
 
 /// What is wrong with a `types` that is neither.
 const TYPES_RULE: &str =
@@ -135,12 +147,9 @@ fn unknown_wallet(word: &str) -> String {
 
 fn account(reader: &mut SettingReader<'_>, settings: &Settings) -> Option<Account> {
     let appkey = credential(reader, "appkey");
-    reader.require("appkey", "the public key as the back office shows it");
     let appsecret = credential(reader, "appsecret");
-    reader.require("appsecret", "the secret as the back office shows it");
     let previous = credential(reader, "appsecret_previous");
     let base = base(reader);
-    reader.require(BASE_URL, "the gateway's address, which its operator gives");
     let types = Types::read(settings, "types").map_err(|error| reader.mistake(error)).ok();
     Some(Account {
         appkey: appkey?.to_owned(),

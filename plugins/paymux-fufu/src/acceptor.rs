@@ -16,7 +16,7 @@ use std::time::Duration;
 use paymux_core::acceptor::{
     Acceptor, FrontAccount, FrontAccounts, FrontAnswer, FrontFact, FrontRead, FrontRoute, FrontSign,
 };
-use paymux_core::provider::{SettingError, SettingKey, Settings, unknown_settings};
+use paymux_core::provider::{SettingError, SettingKey, SettingReader, Settings};
 use paymux_core::{Secret, Timestamp, Verb, WireRequest, WireResponse};
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ use self::calls::{Call, Fault};
 use self::operation::Operation;
 use crate::ID;
 use crate::callback::ACKNOWLEDGED;
-use crate::config::{is_id, is_key};
+use crate::config::{BUSI_ID_EXAMPLE, is_id, is_key};
 use crate::map::kinds::{Kind, Opening};
 use crate::sign;
 use crate::wire::fields::Fields;
@@ -44,19 +44,9 @@ pub(crate) struct FufuAcceptor {
 }
 
 const SETTINGS: &[SettingKey] = &[
-    SettingKey { name: "busi_id", required: true, secret: false, about: "the client's merchant number" },
-    SettingKey {
-        name: "key",
-        required: true,
-        secret: true,
-        about: "verifies the client's calls and signs its notifications",
-    },
-    SettingKey {
-        name: "key_previous",
-        required: false,
-        secret: true,
-        about: "verifies calls too, during a change",
-    },
+    SettingKey::new("busi_id", "the client's merchant number").required().such_as(BUSI_ID_EXAMPLE),
+    SettingKey::new("key", "verifies the client's calls and signs its notifications").secret().required(),
+    SettingKey::new("key_previous", "verifies calls too, during a change").secret(),
 ];
 
 /// Five tries in all, 5 s apart.
@@ -75,25 +65,14 @@ impl Acceptor for FufuAcceptor {
     }
 
     fn check_settings(&self, settings: &Settings) -> Vec<SettingError> {
-        let mut errors = unknown_settings(settings, SETTINGS);
-        for key in SETTINGS {
-            let form = if key.secret { is_key } else { is_id };
-            match settings.get(key.name) {
-                None if key.required => {
-                    errors.push(SettingError::new(key.name, format!("required: {}", key.about)));
-                }
-                Some(value) if !value.as_str().is_some_and(form) => {
-                    let rule = if key.secret {
-                        "write the key as text without blanks"
-                    } else {
-                        "write text of 1 to 32 characters without blanks"
-                    };
-                    errors.push(SettingError::new(key.name, rule));
-                }
-                _ => {}
-            }
-        }
-        errors
+        SettingReader::check(settings, SETTINGS, |key, value| {
+            let (form, rule): (fn(&str) -> bool, _) = if key.secret {
+                (is_key, "write the key as text without blanks")
+            } else {
+                (is_id, "write text of 1 to 32 characters without blanks")
+            };
+            (!value.as_str().is_some_and(form)).then(|| rule.to_owned())
+        })
     }
 
     fn routes(&self) -> &'static [FrontRoute] {

@@ -1,6 +1,6 @@
 //! The settings of one FuFu account: as written in configuration, and as checked.
 
-use paymux_core::provider::{SettingError, SettingKey, SettingReader, Settings};
+use paymux_core::provider::{SettingError, SettingKey, SettingKind, SettingReader, Settings};
 use paymux_core::{Endpoint, Secret};
 
 /// Who acts, and on which device, where the settings do not say: FuFu wants both in every call after a create.
@@ -12,22 +12,26 @@ pub(crate) const ID_CHARS_MAX: usize = 32;
 
 /// The keys of `[channels.settings]`.
 pub(crate) const KEYS: &[SettingKey] = &[
-    SettingKey::new("busi_id", "the merchant's number at FuFu, 1 to 32 characters").required(),
+    SettingKey::new("busi_id", "the merchant's number at FuFu, 1 to 32 characters")
+        .required()
+        .such_as(BUSI_ID_EXAMPLE),
     SettingKey::new("key", "the merchant's key: signs calls, verifies notifications").secret().required(),
     SettingKey::new("key_previous", "verifies notifications too, during a change; FuFu repeats for 20 s")
         .secret(),
-    SettingKey::new(BASE_URL, "what stands before /order and the other operations; https, without a query")
-        .required(),
-    SettingKey::new("operator_id", "who acts, in FuFu's records, 1 to 32 characters; default \"paymux\""),
-    SettingKey::new(
-        "terminal_id",
-        "on which device, in FuFu's records, 1 to 32 characters; default \"paymux\"",
-    ),
-    SettingKey::new("store_id", "which shop, in FuFu's records, 1 to 32 characters; default none"),
-    SettingKey::new("allow_plain_http", "true = take an http base_url beyond this machine; default false"),
+    SettingKey::new(BASE_URL, "what stands before /order and the other operations; https, without a query; FuFu gives each merchant its own")
+        .of(SettingKind::Address)
+        .required()
+        .such_as("https://fufu.example.com/gateway/pay"),
+    SettingKey::new("operator_id", "who acts, in FuFu's records, 1 to 32 characters").or(DESK_DEFAULT),
+    SettingKey::new("terminal_id", "on which device, in FuFu's records, 1 to 32 characters").or(DESK_DEFAULT),
+    SettingKey::new("store_id", "which shop, in FuFu's records, 1 to 32 characters").such_as("shop-1"),
+    SettingKey::flag("allow_plain_http", "true = take an http base_url beyond this machine"),
 ];
 
 const BASE_URL: &str = "base_url";
+
+/// The form of a merchant's number, of nobody's account.
+pub(crate) const BUSI_ID_EXAMPLE: &str = "100000000000001";
 
 /// The settings of one account, every one of them checked.
 #[derive(Debug)]
@@ -59,12 +63,9 @@ impl Account {
 
 fn account(reader: &mut SettingReader<'_>) -> Option<Account> {
     let busi_id = id(reader, "busi_id");
-    reader.require("busi_id", "the merchant's number at FuFu");
     let key = key_of(reader, "key");
-    reader.require("key", "every call is signed with it");
     let key_previous = key_of(reader, "key_previous");
     let base = base(reader);
-    reader.require(BASE_URL, "FuFu gives each merchant its own address");
     let operator_id = id(reader, "operator_id");
     let terminal_id = id(reader, "terminal_id");
     let store_id = id(reader, "store_id");

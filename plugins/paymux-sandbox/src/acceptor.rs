@@ -10,7 +10,7 @@ use paymux_core::acceptor::{
     Acceptor, FrontAccount, FrontAccounts, FrontAnswer, FrontCall, FrontFact, FrontOrder, FrontPay,
     FrontRead, FrontRefusal, FrontRoute,
 };
-use paymux_core::provider::{SettingError, SettingKey, Settings, unknown_settings};
+use paymux_core::provider::{SettingError, SettingKey, SettingReader, Settings};
 use paymux_core::{Currency, Money, Secret, Timestamp, Verb, WireRequest, WireResponse};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -37,8 +37,8 @@ const ROUTES: &[FrontRoute] = &[
 ];
 
 const SETTINGS: &[SettingKey] = &[
-    SettingKey { name: "account", required: true, secret: false, about: "what the client calls itself" },
-    SettingKey { name: "key", required: true, secret: true, about: "signs its calls and its callbacks" },
+    SettingKey::new("account", "what the client calls itself").required(),
+    SettingKey::new("key", "signs its calls and its callbacks").secret().required(),
 ];
 
 /// When a callback that was not acknowledged comes again.
@@ -74,17 +74,10 @@ impl Acceptor for SandboxAcceptor {
     }
 
     fn check_settings(&self, settings: &Settings) -> Vec<SettingError> {
-        let mut errors = unknown_settings(settings, SETTINGS);
-        for key in SETTINGS {
-            match settings.get(key.name) {
-                None => errors.push(SettingError::new(key.name, format!("required: {}", key.about))),
-                Some(value) if !value.as_str().is_some_and(is_key) => {
-                    errors.push(SettingError::new(key.name, "write 1 to 128 visible ASCII characters"));
-                }
-                Some(_) => {}
-            }
-        }
-        errors
+        SettingReader::check(settings, SETTINGS, |_, value| {
+            let is_good = value.as_str().is_some_and(is_key);
+            (!is_good).then(|| "write 1 to 128 visible ASCII characters".to_owned())
+        })
     }
 
     fn routes(&self) -> &'static [FrontRoute] {

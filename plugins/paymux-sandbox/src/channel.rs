@@ -31,13 +31,13 @@ use crate::wire::{EndOutflow, PayOrder};
 const CURRENCIES: [&str; 8] = ["CNY", "USD", "EUR", "GBP", "HKD", "JPY", "SGD", "KWD"];
 
 /// One account.
-pub(crate) struct Sandbox {
+pub(crate) struct SandboxChannel {
     account: Account,
     books: Arc<Books>,
     descriptor: Descriptor,
 }
 
-impl Sandbox {
+impl SandboxChannel {
     /// A channel of checked settings over those books.
     pub(crate) fn new(id: &ChannelId, account: Account, books: Arc<Books>) -> Self {
         let descriptor = Descriptor {
@@ -130,7 +130,7 @@ fn before_the_books(script: OutflowScript) -> Result<(), ChannelError> {
 }
 
 #[async_trait]
-impl Channel for Sandbox {
+impl Channel for SandboxChannel {
     fn descriptor(&self) -> &Descriptor {
         &self.descriptor
     }

@@ -10,7 +10,7 @@ pub(crate) const KEY_DEFAULT: &str = "sandbox";
 
 /// The keys of `[channels.settings]`.
 pub(crate) const KEYS: &[SettingKey] = &[
-    SettingKey::new("key", "signs callbacks: 1 to 128 visible ASCII characters; default `sandbox`").secret(),
+    SettingKey::new("key", "signs callbacks: 1 to 128 visible ASCII characters").secret().or(KEY_DEFAULT),
     SettingKey::new(
         "key_previous",
         "the key before: callbacks signed with it are taken too, during a change",

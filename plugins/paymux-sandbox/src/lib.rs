@@ -41,7 +41,7 @@ impl Provider for SandboxProvider {
         let account = config::Account::read(&settings)?;
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let books = Arc::clone(all.entry(site.id.clone()).or_default());
-        Ok(Arc::new(channel::Sandbox::new(&site.id, account, books)))
+        Ok(Arc::new(channel::SandboxChannel::new(&site.id, account, books)))
     }
 
     fn acceptor(&self) -> Option<Arc<dyn Acceptor>> {

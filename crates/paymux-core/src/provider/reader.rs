@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{SettingError, SettingKey, Settings, unknown_settings};
+use super::{SettingError, SettingKey, SettingKind, Settings, unknown_settings};
 use crate::wire::{Endpoint, PlainHttp};
 
 /// The key that allows plain HTTP to a provider.
@@ -17,9 +17,30 @@ pub struct SettingReader<'a> {
 }
 
 impl<'a> SettingReader<'a> {
-    /// Begins with a mistake for each key that `known` does not list.
+    /// Begins with a mistake for each key that `known` does not list, and for each that must be there and is not.
     pub fn new(settings: &'a Settings, known: &[SettingKey]) -> Self {
-        Self { settings, errors: unknown_settings(settings, known) }
+        let mut errors = unknown_settings(settings, known);
+        errors.extend(known.iter().filter_map(|key| key.missing(settings)));
+        Self { settings, errors }
+    }
+
+    /// Every mistake of a table of which each key is judged by itself. What a flag is needs no judge; of any other
+    /// `rule` says what is wrong with a value, if something is.
+    pub fn check(
+        settings: &'a Settings,
+        known: &[SettingKey],
+        rule: impl Fn(&SettingKey, &Value) -> Option<String>,
+    ) -> Vec<SettingError> {
+        let mut reader = Self::new(settings, known);
+        for key in known {
+            let Some(value) = settings.get(key.name) else { continue };
+            if key.kind == SettingKind::Flag {
+                reader.flag(key.name);
+            } else if let Some(rule) = rule(key, value) {
+                reader.mistake(SettingError::new(key.name, rule));
+            }
+        }
+        reader.errors
     }
 
     /// What was written there.
@@ -32,13 +53,6 @@ impl<'a> SettingReader<'a> {
         match self.settings.get(name)? {
             Value::String(text) if is_good(text) => Some(text),
             _ => self.refuse(name, rule),
-        }
-    }
-
-    /// A mistake where it is absent.
-    pub fn require(&mut self, name: &str, why: &str) {
-        if !self.settings.contains_key(name) {
-            self.errors.push(SettingError::new(name, format!("required: {why}")));
         }
     }
 
@@ -104,28 +118,49 @@ mod tests {
     use super::*;
 
     const KNOWN: [SettingKey; 3] =
-        [SettingKey::new("name", ""), SettingKey::new("base", ""), SettingKey::new(PLAIN_KEY, "")];
+        [SettingKey::new("name", "it names"), SettingKey::new("base", ""), SettingKey::flag(PLAIN_KEY, "")];
+    const NAMED: [SettingKey; 2] = [KNOWN[0].required(), KNOWN[2]];
 
     fn rules(settings: &Value, read: impl Fn(&mut SettingReader<'_>)) -> Vec<String> {
+        told(settings, &KNOWN, read)
+    }
+
+    fn told(settings: &Value, known: &[SettingKey], read: impl Fn(&mut SettingReader<'_>)) -> Vec<String> {
         let settings = settings.as_object().unwrap();
-        let mut reader = SettingReader::new(settings, &KNOWN);
+        let mut reader = SettingReader::new(settings, known);
         read(&mut reader);
         reader.finish(Some(())).err().unwrap_or_default().iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn every_mistake_is_gathered_under_its_key() {
-        let name = |reader: &mut SettingReader<'_>| {
-            let _ = reader.text("name", |text| !text.is_empty(), "write a name");
-            reader.require("name", "it names");
+        let name = |settings: Value| {
+            told(&settings, &NAMED, |reader| {
+                let _ = reader.text("name", |text| !text.is_empty(), "write a name");
+            })
         };
-        assert_eq!(rules(&json!({"name": "a"}), name), [""; 0]);
-        assert_eq!(rules(&json!({"name": ""}), name), ["`name`: write a name"]);
-        assert_eq!(rules(&json!({"name": 7}), name), ["`name`: write a name"]);
-        assert_eq!(rules(&json!({}), name), ["`name`: required: it names"]);
-        let unknown = rules(&json!({"nam": "a"}), name);
-        assert_eq!(unknown.len(), 2, "{unknown:?}");
-        assert!(unknown[0].starts_with("`nam`: unknown key"), "{unknown:?}");
+        assert_eq!(name(json!({"name": "a"})), [""; 0]);
+        assert_eq!(name(json!({"name": ""})), ["`name`: write a name"]);
+        assert_eq!(name(json!({"name": 7})), ["`name`: write a name"]);
+        assert_eq!(name(json!({})), ["`name`: required: it names"]);
+        let unknown = name(json!({"nam": "a"}));
+        assert_eq!(
+            unknown,
+            ["`nam`: unknown key; known: name, allow_plain_http", "`name`: required: it names"]
+        );
+    }
+
+    #[test]
+    fn a_table_is_judged_key_by_key() {
+        let check = |settings: Value, want: &[&str]| {
+            let empty = |_: &SettingKey, value: &Value| (value == "").then(|| "write a name".to_owned());
+            let errors = SettingReader::check(settings.as_object().unwrap(), &NAMED, empty);
+            assert_eq!(errors.iter().map(ToString::to_string).collect::<Vec<_>>(), want, "{settings}");
+        };
+        check(json!({"name": "a", "allow_plain_http": true}), &[]);
+        check(json!({}), &["`name`: required: it names"]);
+        check(json!({"name": ""}), &["`name`: write a name"]);
+        check(json!({"name": "a", "allow_plain_http": ""}), &["`allow_plain_http`: write true or false"]);
     }
 
     #[test]

@@ -26,6 +26,20 @@ fn mistakes(text: &str) -> String {
     read_text(text, &environment()).err().map_or_else(String::new, |mistakes| mistakes.to_string())
 }
 
+/// The providers in the order of lists: which there are stands in one place, and not in tests.
+fn known_providers() -> String {
+    plugins::providers().iter().map(|provider| provider.slug()).collect::<Vec<_>>().join(", ")
+}
+
+/// Those whose protocol can be served.
+fn known_fronts() -> String {
+    let is_served = |provider: &&std::sync::Arc<dyn paymux_core::Provider>| {
+        provider.acceptor().is_some_and(|acceptor| !acceptor.trees().is_empty())
+    };
+    let providers = plugins::providers();
+    providers.iter().filter(is_served).map(|provider| provider.slug()).collect::<Vec<_>>().join(", ")
+}
+
 /// Exactly these lines are told of that text.
 #[track_caller]
 fn check(text: &str, want: &[&str]) {
@@ -163,9 +177,9 @@ channels = ["bee", "bea"]
             "f:7: apps[0].notify_secret: required where `notify_url` is set: notices are signed",
             "f:9: apps[0].api_key: environment variable `NO_SUCH_KEY` is not set",
             "f:10: apps[0].notify_url: the scheme must be https",
-            "f:14: channels[0].provider: unknown provider `beclod`; known: beecloud, cloudpay, fufu, sandbox",
+            &format!("f:14: channels[0].provider: unknown provider `beclod`; known: {}", known_providers()),
             "f:19: channels[1].id: `bee` is taken by channels[0].id; names are unique",
-            "f:21: channels[1].settings.app_id: required: the account's id in BeeCloud's console",
+            "f:21: channels[1].settings.app_id: required: the account's id in BeeCloud's console, a UUID",
             "f:21: channels[1].settings.app_idd: unknown key; known: app_id, app_secret, master_secret, \
              master_secret_previous, test_secret, sandbox, api_version, base_url, prefer_bc, refunds_per_order, allow_plain_http",
             "f:21: channels[1].settings.app_secret: environment variable `NO_SUCH_SECRET` is not set",

@@ -169,7 +169,7 @@ async fn a_reload_keeps_the_books_of_a_channel() {
 async fn it_says_what_it_is() {
     let rig = Rig::new();
     let descriptor = rig.channel.descriptor();
-    assert_eq!(descriptor.provider, "sandbox");
+    assert_eq!(descriptor.provider, paymux_sandbox::ID);
     assert!(!descriptor.livemode);
     assert_eq!(descriptor.account_key, "box-1");
     assert_eq!(descriptor.can.names().count(), 8, "all of it");

@@ -18,8 +18,7 @@ pub(super) const SLUG: &str = "scripted";
 /// After the first try; ours goes on.
 pub(super) const REPEATS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(6)];
 
-const SETTINGS: &[SettingKey] =
-    &[SettingKey { name: "name", required: true, secret: false, about: "what the client calls itself" }];
+const SETTINGS: &[SettingKey] = &[SettingKey::new("name", "what the client calls itself").required()];
 
 /// The protocol. `pages`: its clients pay on pages of the host's.
 pub(super) struct Spoken {

@@ -264,7 +264,7 @@ fn channels() {
         "[[channels]]\nid = \"a.b\"\nprovider = \"x\"\n",
         &[
             "f:2: channels[0].id: `a.b`: a name is 1 to 64 letters, digits, `-` or `_`",
-            "f:3: channels[0].provider: unknown provider `x`; known: beecloud, cloudpay, fufu, sandbox",
+            &format!("f:3: channels[0].provider: unknown provider `x`; known: {}", known_providers()),
         ],
     );
     check(
