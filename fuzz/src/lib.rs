@@ -121,13 +121,18 @@ mod tests {
         assert_eq!(names, once);
     }
 
-    /// A plugin without its targets would have parsers that nobody throws anything at.
+    /// A plugin without its targets would have parsers that nobody throws anything at. A draft is still the sandbox
+    /// under another name, whose parsers have theirs; tidy sees that none stays a draft once it moves real money.
     #[test]
     fn every_plugin_has_its_targets() {
         let plugins = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins")).unwrap();
         let names: Vec<String> = targets().into_iter().map(|target| target.name).collect();
-        for plugin in plugins {
-            let folder = plugin.unwrap().file_name().into_string().unwrap();
+        for plugin in plugins.map(Result::unwrap) {
+            let manifest = fs::read_to_string(plugin.path().join("Cargo.toml")).unwrap();
+            if manifest.lines().any(|line| line == "draft = true") {
+                continue;
+            }
+            let folder = plugin.file_name().into_string().unwrap();
             let slug = folder.strip_prefix("paymux-").unwrap();
             for what in ["callback", "front", "settings"] {
                 let name = format!("{slug}/{what}");

@@ -4,11 +4,13 @@
 mod bench;
 mod chaos;
 mod ci;
+mod codegen;
 mod crash;
 mod drill;
 mod fuzz;
 mod instructions;
 mod measure;
+mod new_channel;
 mod prove;
 mod simulate;
 mod tidy;
@@ -34,6 +36,10 @@ enum Command {
     Tidy,
     /// Runs everything that a change must pass, step by step; stops at the first that fails.
     Ci(ci::Options),
+    /// Makes the crate of a new provider from the sandbox's, and the lines by which the rest knows of it.
+    NewChannel(new_channel::Options),
+    /// Writes what is made of the plugins' own words: the README's table of channels, every setting in the example.
+    Codegen,
     /// Kills the real binary under work, again and again, and compares all books afterwards.
     Crash(crash::Options),
     /// Cuts callers off and stops the real binary under work, again and again, and compares all books afterwards.
@@ -71,6 +77,8 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Tidy => tidy::run(root),
         Command::Ci(options) => ci::run(root, &options),
+        Command::NewChannel(options) => new_channel::run(root, &options),
+        Command::Codegen => codegen::run(root),
         Command::Crash(options) => crash::run(root, &options),
         Command::Chaos(options) => chaos::run(root, &options),
         Command::Simulate(options) => simulate::run(root, &options),

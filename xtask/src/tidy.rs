@@ -15,7 +15,7 @@ use anyhow::{Result, bail};
 use crate::tree::Tree;
 
 /// Every rule. A rule that isn't here isn't checked.
-const RULES: [fn(&Tree) -> Vec<Finding>; 25] = [
+const RULES: [fn(&Tree) -> Vec<Finding>; 26] = [
     arrows::down_only,
     arrows::foreign_crates,
     arrows::errors_are_types,
@@ -28,6 +28,7 @@ const RULES: [fn(&Tree) -> Vec<Finding>; 25] = [
     files::toml_parses,
     manifests::inherit_lints,
     manifests::versions_stand_once,
+    manifests::drafts_move_no_money,
     manifests::dependencies_are_used,
     manifests::workspace_dependencies_are_used,
     map::crate_has_entry,

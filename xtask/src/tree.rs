@@ -61,10 +61,13 @@ pub(crate) enum Table {
 impl Tree {
     /// Reads the workspace at `root`.
     pub(crate) fn read(root: &Path) -> Result<Self> {
-        let mut files = Vec::new();
-        read_folder(root, "", &mut files)?;
-        files.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(Self { files, packages: read_packages(root)? })
+        let read = |path: String| {
+            let text =
+                fs::read_to_string(root.join(&path)).with_context(|| format!("read `{path}` as UTF-8"))?;
+            Ok(SourceFile { path, text })
+        };
+        let written = paths(root)?.into_iter().filter(|path| is_written(Path::new(path)));
+        Ok(Self { files: written.map(read).collect::<Result<_>>()?, packages: read_packages(root)? })
     }
 
     /// The text of the file at exactly `path`.
@@ -132,20 +135,58 @@ impl Package {
     }
 }
 
-fn read_folder(root: &Path, folder: &str, files: &mut Vec<SourceFile>) -> Result<()> {
+/// Every file of a folder but for git's and what cargo builds: from that folder, with `/` between the parts, sorted.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub(crate) fn paths(root: &Path) -> Result<Vec<String>> {
+    let mut paths = Vec::new();
+    walk(root, "", &mut paths)?;
+    paths.sort();
+    Ok(paths)
+}
+
+fn walk(root: &Path, folder: &str, paths: &mut Vec<String>) -> Result<()> {
     let absolute = root.join(folder);
     for entry in fs::read_dir(&absolute).with_context(|| format!("read folder `{}`", absolute.display()))? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
         let kind = entry.file_type()?;
-        if kind.is_dir() {
-            if is_ours(&name, &entry.path()) {
-                read_folder(root, &path, files)?;
+        if kind.is_dir() && is_ours(&name, &entry.path()) {
+            walk(root, &path, paths)?;
+        } else if kind.is_file() {
+            paths.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Makes `copy` the same as `root`, as far as [`paths`] goes. Only what differs is written, so that cargo finds the
+/// rest as old as it was and builds it once.
+///
+/// # Errors
+/// When a file cannot be read, written or removed.
+pub(crate) fn mirror(root: &Path, copy: &Path) -> Result<()> {
+    fs::create_dir_all(copy).with_context(|| format!("make `{}`", copy.display()))?;
+    let wanted = paths(root)?;
+    for path in paths(copy)?.iter().filter(|path| wanted.binary_search(path).is_err()) {
+        let gone = copy.join(path);
+        fs::remove_file(&gone).with_context(|| format!("remove `{}`", gone.display()))?;
+        // A folder that still holds something stays, and so does all above it.
+        let folders = gone.ancestors().skip(1).take_while(|folder| *folder != copy);
+        for folder in folders {
+            if fs::remove_dir(folder).is_err() {
+                break;
             }
-        } else if kind.is_file() && is_written(&entry.path()) {
-            let text = fs::read_to_string(entry.path()).with_context(|| format!("read `{path}` as UTF-8"))?;
-            files.push(SourceFile { path, text });
+        }
+    }
+    for path in &wanted {
+        let (from, to) = (root.join(path), copy.join(path));
+        let text = fs::read(&from).with_context(|| format!("read `{}`", from.display()))?;
+        if fs::read(&to).ok().is_none_or(|old| old != text) {
+            fs::create_dir_all(to.parent().unwrap_or(copy))?;
+            fs::copy(&from, &to).with_context(|| format!("copy `{path}`"))?;
         }
     }
     Ok(())
@@ -251,6 +292,36 @@ mod tests {
         let test = std::env::current_exe().unwrap();
         let built: Vec<_> = test.ancestors().filter(|folder| !is_ours("target", folder)).collect();
         assert_eq!(built.len(), 1, "the folder that cargo builds in, and none around it: {built:?}");
+    }
+
+    #[test]
+    fn a_mirror_is_the_same_and_touches_only_what_differs() {
+        let folder = std::env::temp_dir().join(format!("paymux-mirror-{}", std::process::id()));
+        let (root, copy) = (folder.join("root"), folder.join("copy"));
+        let write = |path: PathBuf, text: &str| {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write(root.join("a/b.rs"), "b");
+        write(root.join(".git/x"), "");
+        write(root.join("out/CACHEDIR.TAG"), "");
+        write(copy.join("a/old/deep/c.rs"), "c");
+        mirror(&root, &copy).unwrap();
+        assert_eq!(paths(&copy).unwrap(), ["a/b.rs"]);
+        assert!(!copy.join("a/old").exists(), "an empty folder would be in the way");
+
+        let written = |path: &str| fs::metadata(copy.join(path)).unwrap().modified().unwrap();
+        let before = written("a/b.rs");
+        write(root.join("d.rs"), "d");
+        mirror(&root, &copy).unwrap();
+        assert_eq!(
+            (written("a/b.rs"), paths(&copy).unwrap()),
+            (before, vec!["a/b.rs".into(), "d.rs".into()])
+        );
+        write(root.join("a/b.rs"), "other");
+        mirror(&root, &copy).unwrap();
+        assert_eq!(fs::read_to_string(copy.join("a/b.rs")).unwrap(), "other");
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::{crash, fuzz, instructions, simulate, tidy, weight};
+use crate::{crash, fuzz, instructions, new_channel, simulate, tidy, weight};
 
 /// One thing that a change must pass.
 #[derive(Clone, Copy, Debug)]
@@ -25,13 +25,18 @@ pub(super) struct Step {
 }
 
 /// All steps; what is quick to fail comes first.
-pub(super) const STEPS: [Step; 12] = [
+pub(super) const STEPS: [Step; 13] = [
     Step { name: "fmt", title: "every file is as rustfmt writes it", run: fmt },
     Step { name: "tidy", title: "the rules that no compiler checks", run: tidy::run },
     Step { name: "deny", title: "licences, banned crates and sources of all dependencies", run: deny },
     Step { name: "clippy", title: "lints over every target, warnings are errors", run: clippy },
     Step { name: "docs", title: "the documentation builds and its links lead somewhere", run: docs },
     Step { name: "tests", title: "every test but the doctests and the harnesses", run: tests },
+    Step {
+        name: "new-channel",
+        title: "a plugin made by the generator, in a copy: nothing else is touched, and its tests pass",
+        run: new_channel::trial::run,
+    },
     Step { name: "schedules", title: "orders in which threads can come to what they share", run: schedules },
     Step { name: "doctests", title: "every example in the documentation", run: doctests },
     Step {

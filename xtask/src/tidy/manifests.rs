@@ -51,6 +51,39 @@ pub(super) fn versions_stand_once(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
+/// A plugin that says it is a draft, and is spared what finished ones need, moves test money only: its descriptor says
+/// `livemode: false` and nothing else.
+pub(super) fn drafts_move_no_money(tree: &Tree) -> Vec<Finding> {
+    const FIELD: &str = "livemode";
+    let drafts = tree.plugins().filter(|plugin| is_draft(tree, plugin));
+    let sources =
+        drafts.flat_map(|plugin| tree.under(&format!("{}/src", plugin.folder))).filter(|file| file.is_rust());
+    sources
+        .flat_map(|file| {
+            let code = code::only_code(&file.text);
+            let real = |at: &usize| {
+                let is_read = code[..*at].ends_with('.');
+                !is_read && !code[at + FIELD.len()..].starts_with(": false")
+            };
+            let places: Vec<usize> = code::words(&code, FIELD).filter(real).collect();
+            let finding = |at| {
+                let to_do = "remove `draft = true` from its manifest; its fuzz targets are then asked for";
+                Finding::new(&file.path, line_of(&code, at), "a draft that can move real money", to_do)
+            };
+            places.into_iter().map(finding).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// True if the manifest has the mark that `cargo xtask new-channel` makes.
+fn is_draft(tree: &Tree, package: &Package) -> bool {
+    let manifest = parsed(tree, &package.manifest());
+    let mark = |manifest: &DocumentMut| {
+        manifest.get("package")?.get("metadata")?.get("paymux")?.get("draft")?.as_bool()
+    };
+    manifest.as_ref().and_then(mark) == Some(true)
+}
+
 /// Every dependency is named in the code of its crate.
 pub(super) fn dependencies_are_used(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -166,6 +199,29 @@ mod tests {
         #[track_caller]
         fn check(manifest: &str, want: &[(usize, &str)]) {
             assert_eq!(found(&versions_stand_once(&one_crate(manifest, "", &[]))), want, "{manifest}");
+        }
+    }
+
+    #[test]
+    fn a_draft_moves_test_money() {
+        let draft = "[package.metadata.paymux]\ndraft = true\n";
+        check(draft, "livemode: false,", &[]);
+        check(draft, "if descriptor.livemode {}", &[]);
+        check(draft, "// livemode: true", &[]);
+        check(draft, "\nlivemode: true,", &[(2, "a draft that can move real money")]);
+        check(draft, "livemode,", &[(1, "a draft that can move real money")]);
+        check("[package.metadata.paymux]\ndraft = false\n", "livemode: true,", &[]);
+        check("", "livemode: true,", &[]);
+
+        #[track_caller]
+        fn check(manifest: &str, code: &str, want: &[(usize, &str)]) {
+            let folder = "plugins/paymux-x";
+            let mut tree = planted::files(&[
+                (&format!("{folder}/Cargo.toml"), manifest),
+                (&format!("{folder}/src/channel.rs"), code),
+            ]);
+            tree.packages.push(planted::package(folder, &[]));
+            assert_eq!(found(&drafts_move_no_money(&tree)), want, "{manifest} {code}");
         }
     }
 

@@ -1,18 +1,24 @@
 //! ARCHITECTURE.md against the workspace: one entry for each crate, one crate for each entry, and no file that isn't
-//! there, so that the map can't rot. What an entry says is the reader's to judge.
+//! there, so that the map can't rot. What an entry says is the reader's to judge. Plugins are one entry together: all
+//! have the same files, and each has a page of its own, which `files` asks for.
 
 use std::path::Path;
 
 use super::Finding;
-use crate::tree::Tree;
+use crate::tree::{Package, Tree};
 
 const MAP: &str = "ARCHITECTURE.md";
+/// The entry of all plugins.
+const PLUGINS: &str = "plugins/*";
 
-/// Every crate has an entry.
+/// Every crate has an entry; a plugin's is that of all plugins.
 pub(super) fn crate_has_entry(tree: &Tree) -> Vec<Finding> {
     let entries = entries(tree);
-    let missing =
-        tree.packages.iter().filter(|package| !entries.iter().any(|(_, name)| *name == package.folder));
+    let has_entry = |package: &&Package| {
+        let own = |name: &str| name == package.folder || (name == PLUGINS && package.is_plugin());
+        entries.iter().any(|(_, name)| own(name))
+    };
+    let missing = tree.packages.iter().filter(|package| !has_entry(package));
     missing
         .map(|package| {
             let to_do = format!("write a heading like: ### `{}`", package.folder);
@@ -23,7 +29,7 @@ pub(super) fn crate_has_entry(tree: &Tree) -> Vec<Finding> {
 
 /// Every entry has a crate.
 pub(super) fn entry_has_crate(tree: &Tree) -> Vec<Finding> {
-    let entries = entries(tree).into_iter();
+    let entries = entries(tree).into_iter().filter(|(_, name)| *name != PLUGINS);
     let stale = entries.filter(|(_, name)| !tree.packages.iter().any(|package| package.folder == *name));
     stale
         .map(|(line, name)| {
@@ -98,6 +104,9 @@ fn entries(tree: &Tree) -> Vec<(usize, &str)> {
 }
 
 fn is_folder(name: &str) -> bool {
+    if name == PLUGINS {
+        return true;
+    }
     let folder = name.strip_prefix("crates/").or_else(|| name.strip_prefix("plugins/"));
     folder.map_or(matches!(name, "benches" | "fuzz" | "xtask"), |rest| !rest.contains(['/', '*', '<']))
 }
@@ -123,6 +132,24 @@ mod tests {
             tree.packages.push(planted::package("crates/paymux-core", &[]));
             let found: Vec<String> = crate_has_entry(&tree).into_iter().map(|finding| finding.what).collect();
             assert_eq!(found, want, "{map}");
+        }
+    }
+
+    #[test]
+    fn plugins_have_one_entry_together() {
+        check("### `plugins/*`\n", &[]);
+        check("### `plugins/paymux-x`\n### `plugins/paymux-y`\n", &[]);
+        check("### `plugins/paymux-x`\n", &["`plugins/paymux-y` has no entry"]);
+        check("See `plugins/*`.\n", &["`plugins/paymux-x` has no entry", "`plugins/paymux-y` has no entry"]);
+
+        #[track_caller]
+        fn check(map: &str, want: &[&str]) {
+            let mut tree = planted::files(&[(MAP, map)]);
+            tree.packages =
+                ["x", "y"].map(|name| planted::package(&format!("plugins/paymux-{name}"), &[])).into();
+            let found: Vec<String> = crate_has_entry(&tree).into_iter().map(|finding| finding.what).collect();
+            assert_eq!(found, want, "{map}");
+            assert_eq!(entry_has_crate(&tree), [], "{map}");
         }
     }
 
