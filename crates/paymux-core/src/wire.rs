@@ -1,6 +1,7 @@
 //! HTTP messages as plain data: what plugins read and write, with no HTTP library in sight.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use bytes::Bytes;
 
@@ -81,12 +82,21 @@ pub struct WireRequest {
     pub headers: Headers,
     /// The body, byte for byte.
     pub body: Bytes,
+    /// From where it came, as far as that can be believed; `None` where nobody knows, and of one of ours.
+    pub sender: Option<IpAddr>,
 }
 
 impl WireRequest {
     /// A request without query, headers or body.
     pub fn new(verb: Verb, path: impl Into<String>) -> Self {
-        Self { verb, path: path.into(), query: None, headers: Headers::new(), body: Bytes::new() }
+        Self {
+            verb,
+            path: path.into(),
+            query: None,
+            headers: Headers::new(),
+            body: Bytes::new(),
+            sender: None,
+        }
     }
 
     /// With a raw query, already percent-encoded.

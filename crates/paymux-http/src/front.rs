@@ -6,11 +6,13 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use http::HeaderMap;
 use paymux_core::Payments;
 use paymux_core::catalog::Scope;
 
 use crate::body::Measure;
 use crate::limits::Limits;
+use crate::peer::{Origin, Peer, Proxies};
 use crate::routes::{callbacks, events, explain, fronts, health, payments, refunds, returns, transfers};
 use crate::{auth, cashier, envelope};
 
@@ -21,6 +23,20 @@ pub struct FrontConfig {
     pub limits: Limits,
     /// Which listener serves the metrics: `[server] metrics`.
     pub metrics: MetricsPlace,
+    /// Whose word is believed of who calls, and how: `[server] trusted_proxies`.
+    pub proxies: Proxies,
+    /// Whether other protocols are spoken to clients whose line anybody on the way can read.
+    pub fronts_in_the_open: FrontsInTheOpen,
+}
+
+/// Whether other protocols are spoken over plain HTTP beyond this machine: `[compat] allow_plain_http`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FrontsInTheOpen {
+    /// Only where a trusted proxy has it from its client by https.
+    #[default]
+    Refused,
+    /// To everybody.
+    Allowed,
 }
 
 /// Which listener serves `/metrics`. The admin listener always does.
@@ -162,6 +178,16 @@ impl Shared {
 
     pub(crate) fn ready(&self) -> &dyn Ready {
         self.0.ready.as_ref()
+    }
+
+    /// Who sent a request.
+    pub(crate) fn origin(&self, headers: &HeaderMap, peer: Option<Peer>) -> Origin {
+        Origin::of(headers, peer, &self.0.config.proxies)
+    }
+
+    /// Whether a client of another protocol that came so is refused.
+    pub(crate) fn refuses(&self, origin: Origin) -> bool {
+        origin.came_in_the_open && self.0.config.fronts_in_the_open == FrontsInTheOpen::Refused
     }
 
     /// How much an API request's body may be.

@@ -1,11 +1,14 @@
 //! The accept loop: takes connections, gives up on those that waste them, and ends in order.
 //!
 //! `axum::serve` sets no timer, so hyper's own limits would be off; and hyper itself waits for ever
-//! for the first byte of a connection. Both are kept here, by [`Watch`].
+//! for the first byte of a connection. Both are kept here, by [`Watch`]. A handshake of TLS is part of the wait for the
+//! first byte: it gets no time of its own.
 
+mod line;
 mod watch;
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +26,10 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
 use crate::limits::{HEADER_BYTES, HEADERS, Limits, STREAMS};
+use crate::peer::Peer;
+use crate::tls::Tls;
 
+use line::Line;
 use watch::{Watch, Watched};
 
 /// How long the loop rests when the system has no file descriptor or memory left for a connection.
@@ -51,8 +57,30 @@ pub async fn serve(
     limits: Limits,
     shutdown: CancellationToken,
 ) -> Served {
+    serve_over(listener, None, router, limits, shutdown).await
+}
+
+/// The same over TLS. Whoever speaks none is hung up on.
+pub async fn serve_tls(
+    listener: TcpListener,
+    tls: Tls,
+    router: Router,
+    limits: Limits,
+    shutdown: CancellationToken,
+) -> Served {
+    serve_over(listener, Some(tls), router, limits, shutdown).await
+}
+
+async fn serve_over(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    router: Router,
+    limits: Limits,
+    shutdown: CancellationToken,
+) -> Served {
     let server = Arc::new(Server {
         router,
+        tls,
         builder: builder(&limits),
         limits,
         shutdown,
@@ -74,6 +102,8 @@ pub async fn serve(
 /// What every connection works by.
 struct Server {
     router: Router,
+    /// `None` where plain HTTP is spoken.
+    tls: Option<Tls>,
     builder: Builder<TokioExecutor>,
     limits: Limits,
     shutdown: CancellationToken,
@@ -110,10 +140,10 @@ async fn accept_until_shutdown(listener: TcpListener, server: &Arc<Server>, conn
             accepted = accept(&listener, &places) => accepted,
         };
         match accepted {
-            Ok((stream, place)) => {
+            Ok((stream, from, place)) => {
                 let server = Arc::clone(server);
                 connections.spawn(async move {
-                    server.connection(stream).await;
+                    server.connection(stream, from).await;
                     drop(place);
                 });
             }
@@ -126,10 +156,10 @@ async fn accept_until_shutdown(listener: TcpListener, server: &Arc<Server>, conn
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _peer) = listener.accept().await?;
-    Ok((stream, place))
+    let (stream, from) = listener.accept().await?;
+    Ok((stream, from, place))
 }
 
 /// A client that left before it was accepted is its own affair; anything else will not be better
@@ -144,13 +174,16 @@ async fn rest_after(error: &io::Error) {
 }
 
 impl Server {
-    async fn connection(&self, stream: TcpStream) {
+    async fn connection(&self, stream: TcpStream, from: SocketAddr) {
         // Without it the last bytes of an answer may wait for an acknowledgement. Failing to set
         // it costs only time.
         let _ = stream.set_nodelay(true);
         let watch = Arc::new(Watch::begin());
-        let io = TokioIo::new(Watched::new(stream, Arc::clone(&watch)));
-        let service = service_fn(|request: Request<Incoming>| {
+        let Some(line) = self.line(stream, &watch).await else { return };
+        let peer = Peer { ip: from.ip(), is_tls: self.tls.is_some() };
+        let io = TokioIo::new(Watched::new(line, Arc::clone(&watch)));
+        let service = service_fn(|mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
             let under_way = watch.request_begins(request.version());
             let answer = self.router.clone().oneshot(request);
             async move {
@@ -178,6 +211,26 @@ impl Server {
                     tracing::debug!("a connection was closed: nothing of use came within its limits");
                     return;
                 }
+            }
+        }
+    }
+    /// What requests come over, after the handshake where there is one; `None` where nothing came of it.
+    async fn line(&self, stream: TcpStream, watch: &Watch) -> Option<Line> {
+        let Some(tls) = &self.tls else { return Some(Line::Plain(stream)) };
+        let shaken = tokio::select! {
+            biased;
+            shaken = tls.accept(stream) => shaken,
+            () = self.shutdown.cancelled() => return None,
+            () = watch.wasted(&self.limits) => {
+                tracing::debug!("a connection was closed: its handshake did not end within the first byte's limit");
+                return None;
+            }
+        };
+        match shaken {
+            Ok(stream) => Some(Line::Tls(Box::new(stream))),
+            Err(error) => {
+                tracing::debug!(%error, "a handshake failed");
+                None
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Between the HTTP library's messages and the core's plain ones. Bytes stay as they were.
 
+use std::net::IpAddr;
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -10,8 +12,8 @@ use paymux_core::{Verb, WireRequest, WireResponse};
 
 use crate::problem::Problem;
 
-/// A request as the core reads it; `None` for a verb that no provider uses.
-pub(crate) fn request_of(parts: &Parts, body: Bytes) -> Option<WireRequest> {
+/// A request as the core reads it, from that sender; `None` for a verb that no provider uses.
+pub(crate) fn request_of(parts: &Parts, body: Bytes, sender: Option<IpAddr>) -> Option<WireRequest> {
     let verb = Verb::from_word(parts.method.as_str())?;
     let mut headers = Headers::new();
     for (name, value) in &parts.headers {
@@ -19,7 +21,7 @@ pub(crate) fn request_of(parts: &Parts, body: Bytes) -> Option<WireRequest> {
     }
     let path = parts.uri.path().to_owned();
     let query = parts.uri.query().map(str::to_owned);
-    Some(WireRequest { verb, path, query, headers, body })
+    Some(WireRequest { verb, path, query, headers, body, sender })
 }
 
 /// The answer that a provider expects, byte for byte.

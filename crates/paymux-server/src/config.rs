@@ -1,7 +1,7 @@
 //! Configuration: defaults, then the file, then the environment, checked whole before anything starts.
 //!
 //! [`load`] makes of it what the core and the server work by, or tells every mistake at once, each
-//! with its line. Nothing is opened here but the file and the files that secrets are written in.
+//! with its line. Nothing is opened here but the file and the files that secrets and certificates are written in.
 
 mod check;
 mod later;
@@ -21,9 +21,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paymux_core::{Catalog, Provider, Secret};
-use paymux_http::{Limits, MetricsPlace};
+use paymux_http::{FrontsInTheOpen, Identity, Limits, MetricsPlace, Proxies};
 use sha2::{Digest, Sha256};
 
+pub(crate) use check::scheme;
 pub use mistake::{Mistake, Mistakes};
 pub use place::Place;
 
@@ -54,6 +55,12 @@ pub struct Settings {
     pub public_url: PublicUrl,
     /// Where the operators' listener stands, if there is one.
     pub admin: Option<Admin>,
+    /// Who the main listener proves to be; `None` where it speaks plain HTTP.
+    pub tls: Option<Identity>,
+    /// Whose word is believed of who calls, and how.
+    pub proxies: Proxies,
+    /// Whether fronts are served over an open line.
+    pub fronts_in_the_open: FrontsInTheOpen,
     /// Whether test-mode channels may be configured.
     pub test_mode: bool,
     /// The ledger's address; may hold a password.
@@ -86,6 +93,10 @@ impl Settings {
             ("server.http", self.http != new.http),
             ("server.admin", admin(self) != admin(new)),
             ("server.admin_token", !is_same_token),
+            // Another certificate counts at once.
+            ("server.tls_cert", self.tls.is_some() != new.tls.is_some()),
+            ("server.trusted_proxies", self.proxies != new.proxies),
+            ("compat.allow_plain_http", self.fronts_in_the_open != new.fronts_in_the_open),
             ("server.metrics", self.metrics != new.metrics),
             ("store.url", !self.store_url.matches(new.store_url.expose())),
             ("outbound.allow_private_addresses", self.allow_private_addresses != new.allow_private_addresses),

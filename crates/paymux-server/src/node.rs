@@ -14,7 +14,7 @@ use paymux_core::store::PaymentLedger as _;
 use paymux_core::wire::PlainHttp;
 use paymux_core::{Clock, Endpoint, PaymentError, Payments, Store, Transport};
 use paymux_http::admin::Reload as _;
-use paymux_http::{Front, FrontConfig, MetricsPage, Readiness, Ready, admin};
+use paymux_http::{Front, FrontConfig, MetricsPage, Readiness, Ready, Tls, admin};
 use paymux_store::{ConnectError, Ledger, Options};
 use paymux_transport::{Dialler, Guard, Settings as DialSettings, SetupError, SystemClock};
 use tokio::net::TcpListener;
@@ -23,7 +23,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Config, PublicUrl, Settings};
+use crate::config::{Config, PublicUrl, Settings, scheme};
 use crate::reload::{InForce, Reloader, Source};
 
 /// Why a node could not be started.
@@ -103,7 +103,8 @@ impl Node {
     pub async fn start(config: Config, surroundings: Surroundings) -> Result<Self, StartError> {
         let Config { settings, mut catalog, hash, .. } = config;
         let listeners = Listeners::bind(&settings).await?;
-        let own_address = own_address(listeners.http.address);
+        let tls = settings.tls.clone().map(Tls::new);
+        let own_address = own_address(listeners.http.address, tls.is_some());
         if settings.public_url == PublicUrl::OfListener
             && let Some(own) = &own_address
         {
@@ -126,6 +127,7 @@ impl Node {
             payments: payments.clone(),
             settings: settings.clone(),
             own_address,
+            tls: tls.clone(),
             in_force: in_force.clone(),
             turn: tokio::sync::Mutex::default(),
         });
@@ -143,7 +145,8 @@ impl Node {
         workers::read_figures(&payments).await;
         let intervals = Intervals { sweep: settings.sweep_interval, snapshot: settings.snapshot_interval };
         node.tasks.spawn(Workers::new(payments, intervals, wake).run(node.shutdown.clone()));
-        node.serve(listeners, settings, Arc::new(Look { ledger, in_force }), surroundings.metrics);
+        let ready = Arc::new(Look { ledger, in_force });
+        node.serve(listeners, tls, settings, ready, surroundings.metrics);
         Ok(node)
     }
 
@@ -186,22 +189,44 @@ impl Node {
         if drained { Stopped::Drained } else { Stopped::Cut }
     }
 
-    fn serve(&self, listeners: Listeners, settings: Settings, ready: Arc<dyn Ready>, metrics: MetricsPage) {
+    fn serve(
+        &self,
+        listeners: Listeners,
+        tls: Option<Tls>,
+        settings: Settings,
+        ready: Arc<dyn Ready>,
+        metrics: MetricsPage,
+    ) {
         let limits = settings.limits;
-        let config = FrontConfig { limits: limits.clone(), metrics: settings.metrics };
+        let config = FrontConfig {
+            limits: limits.clone(),
+            metrics: settings.metrics,
+            proxies: settings.proxies,
+            fronts_in_the_open: settings.fronts_in_the_open,
+        };
         let front = Front::new(config, self.payments.clone(), ready, metrics.clone());
-        self.listen(listeners.http.listener, front.router(), limits.clone());
+        self.listen(listeners.http.listener, tls, front.router(), limits.clone());
         if let (Some(bound), Some(admin)) = (listeners.admin, settings.admin) {
             let payments = self.payments.clone();
             let reload = self.reloader.clone();
             let admin =
                 admin::Admin { limits: limits.clone(), payments, token: admin.token, metrics, reload };
-            self.listen(bound.listener, admin::router(admin), limits);
+            self.listen(bound.listener, None, admin::router(admin), limits);
         }
     }
 
-    fn listen(&self, listener: TcpListener, router: axum::Router, limits: paymux_http::Limits) {
-        self.tasks.spawn(paymux_http::serve(listener, router, limits, self.shutdown.clone()));
+    fn listen(
+        &self,
+        listener: TcpListener,
+        tls: Option<Tls>,
+        router: axum::Router,
+        limits: paymux_http::Limits,
+    ) {
+        let shutdown = self.shutdown.clone();
+        match tls {
+            Some(tls) => self.tasks.spawn(paymux_http::serve_tls(listener, tls, router, limits, shutdown)),
+            None => self.tasks.spawn(paymux_http::serve(listener, router, limits, shutdown)),
+        };
     }
 }
 
@@ -236,8 +261,8 @@ impl Bound {
     }
 }
 
-fn own_address(http: SocketAddr) -> Option<Endpoint> {
-    Endpoint::parse(&format!("http://{http}"), PlainHttp::LoopbackOnly).ok()
+fn own_address(http: SocketAddr, is_tls: bool) -> Option<Endpoint> {
+    Endpoint::parse(&format!("{}://{http}", scheme(is_tls)), PlainHttp::LoopbackOnly).ok()
 }
 
 /// What the use cases need, over that store.

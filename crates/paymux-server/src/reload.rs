@@ -1,5 +1,5 @@
 //! The configuration file, read again while everything runs: at SIGHUP or at an operator's word. One that is wrong, or
-//! that takes a channel away too early, changes nothing.
+//! that takes a channel away too early, changes nothing; nor does one whose certificate or key is wrong.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use async_trait::async_trait;
 use paymux_core::wire::Endpoint;
 use paymux_core::{Payments, Provider};
+use paymux_http::Tls;
 use paymux_http::admin::{NotReloaded, Reload, Reloaded};
 use tokio::sync::Mutex;
 
@@ -61,6 +62,8 @@ pub(crate) struct Reloader {
     pub(crate) settings: Settings,
     /// The address that callbacks come back to, where it is the listener's own.
     pub(crate) own_address: Option<Endpoint>,
+    /// How the main listener speaks TLS, where it does.
+    pub(crate) tls: Option<Tls>,
     pub(crate) in_force: InForce,
     /// One reload at a time: what is put in force last is what was read last.
     pub(crate) turn: Mutex<()>,
@@ -115,6 +118,9 @@ impl Reloader {
             }
             Err(error) => return Err(NotReloaded::Failed(error)),
         };
+        if let (Some(tls), Some(identity)) = (&self.tls, config.settings.tls.clone()) {
+            tls.replace(identity);
+        }
         self.in_force.is_now(&config.hash);
         Ok(Reloaded {
             config: config.hash,

@@ -18,7 +18,7 @@ pub(crate) async fn take(
     let (parts, content) = request.into_parts();
     let bytes = body::read(&parts.headers, content, shared.callback_body()).await?;
     let channel = ChannelId::new(&channel).map_err(|_| Problem::not_found("no channel has such an id"))?;
-    let request = wire::request_of(&parts, bytes).ok_or_else(Problem::method_not_allowed)?;
+    let request = wire::request_of(&parts, bytes, None).ok_or_else(Problem::method_not_allowed)?;
     // Another node may have the channel, or this one soon: an error makes the provider try again,
     // where "not found" might make it stop.
     let answer = shared.payments().take_callback(channel, request).await;

@@ -11,8 +11,12 @@ use paymux_core::acceptor::Acceptor;
 use paymux_core::{Payments, Verb, WireRequest};
 
 use crate::front::Shared;
+use crate::peer::Peer;
 use crate::problem::Problem;
 use crate::{auth, body, wire};
+
+/// A sign that went over an open line is known to whoever listened.
+const IN_THE_OPEN: &str = "this call came by plain http, which anybody on the way can read; call by https";
 
 /// All that lies in the trees of each protocol, whether it is served just now or not: a reload may switch it on.
 pub(crate) fn routes(payments: &Payments) -> Router<Shared> {
@@ -39,7 +43,11 @@ async fn take(shared: Shared, slug: &'static str, request: Request) -> Response 
         Ok(bytes) => bytes,
         Err(problem) => return unread(acceptor.as_ref(), &parts, problem.detail()),
     };
-    let Some(request) = wire::request_of(&parts, bytes) else {
+    let origin = shared.origin(&parts.headers, parts.extensions.get::<Peer>().copied());
+    if shared.refuses(origin) {
+        return unread(acceptor.as_ref(), &parts, IN_THE_OPEN);
+    }
+    let Some(request) = wire::request_of(&parts, bytes, origin.ip) else {
         return unread(acceptor.as_ref(), &parts, "no call has this verb");
     };
     match shared.payments().serve_front(slug, &request).await {

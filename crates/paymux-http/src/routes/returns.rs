@@ -24,7 +24,7 @@ pub(crate) async fn without_number(
 ) -> Response {
     let (parts, content) = request.into_parts();
     body::discard(content).await;
-    let brought = path.ok().zip(wire::request_of(&parts, Bytes::new()));
+    let brought = path.ok().zip(wire::request_of(&parts, Bytes::new(), None));
     let found = match &brought {
         Some((Path(channel), request)) => returned(&shared, channel, request).await,
         None => None,

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use http::Version;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 use crate::limits::Limits;
+
+use super::line::Line;
 
 /// After the word to stop, a connection without a request under way gets this long to say goodbye.
 const GOODBYE: Duration = Duration::from_millis(250);
@@ -149,16 +150,16 @@ impl Drop for UnderWay {
     }
 }
 
-/// A stream that tells its watch when bytes come and go.
+/// A line that tells its watch when bytes of requests and answers come and go.
 #[derive(Debug)]
 pub(super) struct Watched {
-    stream: TcpStream,
+    line: Line,
     watch: Arc<Watch>,
 }
 
 impl Watched {
-    pub(super) fn new(stream: TcpStream, watch: Arc<Watch>) -> Self {
-        Self { stream, watch }
+    pub(super) fn new(line: Line, watch: Arc<Watch>) -> Self {
+        Self { line, watch }
     }
 
     fn note_write(&self, polled: &Poll<io::Result<usize>>) {
@@ -175,7 +176,7 @@ impl AsyncRead for Watched {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let polled = Pin::new(&mut self.line).poll_read(cx, buf);
         if buf.filled().len() > before {
             self.watch.bytes_came();
         }
@@ -185,17 +186,17 @@ impl AsyncRead for Watched {
 
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        let polled = Pin::new(&mut self.line).poll_write(cx, buf);
         self.note_write(&polled);
         polled
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        Pin::new(&mut self.line).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        Pin::new(&mut self.line).poll_shutdown(cx)
     }
 
     fn poll_write_vectored(
@@ -203,12 +204,12 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        let polled = Pin::new(&mut self.line).poll_write_vectored(cx, bufs);
         self.note_write(&polled);
         polled
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.line.is_write_vectored()
     }
 }

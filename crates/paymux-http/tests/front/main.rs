@@ -20,6 +20,7 @@ mod health;
 mod keys;
 mod list;
 mod matrix;
+mod origins;
 mod refunds;
 mod returns;
 mod transfers;

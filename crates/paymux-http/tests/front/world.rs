@@ -13,6 +13,7 @@ use paymux_core::catalog::{
     App, Catalog, CatalogHandle, ChannelEntry, FailoverUnknown, Route, Rules, Scope, Strategy, When,
 };
 use paymux_core::channel::{Can, Channel};
+use paymux_core::fronts::Fronts;
 use paymux_core::ids::{AppId, ChannelId, RouteName};
 use paymux_core::payments::Ports;
 use paymux_core::provider::{ChannelSite, Settings};
@@ -51,15 +52,20 @@ impl World {
     }
 
     pub(crate) fn with(config: FrontConfig) -> Self {
-        Self::of(config, Rules::default())
+        Self::of(config, Rules::default(), Fronts::default())
     }
 
     /// A front whose channel `main` has rules.
     pub(crate) fn with_rules(rules: Rules) -> Self {
-        Self::of(FrontConfig::default(), rules)
+        Self::of(FrontConfig::default(), rules, Fronts::default())
     }
 
-    fn of(config: FrontConfig, rules: Rules) -> Self {
+    /// A front that speaks those protocols too.
+    pub(crate) fn with_fronts(config: FrontConfig, fronts: Fronts) -> Self {
+        Self::of(config, Rules::default(), fronts)
+    }
+
+    fn of(config: FrontConfig, rules: Rules, fronts: Fronts) -> Self {
         let store = Arc::new(MemoryStore::new());
         let can = Can::QUERY | Can::CANCEL | Can::REFUND | Can::QUERY_REFUND;
         let can = can | Can::TRANSFER | Can::QUERY_TRANSFER;
@@ -70,7 +76,9 @@ impl World {
             clock: Arc::new(TestClock::new()),
             rng: Arc::new(SeededRng::new(7)),
         };
-        let payments = Payments::new(ports, CatalogHandle::new(catalog(&main, rules)));
+        let mut catalog = catalog(&main, rules);
+        catalog.fronts = fronts;
+        let payments = Payments::new(ports, CatalogHandle::new(catalog));
         let ready_panics = Arc::new(AtomicBool::new(false));
         let ready = StoreReady { store: Arc::clone(&store), panics: Arc::clone(&ready_panics) };
         let metrics: MetricsPage = Arc::new(|| "paymux_up 1\n".to_owned());

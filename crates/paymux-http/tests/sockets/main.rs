@@ -6,6 +6,7 @@
 mod peer;
 
 mod bodies;
+mod encrypted;
 mod hang_up;
 mod patience;
 mod shutdown;

@@ -12,9 +12,9 @@ use paymux_core::ids::{AppId, ChannelId, OrderNo, RouteName};
 use paymux_core::payments::Ports;
 use paymux_core::wire::{Endpoint, PlainHttp};
 use paymux_core::{Payment, Payments, Secret};
-use paymux_http::{Front, FrontConfig, Limits, Readiness, Ready, Served, serve};
+use paymux_http::{Front, FrontConfig, Limits, Readiness, Ready, Served, Tls, serve, serve_tls};
 use paymux_testkit::{MemoryStore, ScriptedChannel, ScriptedTransport, SeededRng, TestClock};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -34,6 +34,15 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) async fn start(limits: Limits) -> Self {
+        Self::start_over(limits, None).await
+    }
+
+    /// The same over TLS.
+    pub(crate) async fn start_tls(limits: Limits, tls: Tls) -> Self {
+        Self::start_over(limits, Some(tls)).await
+    }
+
+    async fn start_over(limits: Limits, tls: Option<Tls>) -> Self {
         let channel = Arc::new(ScriptedChannel::new("main"));
         let ports = Ports {
             store: Arc::new(MemoryStore::new()),
@@ -48,12 +57,16 @@ impl Service {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let served = tokio::spawn(serve(listener, router, limits, shutdown.clone()));
+        let word = shutdown.clone();
+        let served = match tls {
+            Some(tls) => tokio::spawn(serve_tls(listener, tls, router, limits, word)),
+            None => tokio::spawn(serve(listener, router, limits, word)),
+        };
         Self { address, channel, payments, shutdown, served }
     }
 
     pub(crate) async fn connect(&self) -> Peer {
-        Peer(TcpStream::connect(self.address).await.unwrap())
+        Peer::over(TcpStream::connect(self.address).await.unwrap())
     }
 
     /// The stored payment of that order number.
@@ -63,12 +76,22 @@ impl Service {
     }
 }
 
+/// What bytes travel over.
+trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
 /// A client that writes bytes.
-pub(crate) struct Peer(TcpStream);
+pub(crate) struct Peer(Box<dyn Io>);
 
 impl Peer {
+    pub(crate) fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
+        Self(Box::new(stream))
+    }
+
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.0.write_all(bytes.as_ref()).await.unwrap();
+        self.0.flush().await.unwrap();
     }
 
     /// Whether the bytes could still be written.

@@ -6,6 +6,7 @@ mod channels;
 mod compat;
 mod routes;
 mod server;
+mod tls;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ use super::path::KeyPath;
 use super::raw::Raw;
 use super::secret::RawSecret;
 use crate::environment::Environment;
+
+pub(crate) use server::scheme;
 
 /// Checks a whole configuration; `None` when a part without which there is none is wrong.
 pub(super) fn whole(

@@ -38,6 +38,9 @@ pub(super) struct Server {
     pub(super) admin: Option<String>,
     pub(super) admin_token: Option<RawSecret>,
     pub(super) public_url: Option<String>,
+    pub(super) tls_cert: Option<String>,
+    pub(super) tls_key: Option<String>,
+    pub(super) trusted_proxies: Option<Vec<String>>,
     pub(super) test_mode: Option<bool>,
     pub(super) metrics: Option<String>,
 }

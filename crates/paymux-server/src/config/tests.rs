@@ -3,6 +3,7 @@
 mod compat;
 mod keys;
 mod rules;
+mod tls;
 
 use super::*;
 use crate::plugins;

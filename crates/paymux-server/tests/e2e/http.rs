@@ -6,7 +6,7 @@ use std::time::Duration;
 use paymux_core::transport::{Deadline, Destination, Outgoing, Transport as _, Undelivered};
 use paymux_core::wire::PlainHttp;
 use paymux_core::{Clock as _, Endpoint, Verb, WireRequest};
-use paymux_transport::{Dialler, Settings, SystemClock};
+use paymux_transport::{Dialler, Roots, Settings, SystemClock};
 use serde_json::Value;
 
 /// Calls one address, as one app or as nobody.
@@ -27,8 +27,18 @@ pub(crate) struct Answer {
 
 impl Http {
     pub(crate) fn new(base: &str) -> Self {
+        Self::with(base, &Settings::default())
+    }
+
+    /// Believes that certificate alone.
+    pub(crate) fn believing(base: &str, certificate: Vec<u8>) -> Self {
+        let roots = Roots::Only(vec![certificate.into()]);
+        Self::with(base, &Settings { roots, ..Settings::default() })
+    }
+
+    fn with(base: &str, settings: &Settings) -> Self {
         let clock = SystemClock::new();
-        let dialler = Dialler::new(&Settings::default(), Arc::new(clock)).unwrap();
+        let dialler = Dialler::new(settings, Arc::new(clock)).unwrap();
         Self { dialler, clock, base: Endpoint::parse(base, PlainHttp::LoopbackOnly).unwrap() }
     }
 

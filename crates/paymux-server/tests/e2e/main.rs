@@ -58,6 +58,8 @@ mod reload;
 #[cfg(test)]
 mod rotation;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod told;
 #[cfg(test)]
 mod world;

@@ -124,7 +124,7 @@ async fn read(request: Request<Incoming>) -> Result<WireRequest, Reply> {
         headers.push(name, String::from_utf8_lossy(value.as_bytes()));
     }
     let query = head.uri.query().map(str::to_owned);
-    Ok(WireRequest { verb, path: head.uri.path().to_owned(), query, headers, body })
+    Ok(WireRequest { verb, path: head.uri.path().to_owned(), query, headers, body, sender: None })
 }
 
 fn written(answer: &WireResponse, body: SimBody, now: Timestamp) -> Response<SimBody> {

@@ -77,5 +77,5 @@ fn read_request(cells: &mut Cells<'_>) -> Result<WireRequest, Fault> {
         headers.push(name, value);
     }
     let body = cells.next::<Vec<u8>>()?.into();
-    Ok(WireRequest { verb, path, query, headers, body })
+    Ok(WireRequest { verb, path, query, headers, body, sender: None })
 }

@@ -15,7 +15,7 @@ use crate::config::path::KeyPath;
 use crate::config::raw::{self, Raw};
 
 /// The one key of `[compat]` that is no front's.
-const ALLOW_PLAIN_HTTP: &str = "allow_plain_http";
+pub(super) const ALLOW_PLAIN_HTTP: &str = "allow_plain_http";
 
 /// The names by which accounts are known, each with the place where it stands first.
 type Names = BTreeMap<(&'static str, String), KeyPath>;
@@ -51,15 +51,18 @@ impl Check<'_, '_> {
         let path = KeyPath::of("compat");
         let fronts = raw.compat.keys().filter(|key| *key != ALLOW_PLAIN_HTTP);
         self.known_fronts(&path, fronts, acceptors);
-        let is_open = http.is_some_and(|http| !http.ip().is_loopback());
+        let is_tls = raw.server.tls_cert.is_some();
+        let is_proxied = raw.server.trusted_proxies.is_some();
+        let is_open = !is_tls && !is_proxied && http.is_some_and(|http| !http.ip().is_loopback());
         let allows_plain_http = raw.compat.get(ALLOW_PLAIN_HTTP) == Some(&true);
         let served = raw.compat.iter().find(|(key, is_on)| **is_on && *key != ALLOW_PLAIN_HTTP);
         if let Some((slug, _)) = served
             && is_open
             && !allows_plain_http
         {
-            let rule = "`server.http` speaks plain HTTP, and whoever listens on the way sees what is signed: put it on \
-                        a loopback address behind what ends TLS, or write `allow_plain_http = true`";
+            let rule = "`server.http` speaks plain HTTP, and whoever listens on the way sees what is signed: write \
+                        `server.tls_cert`, put it on a loopback address behind what ends TLS, name that in \
+                        `server.trusted_proxies`, or write `allow_plain_http = true`";
             self.wrong(&path.key(slug), rule);
         }
     }

@@ -10,8 +10,9 @@ use paymux_core::day::DayZone;
 use paymux_core::router::HealthRules;
 use paymux_core::store::Ring;
 use paymux_core::wire::{Endpoint, PlainHttp};
-use paymux_http::{Limits, MetricsPlace};
+use paymux_http::{FrontsInTheOpen, Limits, MetricsPlace, Network, NoNetwork, Proxies};
 
+use super::compat::ALLOW_PLAIN_HTTP;
 use super::{Check, Told, unknown};
 use crate::config::path::KeyPath;
 use crate::config::raw::{self, Raw};
@@ -46,6 +47,8 @@ impl Check<'_, '_> {
         let test_mode = raw.server.test_mode.unwrap_or_default();
         let http = self.listener(&server.key("http"), raw.server.http.as_deref());
         let admin = self.admin(&server, &raw.server, http);
+        let tls = self.tls(&server, &raw.server);
+        let proxies = self.proxies(&server.key("trusted_proxies"), &raw.server);
         let public_url = self.public_url(&server.key("public_url"), &raw.server, http);
         let store_url = self.store_url(&KeyPath::of("store").key("url"), &raw.store);
         let timing = self.timing(raw);
@@ -78,6 +81,13 @@ impl Check<'_, '_> {
                 PublicUrl::OfListener
             },
             admin: admin.ok()?,
+            tls: tls.ok()?,
+            proxies,
+            fronts_in_the_open: if raw.compat.get(ALLOW_PLAIN_HTTP) == Some(&true) {
+                FrontsInTheOpen::Allowed
+            } else {
+                FrontsInTheOpen::Refused
+            },
             test_mode,
             store_url: store_url?,
             allow_private_addresses: raw.outbound.allow_private_addresses.unwrap_or_default(),
@@ -139,6 +149,11 @@ impl Check<'_, '_> {
         admin().map(Some).ok_or(Told)
     }
 
+    fn proxies(&mut self, path: &KeyPath, raw: &raw::Server) -> Proxies {
+        let judge = |text: &str| text.parse::<Network>().map_err(|error: NoNetwork| error.to_string());
+        Proxies::new(self.each(path, raw.trusted_proxies.as_deref(), judge).unwrap_or_default())
+    }
+
     fn metrics(&mut self, path: &KeyPath, raw: &raw::Server) -> Option<MetricsPlace> {
         match *self.required(path, raw.metrics.as_deref().as_ref())? {
             "main" => Some(MetricsPlace::Main),
@@ -175,24 +190,30 @@ impl Check<'_, '_> {
         Some(key)
     }
 
-    /// Providers call this address and sign it: it must be one that they reach, unless all is a test.
+    /// Providers call this address and sign it: it must be one that they reach, unless all is a test. Where the
+    /// listener speaks TLS nothing plain would reach it.
     fn public_url(
         &mut self,
         path: &KeyPath,
         raw: &raw::Server,
         http: Option<SocketAddr>,
     ) -> Option<Endpoint> {
+        let is_tls = raw.tls_cert.is_some();
         let Some(text) = raw.public_url.as_deref() else {
             let http = http?;
             if !http.ip().is_loopback() {
                 self.wrong(path, "required unless `server.http` is a loopback address");
                 return None;
             }
-            return self.address(path, &format!("http://{http}"), PlainHttp::LoopbackOnly);
+            return self.address(path, &format!("{}://{http}", scheme(is_tls)), PlainHttp::LoopbackOnly);
         };
         let test_mode = raw.test_mode.unwrap_or_default();
         let plain = if test_mode { PlainHttp::Anywhere } else { PlainHttp::LoopbackOnly };
         let url = self.address(path, text, plain)?;
+        if is_tls && !url.is_tls() {
+            self.wrong(path, "must be https where `server.tls_cert` is set");
+            return None;
+        }
         if url.path_and_query().1.is_some() {
             self.wrong(path, "no ?query may stand in it: some providers cannot carry one");
             return None;
@@ -295,4 +316,9 @@ impl Check<'_, '_> {
         let bytes = self.number(bytes, raw.unverified_bytes, 1024..=1024 * 1024 * 1024);
         Some(Ring { rows: rows?, bytes: bytes? })
     }
+}
+
+/// How addresses of a listener begin.
+pub(crate) fn scheme(is_tls: bool) -> &'static str {
+    if is_tls { "https" } else { "http" }
 }

@@ -102,6 +102,7 @@ fn a_front_on_an_open_line_must_be_wanted() {
     assert!(told.starts_with("f:5: compat.fufu: `server.http` speaks plain HTTP"), "{told}");
     check(&format!("{open}allow_plain_http = true\n"), &[]);
     check(&open.replace("true", "false"), &[]);
+    check(&open.replace("[compat]", "trusted_proxies = [\"10.0.0.0/8\"]\n[compat]"), &[]);
     check(&open.replace("0.0.0.0", "127.0.0.1"), &[]);
 }
 
