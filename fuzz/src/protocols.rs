@@ -459,6 +459,9 @@ async fn ask(
         "list" => channel.list(cx, from, to).await.map(|rows| {
             assert!(rows.iter().all(|row| (from..to).contains(&row.created_at)), "a row of another time");
         }),
+        "find" => channel.find(cx, order.number.as_str()).await.map(|row| {
+            assert!(row.is_none_or(|row| row.number == order.number.as_str()), "a row of another order");
+        }),
         "list_refunds" => channel.list_refunds(cx, from, to).await.map(|rows| {
             assert!(rows.iter().all(|row| (from..to).contains(&row.created_at)), "a row of another time");
         }),

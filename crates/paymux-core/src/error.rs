@@ -33,6 +33,9 @@ pub enum PaymentError {
     /// It cannot be canceled, with the reason.
     #[error("the payment cannot be canceled: {0}")]
     NotCancelable(String),
+    /// Its order was made at a provider elsewhere and is not taken over, with the reason.
+    #[error("the order was made at the provider and cannot be taken over: {0}")]
+    NotAdopted(&'static str),
     /// No money of it can go back, with the reason.
     #[error("the payment cannot be refunded: {0}")]
     NotRefundable(String),
@@ -104,6 +107,7 @@ impl PaymentError {
             Self::AlreadyPaid => "already_paid",
             Self::InFlight => "in_flight",
             Self::NotCancelable(_) => "not_cancelable",
+            Self::NotAdopted(_) => "not_adopted",
             Self::NotRefundable(_) => "not_refundable",
             Self::RefundTooLarge { .. } => "refund_too_large",
             Self::RefundMismatch(_) => "refund_mismatch",

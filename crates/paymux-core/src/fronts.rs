@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::acceptor::{Acceptor, FrontAccount, FrontAccounts};
-use crate::ids::AppId;
+use crate::ids::{AppId, ChannelId};
 use crate::provider::Settings;
 
 /// Every protocol that this process can speak to apps, by its provider's slug.
@@ -30,6 +30,11 @@ impl Fronts {
         self.0.values()
     }
 
+    /// The one in which orders are told that the app made in that channel's account before.
+    pub fn heir(&self, app: &AppId, channel: &ChannelId) -> Option<&Front> {
+        self.0.values().find(|front| front.legacy_channel(app) == Some(channel))
+    }
+
     /// Whether the app is known in any of them.
     pub fn knows(&self, app: &AppId) -> bool {
         self.0.values().any(|front| front.accounts.contains_key(app))
@@ -50,6 +55,8 @@ pub struct Front {
     accounts: BTreeMap<AppId, FrontAccount>,
     /// Who has which [`Acceptor::account_key`].
     names: BTreeMap<String, AppId>,
+    /// Where the orders lie that an app made at a provider before it called here.
+    legacy: BTreeMap<AppId, ChannelId>,
 }
 
 /// Whether a protocol is served.
@@ -69,7 +76,7 @@ pub struct NameTaken(pub AppId);
 impl Front {
     /// That protocol, so far without anybody.
     pub fn new(acceptor: Arc<dyn Acceptor>, service: Service) -> Self {
-        Self { acceptor, service, accounts: BTreeMap::new(), names: BTreeMap::new() }
+        Self { acceptor, service, accounts: BTreeMap::new(), names: BTreeMap::new(), legacy: BTreeMap::new() }
     }
 
     /// Lets an app in by credentials that [`Acceptor::check_settings`] has passed.
@@ -85,6 +92,17 @@ impl Front {
         self.names.insert(name, app.clone());
         self.accounts.insert(app.clone(), FrontAccount { key: app.to_string(), settings });
         Ok(())
+    }
+
+    /// What that app asks for here and nobody knows is looked up in that channel's account, where the app itself made
+    /// orders before.
+    pub fn adopt_from(&mut self, app: &AppId, channel: ChannelId) {
+        self.legacy.insert(app.clone(), channel);
+    }
+
+    /// The channel in whose account that app made orders before.
+    pub fn legacy_channel(&self, app: &AppId) -> Option<&ChannelId> {
+        self.legacy.get(app)
     }
 
     /// The protocol.

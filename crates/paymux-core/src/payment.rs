@@ -46,6 +46,16 @@ impl Status {
 }
 
 words! {
+    /// How a payment came here.
+    Origin {
+        /// It was asked for here.
+        Created = "created",
+        /// Its order was made at the provider by the merchant itself, and taken over.
+        Imported = "imported",
+    }
+}
+
+words! {
     /// Where one attempt stands.
     AttemptState {
         /// Stored; the call to the provider is about to go out or is under way.
@@ -216,6 +226,8 @@ pub struct Payment {
     pub cancel_requested: bool,
     /// What is remembered of it where a client of a front asked for it.
     pub front: Option<Box<FrontNote>>,
+    /// How it came here.
+    pub origin: Origin,
     /// Its attempts in the order of their making.
     pub attempts: Vec<Attempt>,
 }

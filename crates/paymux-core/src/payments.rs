@@ -3,6 +3,7 @@
 //! Each use case runs in a task of its own, so that a client that hangs up cuts nothing in half.
 //! What changes a payment goes through `draft`, and there through the state table.
 
+mod adopt;
 mod call;
 mod cancel;
 mod create;
@@ -45,6 +46,7 @@ use crate::random::Rng;
 use crate::store::{Applied, Change, PaymentFilter, Store, StoreError};
 use crate::transport::Transport;
 
+pub use adopt::{Adoption, Left, Wanted};
 pub(crate) use cancel::{CloseEnd, can_close, closable_from};
 pub(crate) use create::may_be_given_up;
 pub(crate) use draft::{Draft, Facts, Queued, TradeNo, storable};

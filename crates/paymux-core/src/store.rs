@@ -63,6 +63,17 @@ pub struct Opening {
     pub decision: KeptDecision,
     /// What it takes of its channel's limits; each within them, and one for each limit.
     pub capacity: Vec<CapacityMove>,
+    /// Movements of money, where it is there already: of an order that was made and paid elsewhere.
+    pub postings: Vec<Posting>,
+    /// What channels have collected by that.
+    pub incomes: Vec<Income>,
+}
+
+impl Opening {
+    /// Of a payment whose money is yet to come.
+    pub fn new(payment: Payment, decision: KeptDecision, capacity: Vec<CapacityMove>) -> Self {
+        Self { payment, decision, capacity, postings: Vec::new(), incomes: Vec::new() }
+    }
 }
 
 /// What became of an [`Opening`].

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::clock::Timestamp;
 use crate::ids::{AttemptId, ChannelId, EventId, PaymentId, RefundId, RefundNo, TransferId, TransferNo};
 use crate::outflow::OutflowState;
-use crate::payment::{Attempt, AttemptState, Failure, NextAction, Payment};
+use crate::payment::{Attempt, AttemptState, Failure, NextAction, Origin, Payment};
 use crate::refund::Refund;
 use crate::store::{DeliveryState, EventKind, ListedEvent};
 use crate::transfer::Transfer;
@@ -42,6 +42,9 @@ pub struct PaymentView<'a> {
     paid_at: Option<Timestamp>,
     failure: Option<&'a Failure>,
     metadata: &'a BTreeMap<String, String>,
+    /// Where the order was not made here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<&'static str>,
     attempts: Vec<AttemptView<'a>>,
 }
 
@@ -90,6 +93,7 @@ impl<'a> PaymentView<'a> {
             paid_at: payment.paid_at,
             failure: payment.failure.as_ref(),
             metadata: &payment.metadata,
+            origin: Some(payment.origin).filter(|origin| *origin != Origin::Created).map(Origin::word),
             attempts: payment.attempts.iter().map(AttemptView::of).collect(),
         }
     }

@@ -204,6 +204,7 @@ impl From<PaymentError> for Problem {
             PaymentError::AlreadyPaid => conflict("The payment is paid"),
             PaymentError::InFlight => conflict("Another request is under way"),
             PaymentError::NotCancelable(_) => conflict("The payment cannot be canceled"),
+            PaymentError::NotAdopted(_) => conflict("The order cannot be taken over"),
             PaymentError::NotRefundable(_) => conflict("The payment cannot be refunded"),
             PaymentError::NotResolvable(_) => conflict("That word does not fit"),
             PaymentError::ChannelNeeded { .. } => conflict("The channel is still needed"),
@@ -297,6 +298,7 @@ mod tests {
         check(PaymentError::AlreadyPaid, 409, "already_paid", None);
         check(PaymentError::InFlight, 409, "in_flight", None);
         check(PaymentError::NotCancelable("why".to_owned()), 409, "not_cancelable", None);
+        check(PaymentError::NotAdopted("why"), 409, "not_adopted", None);
         check(PaymentError::NotRefundable("why".to_owned()), 409, "not_refundable", None);
         check(PaymentError::RefundTooLarge { left: Money::fen(7) }, 422, "refund_too_large", None);
         check(PaymentError::RefundMismatch("R1".to_owned()), 422, "refund_mismatch", None);

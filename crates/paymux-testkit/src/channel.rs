@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use paymux_core::channel::{
     Blame, CallbackError, Can, CancelAnswer, Channel, ChannelError, Claim, ClaimKind, Created, Cx,
-    Descriptor, Evidence, ExtraField, FinalAfter, MethodSpec, Needs, Opened, Order, OrderEnd, OrderRef,
-    OutflowAnswer, PayoutSpec, Privacy, QueryAnswer, Receipt, RefundOrder, Refusal, TransferOrder,
+    Descriptor, Evidence, ExtraField, FinalAfter, ListedOrder, MethodSpec, Needs, Opened, Order, OrderEnd,
+    OrderRef, OutflowAnswer, PayoutSpec, Privacy, QueryAnswer, Receipt, RefundOrder, Refusal, TransferOrder,
     TransferRef, Verdict,
 };
 use paymux_core::ids::RefundId;
@@ -120,6 +120,10 @@ struct Steps {
     asked_outgoes: u32,
     /// What the provider knows of money on its way out, by number.
     outgone: BTreeMap<String, OutflowAnswer>,
+    /// What the provider's records show of orders that others made.
+    foreign: Vec<ListedOrder>,
+    /// How often those were looked up.
+    looked_up: u32,
     /// Whether what fits nothing is answered with a no.
     refuses_misfits: bool,
 }
@@ -285,6 +289,18 @@ impl ScriptedChannel {
     /// The next query of a refund or a payout answers this; without a script, what became of it here.
     pub fn on_outgo_query(&self, answer: Result<OutflowAnswer, ChannelError>) {
         self.steps().outgo_queries.push_back(answer);
+    }
+
+    /// From now on the provider's records show that order, which somebody else made.
+    pub fn knows(&self, order: ListedOrder) {
+        let mut steps = self.steps();
+        steps.foreign.retain(|known| known.number != order.number);
+        steps.foreign.push(order);
+    }
+
+    /// How often orders of others were looked up.
+    pub fn looked_up(&self) -> u32 {
+        self.steps().looked_up
     }
 
     /// The refunds that were asked for here, in order, whatever was answered.
@@ -533,6 +549,26 @@ impl Channel for ScriptedChannel {
     async fn transfer(&self, cx: &Cx<'_>, transfer: &TransferOrder) -> Result<OutflowAnswer, ChannelError> {
         self.steps().transfers.push(transfer.clone());
         self.move_out(cx, &transfer.payout.number).await
+    }
+
+    async fn find(&self, cx: &Cx<'_>, number: &str) -> Result<Option<ListedOrder>, ChannelError> {
+        self.steps().looked_up += 1;
+        if self.steps().hangs {
+            std::future::pending::<()>().await;
+        }
+        self.send(cx).await?;
+        Ok(self.steps().foreign.iter().find(|order| order.number == number).cloned())
+    }
+
+    async fn list(
+        &self,
+        cx: &Cx<'_>,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<ListedOrder>, ChannelError> {
+        self.send(cx).await?;
+        let is_of_time = |order: &&ListedOrder| (from..to).contains(&order.created_at);
+        Ok(self.steps().foreign.iter().filter(is_of_time).cloned().collect())
     }
 
     async fn query_transfer(

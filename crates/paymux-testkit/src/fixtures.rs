@@ -13,7 +13,7 @@ use paymux_core::ids::{
 use paymux_core::method::{Method, Product, Wallet};
 use paymux_core::money::{Currency, Money};
 use paymux_core::outflow::OutflowState;
-use paymux_core::payment::{Attempt, AttemptState, Capacity, Payment, Status};
+use paymux_core::payment::{Attempt, AttemptState, Capacity, Origin, Payment, Status};
 use paymux_core::posting::{Account, Cause, Posting, PostingKind};
 use paymux_core::refund::{Refund, RefundOrigin};
 use paymux_core::store::{
@@ -87,6 +87,7 @@ impl Fixtures {
             events: 0,
             cancel_requested: false,
             front: None,
+            origin: Origin::Created,
             attempts: vec![self.attempt("main")],
         }
     }
@@ -274,7 +275,7 @@ impl Fixtures {
 /// The opening of a payment that has one attempt.
 pub fn opening_of(payment: Payment) -> Opening {
     let decision = KeptDecision::Told(serde_json::json!({ "route": "default", "picked": "main" }));
-    Opening { payment, decision, capacity: vec![] }
+    Opening::new(payment, decision, vec![])
 }
 
 /// A change of what was seen that changes nothing but the version: a start for real ones.

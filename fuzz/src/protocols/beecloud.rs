@@ -224,6 +224,7 @@ fn answers() -> Vec<(&'static str, u16, String)> {
         ("refund alipay.web", 200, recorded["refund_answer_alipay"].to_string()),
         ("query_refund wechat.native", 200, recorded["refunds_answer"].to_string()),
         ("list wechat.native", 200, reply(json!({"bills": [bill]}))),
+        ("find wechat.native", 200, reply(json!({"bills": [bill]}))),
         ("list_refunds wechat.native", 200, recorded["refunds_answer"].to_string()),
     ]
 }

@@ -315,6 +315,10 @@ impl Channel for BeeCloud {
         rows.iter().map(map::refunds::listed_order).collect()
     }
 
+    async fn find(&self, cx: &Cx<'_>, number: &str) -> Result<Option<ListedOrder>, ChannelError> {
+        self.record_of(cx, number).await
+    }
+
     async fn list_refunds(
         &self,
         cx: &Cx<'_>,
@@ -356,8 +360,8 @@ fn descriptor(account: &Account) -> Descriptor {
     }
 }
 
-/// Reverts where a code has one; refunds and lists of refunds only in V2; lists of orders not in V1,
-/// whose rows lack what a comparison needs.
+/// Reverts where a code has one; refunds and lists of refunds only in V2; lists of orders, and orders of
+/// others, not in V1, whose rows lack what a comparison needs.
 fn can(account: &Account, methods: &[MethodSpec]) -> Can {
     let reverts = |spec: &MethodSpec| matches!(spec.end, OrderEnd::Call { .. });
     let mut can = Can::QUERY;
@@ -365,7 +369,7 @@ fn can(account: &Account, methods: &[MethodSpec]) -> Can {
         can = can | Can::CANCEL;
     }
     if account.books != Books::V1 {
-        can = can | Can::LIST;
+        can = can | Can::LIST | Can::FIND;
     }
     if account.money_secret().is_some() {
         can = can | Can::REFUND | Can::QUERY_REFUND | Can::LIST_REFUNDS;

@@ -282,6 +282,7 @@ impl Shelf {
             reverted: false,
             flaw: None,
             created_at,
+            terms: None,
         })
     }
 }

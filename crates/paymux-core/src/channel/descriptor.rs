@@ -31,7 +31,10 @@ impl Can {
     /// The provider's records of refunds can be listed.
     pub const LIST_REFUNDS: Self = Self(1 << 7);
 
-    const NAMES: [(Self, &'static str); 8] = [
+    /// Records of orders that others made can be looked up by their numbers.
+    pub const FIND: Self = Self(1 << 8);
+
+    const NAMES: [(Self, &'static str); 9] = [
         (Self::QUERY, "query"),
         (Self::CANCEL, "cancel"),
         (Self::REFUND, "refund"),
@@ -40,6 +43,7 @@ impl Can {
         (Self::QUERY_TRANSFER, "query_transfer"),
         (Self::LIST, "list"),
         (Self::LIST_REFUNDS, "list_refunds"),
+        (Self::FIND, "find"),
     ];
 
     /// Nothing but creating payments and reading callbacks.

@@ -15,8 +15,8 @@ pub use descriptor::{
 };
 pub use error::{Blame, ChannelError, Effect, Refusal};
 pub use order::{
-    CancelAnswer, Created, ListedOrder, ListedRefund, Opened, Order, OrderRef, OutflowAnswer, QueryAnswer,
-    Receipt, RefundOrder, TransferOrder, TransferRef,
+    CancelAnswer, Created, ListedOrder, ListedRefund, ListedTerms, Opened, Order, OrderRef, OutflowAnswer,
+    QueryAnswer, Receipt, RefundOrder, TransferOrder, TransferRef,
 };
 
 use crate::clock::{Clock, Timestamp};
@@ -206,6 +206,13 @@ pub trait Channel: Send + Sync + 'static {
         to: Timestamp,
     ) -> Result<Vec<ListedOrder>, ChannelError> {
         let _ = (cx, from, to);
+        Err(ChannelError::Unsupported)
+    }
+
+    /// The provider's own record of an order by its number there, whoever made it, with its terms; `None` where it
+    /// shows none. Needs [`Can::FIND`]. Reads only.
+    async fn find(&self, cx: &Cx<'_>, number: &str) -> Result<Option<ListedOrder>, ChannelError> {
+        let _ = (cx, number);
         Err(ChannelError::Unsupported)
     }
 

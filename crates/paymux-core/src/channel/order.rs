@@ -222,6 +222,27 @@ pub struct ListedOrder {
     pub flaw: Option<&'static str>,
     /// When the record was made.
     pub created_at: Timestamp,
+    /// What must be known of its order where it was not made here; `None` where the provider does not tell it.
+    pub terms: Option<Box<ListedTerms>>,
+}
+
+/// What a provider's record tells of its order beside numbers and sums.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedTerms {
+    /// What the payer uses.
+    pub method: Method,
+    /// What [`super::Channel::memo`] would have said of it; empty where that says it.
+    pub memo: String,
+    /// What is bought; may be empty.
+    pub subject: String,
+    /// The provider's own record id.
+    pub reference: Option<String>,
+    /// The wallet's or bank's own number of the money.
+    pub trade_no: Option<String>,
+    /// When it was paid, where the provider says so.
+    pub paid_at: Option<Timestamp>,
+    /// Whether some of its money has gone back, or is on its way.
+    pub refunded: bool,
 }
 
 /// One line of a provider's own records: money that went back, or was to.

@@ -10,7 +10,7 @@ use crate::error::PaymentError;
 use crate::ids::{AppId, AttemptId, ChannelId, PaymentId};
 use crate::money::Money;
 use crate::payment::request::{InvalidField, NewPayment};
-use crate::payment::{Attempt, AttemptState, Capacity, Payment, Status};
+use crate::payment::{Attempt, AttemptState, Capacity, Origin, Payment, Status};
 use crate::router::{Ask, Router, Taken};
 use crate::state::{Effect, Happening};
 use crate::store::{Opened, Opening, StoreError};
@@ -94,8 +94,7 @@ impl Payments {
             };
             let payment = self.new_payment(catalog, app, request, &taken);
             let capacity = opening_moves(catalog, &payment);
-            let opening = Opening { payment: payment.clone(), decision: taken.kept, capacity };
-            match self.open(opening).await? {
+            match self.open(Opening::new(payment.clone(), taken.kept, capacity)).await? {
                 Opened::New => return Ok(Begun::New(Box::new(payment))),
                 Opened::Exists(stored) => return Ok(Begun::Stands(stored)),
                 Opened::Full => self.found_full(catalog, &mut full, taken.channel).await,
@@ -130,8 +129,9 @@ impl Payments {
     }
 
     /// Stores a new payment. After an unconfirmed commit it is new all the same if it can be read.
-    async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
-        let (id, capacity) = (opening.payment.id, opening.capacity.clone());
+    pub(super) async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
+        let id = opening.payment.id;
+        let (capacity, incomes) = (opening.capacity.clone(), opening.incomes.clone());
         crate::crash_point!("create.before_open" => return Err(StoreError::Unavailable("crash point".into())));
         let opened = match self.store().open(opening).await {
             Err(StoreError::Unconfirmed(why)) => match self.store().payment(id).await? {
@@ -141,7 +141,9 @@ impl Payments {
             answer => answer?,
         };
         if let Opened::New = opened {
-            self.catalog().live().take(&capacity);
+            let catalog = self.catalog();
+            catalog.live().take(&capacity);
+            catalog.live().book(&incomes);
         }
         Ok(opened)
     }
@@ -282,6 +284,7 @@ impl Payments {
             events: 0,
             cancel_requested: false,
             front: request.front.clone(),
+            origin: Origin::Created,
             attempts: Vec::new(),
         };
         payment.attempts.push(self.new_attempt(catalog, taken.channel, &payment, now));

@@ -2,9 +2,10 @@
 //!
 //! Nothing is decided anew: a payment is routed like any other, and while its outcome is open nobody is told that
 //! there is none. Which words that is in, the acceptor knows. How payments look to it is in `facts`, lists are in
-//! `lists`, refunds in `refunds`; where browsers go in the end is in `ways`.
+//! `lists`, refunds in `refunds`, orders of before in `inherited`; where browsers go in the end is in `ways`.
 
 mod facts;
+mod inherited;
 mod lists;
 mod refunds;
 mod ways;
@@ -163,10 +164,14 @@ impl Payments {
         }
     }
 
-    /// The payment of that number, whoever asked for it: one namespace for all of an app's.
+    /// The payment of that number, whoever asked for it: one namespace for all of an app's, with what the app made at a
+    /// provider before.
     async fn payment_in_front(&self, call: &Call<'_>, number: &str) -> Result<Option<Payment>, PaymentError> {
         let Ok(number) = OrderNo::given(number) else { return Ok(None) };
-        Ok(self.store().payment_by_order(&call.app, &number).await?)
+        match self.store().payment_by_order(&call.app, &number).await? {
+            Some(payment) => Ok(Some(payment)),
+            None => Box::pin(self.inherited(call, &number)).await,
+        }
     }
 }
 
@@ -222,6 +227,7 @@ fn refused(call: &Call<'_>, error: PaymentError) -> FrontAnswer {
         PaymentError::NotFound(_) => FrontRefusal::NoSuchOrder,
         PaymentError::RefundTooLarge { .. } => FrontRefusal::RefundTooLarge,
         PaymentError::NotRefundable(why) | PaymentError::NotCancelable(why) => FrontRefusal::Upstream(why),
+        error @ PaymentError::NotAdopted(_) => FrontRefusal::Upstream(error.to_string()),
         error @ (PaymentError::AlreadyPaid
         | PaymentError::InFlight
         | PaymentError::TransferMismatch(_)

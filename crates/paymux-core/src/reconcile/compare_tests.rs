@@ -45,6 +45,7 @@ fn listed(number: &str, received: Option<i64>) -> ListedOrder {
         reverted: false,
         flaw: None,
         created_at: at(6),
+        terms: None,
     }
 }
 

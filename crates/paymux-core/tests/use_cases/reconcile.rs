@@ -175,6 +175,7 @@ fn listed(payment: &Payment) -> ListedOrder {
         reverted: false,
         flaw: None,
         created_at: attempt.created_at,
+        terms: None,
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Model {
     pub cancel_requested: bool,
     #[sea_orm(column_type = "Text", nullable)]
     pub front: Option<String>,
+    #[sea_orm(column_type = "Text")]
+    pub origin: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

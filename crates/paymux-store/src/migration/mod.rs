@@ -16,6 +16,7 @@ mod m0009_capacity;
 mod m0010_channels;
 mod m0011_fronts;
 mod m0012_versions;
+mod m0013_imported;
 
 use sea_orm::{ConnectionTrait, SqliteTransactionMode, TransactionOptions};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, TransactionTrait};
@@ -41,6 +42,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_channels::Channels),
             Box::new(m0011_fronts::Fronts),
             Box::new(m0012_versions::Versions),
+            Box::new(m0013_imported::Imported),
         ]
     }
 }

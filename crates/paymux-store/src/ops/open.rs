@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use paymux_core::store::{Opened, Opening};
 use sea_orm::ConnectionTrait;
 
-use super::{Guard, Work, capacity, read};
+use super::attached::Attached;
+use super::{Guard, Work, capacity, day_book, read};
 use crate::fault::Fault;
 use crate::rows::{self, names};
 use crate::script::Script;
@@ -45,7 +46,7 @@ impl Open {
     }
 
     fn script<C: ConnectionTrait>(&self, db: &C) -> Result<Script, Fault> {
-        let Opening { payment, decision, capacity } = &self.0;
+        let Opening { payment, decision, capacity, postings, incomes } = &self.0;
         let [attempt] = payment.attempts.as_slice() else {
             return Err(Fault::Corrupt("a new payment that has not exactly one attempt"));
         };
@@ -59,7 +60,11 @@ impl Open {
         script.step_unless(|sql| sql.insert("payments", &names::PAYMENTS, p), known);
         script.step(|sql| sql.insert("attempts", &names::ATTEMPTS, a));
         script.step(|sql| sql.insert("decisions", &names::DECISIONS, d));
+        Attached { callback: &None, postings, events: &[], audit: &None }.write(&mut script)?;
         capacity::write(&mut script, capacity);
+        // Last, as in a change.
+        let backend = db.get_database_backend();
+        incomes.iter().for_each(|income| day_book::add(&mut script, backend, payment.id, income));
         Ok(script)
     }
 }

@@ -95,7 +95,7 @@ const SEED: [&str; 12] = [
     "INSERT INTO payments SELECT 'pay_' || {id}, app, 'seed-' || n, status, amount, currency, amount_received, \
      amount_discount, amount_refunded, method, subject, livemode, held, next_action, created_at - 200001 + n, \
      expires_at, paid_at, failure, metadata, return_url, notify_url, route, fingerprint, version, events, \
-     cancel_requested, front FROM payments CROSS JOIN {numbers}",
+     cancel_requested, front, origin FROM payments CROSS JOIN {numbers}",
     "INSERT INTO attempts SELECT 'att_' || {id}, 'pay_' || {id}, 0, channel, provider, {id}, \
      CASE n % 1000 WHEN 1 THEN 'unknown' WHEN 2 THEN 'duplicate_paid' WHEN 3 THEN 'lapsed' \
      WHEN 4 THEN 'open' ELSE state END, fence, memo, reference, trade_no, \

@@ -3,7 +3,7 @@
 use paymux_core::ids::{AppId, ChannelId, OrderNo, ProviderOrderNo, RouteName};
 use paymux_core::money::Money;
 use paymux_core::payment::{
-    Attempt, AttemptState, Capacity, Failure, Held, NextAction, Payment, SecondSum, Status,
+    Attempt, AttemptState, Capacity, Failure, Held, NextAction, Origin, Payment, SecondSum, Status,
 };
 use sea_orm::Value;
 
@@ -48,6 +48,7 @@ pub(crate) fn payment_values(p: &Payment) -> Result<Vec<Value>, Fault> {
         p.events.into(),
         p.cancel_requested.into(),
         maybe_json(p.front.as_ref())?,
+        word(p.origin),
     ])
 }
 
@@ -175,6 +176,7 @@ pub(crate) fn read_payment(cells: &mut Cells<'_>) -> Result<Payment, Fault> {
         events: cells.next()?,
         cancel_requested: cells.next()?,
         front: cells.maybe_json()?,
+        origin: cells.word(Origin::from_word)?,
         attempts: Vec::new(),
     })
 }

@@ -69,7 +69,7 @@ impl Books {
         Ok(())
     }
 
-    fn check_postings(&self, postings: &[Posting]) -> Result<(), StoreError> {
+    pub(super) fn check_postings(&self, postings: &[Posting]) -> Result<(), StoreError> {
         for (place, posting) in postings.iter().enumerate() {
             let among = postings[..place].iter().any(|other| other.id == posting.id);
             if among || self.postings.contains_key(&posting.id) {
@@ -80,6 +80,10 @@ impl Books {
             }
         }
         Ok(())
+    }
+
+    pub(super) fn post(&mut self, postings: Vec<Posting>) {
+        self.postings.extend(postings.into_iter().map(|posting| (posting.id, posting)));
     }
 
     pub(super) fn check_audit(&self, id: AuditId) -> Result<(), StoreError> {
@@ -101,7 +105,7 @@ impl Books {
             self.events_of.entry(event.app.clone()).or_default().insert(event.id);
             self.events.insert(event.id, event);
         }
-        self.postings.extend(attached.postings.into_iter().map(|posting| (posting.id, posting)));
+        self.post(attached.postings);
         self.audits.extend(attached.audit.map(|row| (row.id, row)));
     }
 }

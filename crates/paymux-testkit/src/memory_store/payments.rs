@@ -14,6 +14,7 @@ use paymux_core::store::{
 };
 
 use super::apply::keeps_its_bound;
+use super::day_book::check_income;
 use super::plain::{plain_claim, plain_payment};
 use super::{Books, Home, MemoryStore, corrupt, places};
 
@@ -92,7 +93,8 @@ fn matches(payment: &Payment, filter: &PaymentFilter) -> bool {
 
 impl Books {
     fn open(&mut self, opening: Opening) -> Result<Opened, StoreError> {
-        let Opening { mut payment, decision, capacity } = opening;
+        let Opening { mut payment, decision, capacity, postings, incomes } = opening;
+        incomes.iter().try_for_each(check_income)?;
         plain_payment(&mut payment);
         check_numbers(&payment)?;
         let [attempt] = payment.attempts.as_mut_slice() else {
@@ -114,8 +116,11 @@ impl Books {
         if !self.has_room(&capacity) {
             return Ok(Opened::Full);
         }
+        self.check_postings(&postings)?;
         self.use_capacity(&capacity);
         self.add(payment.id, &attempt, decision);
+        self.post(postings);
+        incomes.into_iter().for_each(|income| self.add_income(income));
         self.orders.insert(order, payment.id);
         self.of_app.entry(payment.app.clone()).or_default().insert(payment.id);
         self.put(payment);

@@ -6,7 +6,7 @@ use paymux_core::clock::Timestamp;
 use paymux_core::ids::OrderNo;
 use paymux_core::method::{Method, Product, Wallet};
 use paymux_core::money::{AMOUNT_MAX, Currency, Money};
-use paymux_core::payment::{AttemptState, Failure, FrontNote, Held, NextAction, Payment};
+use paymux_core::payment::{AttemptState, Failure, FrontNote, Held, NextAction, Origin, Payment};
 use paymux_core::store::Opened;
 
 use super::{Subject, kind};
@@ -45,6 +45,7 @@ fn full(fixtures: &Fixtures) -> Payment {
     payment.cancel_requested = true;
     payment.front =
         Some(Box::new(FrontNote::new("hive", ODD, &serde_json::json!({ ODD: [1, null, "\0"], "b": ODD }))));
+    payment.origin = Origin::Imported;
     let attempt = &mut payment.attempts[0];
     attempt.channel = channel("bee-main");
     attempt.provider = "beehive".to_owned();

@@ -166,11 +166,7 @@ pub async fn a_dropped_call_is_done_wholly_or_not_at_all(subject: &Subject) {
         dropped(subject, place, async move |store| drop(store.open(opening).await)).await;
         // Whatever became of it, an equal call settles it.
         let (again, decision) = (payment.clone(), KeptDecision::Told(serde_json::Value::Null));
-        subject
-            .store
-            .open(paymux_core::store::Opening { payment: again, decision, capacity: vec![] })
-            .await
-            .unwrap();
+        subject.store.open(paymux_core::store::Opening::new(again, decision, vec![])).await.unwrap();
         assert_eq!(subject.stored(&payment.id).await, payment);
         let change = paid(&fixtures, &payment);
         let want = change.clone();

@@ -6,14 +6,15 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use paymux_core::channel::ListedOrder;
 use paymux_core::{ChannelError, Cx, Timestamp, Verb};
 use serde_json::Value;
 
 use super::{BeeCloud, failure};
-use crate::map::refunds::made_at;
+use crate::map::refunds::{listed_order, made_at, one_of};
 use crate::map::results::{self, Class, Step};
-use crate::wire::Reply;
 use crate::wire::refunds::Page;
+use crate::wire::{BillsQuery, Reply};
 
 /// The largest page that BeeCloud gives.
 const PAGE_MAX: usize = 50;
@@ -57,6 +58,29 @@ impl BeeCloud {
                 return Ok(records.rows);
             }
         }
+    }
+}
+
+impl BeeCloud {
+    /// The record of that number, whoever made the order.
+    pub(super) async fn record_of(
+        &self,
+        cx: &Cx<'_>,
+        number: &str,
+    ) -> Result<Option<ListedOrder>, ChannelError> {
+        let path = format!("{}{}", self.account.books.prefix(), BILLS.path);
+        let asked = BillsQuery { bill_no: number, channel: None };
+        let reply = self.call(cx, Verb::Get, &path, &asked).await?;
+        match results::class(reply.code, Step::Query) {
+            Class::Done => {}
+            Class::Absent => return Ok(None),
+            _ => return Err(failure(&reply, Step::Query, cx.now())),
+        }
+        let is_of_it = |row: &&Value| row.get("bill_no").and_then(Value::as_str) == Some(number);
+        let mut seen = BTreeSet::new();
+        let rows = page(&reply, BILLS)?.iter().filter(is_of_it).filter(|row| seen.insert(identity(row)));
+        let orders: Result<Vec<_>, _> = rows.map(listed_order).collect();
+        orders.map(one_of)
     }
 }
 

@@ -5,7 +5,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use paymux_core::channel::{ListedOrder, ListedRefund, OutflowAnswer, RefundOrder};
+use paymux_core::channel::{ListedOrder, ListedRefund, ListedTerms, OutflowAnswer, RefundOrder};
 use paymux_core::ids::RefundId;
 use paymux_core::{ChannelError, Currency, Money, Timestamp};
 use serde_json::Value;
@@ -14,7 +14,9 @@ use super::codes::{Code, Family};
 use super::extra::is_web_address;
 use super::{Fees, address, unsendable};
 use crate::wire::Reply;
-use crate::wire::refunds::{self as wire, ListedBill, Made, OnlineRefund, RefundRow, TillRefund};
+use crate::wire::refunds::{
+    self as wire, ListedBill, ListedOrigin, Made, OnlineRefund, RefundRow, TillRefund,
+};
 
 /// China's clocks are 8 h ahead of UTC all year.
 const CHINA: Duration = Duration::from_hours(8);
@@ -230,7 +232,36 @@ pub(crate) fn listed_order(value: &Value) -> Result<ListedOrder, ChannelError> {
         reverted: row.revert_result == Some(true),
         flaw: if row.spay_result { fees.check().err() } else { None },
         created_at: Timestamp::from_ms(row.create_time),
+        terms: terms(value),
     })
+}
+
+/// What a record tells of an order beside that, which is needed where the merchant made it there itself. One of a code
+/// that is not offered here tells nothing.
+fn terms(value: &Value) -> Option<Box<ListedTerms>> {
+    let row: ListedOrigin = wire::row(value).ok()?;
+    let code = Code::named(row.sub_channel.as_deref()?)?;
+    Some(Box::new(ListedTerms {
+        method: code.method,
+        memo: code.memo(code.family),
+        subject: row.title.unwrap_or_default(),
+        reference: row.id,
+        trade_no: row.trade_no,
+        paid_at: row.success_time.filter(|ms| *ms > 0).map(Timestamp::from_ms),
+        refunded: row.refund_result == Some(true),
+    }))
+}
+
+/// The one record of a number among several: that of the money. Two that are paid contradict each other.
+pub(crate) fn one_of(orders: Vec<ListedOrder>) -> Option<ListedOrder> {
+    let has_money = |order: &ListedOrder| order.received.is_some() && !order.reverted;
+    let is_twice = orders.iter().filter(|order| has_money(order)).count() > 1;
+    let rank = |order: &ListedOrder| (has_money(order), !order.reverted, order.created_at);
+    let mut one = orders.into_iter().max_by_key(rank)?;
+    if is_twice {
+        one.flaw = Some("two records of one number are paid");
+    }
+    Some(one)
 }
 
 /// A refund as a list tells it.

@@ -90,6 +90,27 @@ pub(crate) struct ListedBill {
     pub create_time: i64,
 }
 
+/// The fields of an order's record that tell what it was for.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct ListedOrigin {
+    #[serde(default, deserialize_with = "word")]
+    pub id: Option<String>,
+    /// The create code.
+    #[serde(default, deserialize_with = "word")]
+    pub sub_channel: Option<String>,
+    #[serde(default, deserialize_with = "word")]
+    pub title: Option<String>,
+    /// The channel's number, once paid.
+    #[serde(default, deserialize_with = "word")]
+    pub trade_no: Option<String>,
+    /// When it was paid; older pages lack it.
+    #[serde(default)]
+    pub success_time: Option<i64>,
+    /// Whether any of it was refunded.
+    #[serde(default)]
+    pub refund_result: Option<bool>,
+}
+
 /// When a record was made.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Made {

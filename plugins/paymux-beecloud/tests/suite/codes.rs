@@ -360,11 +360,14 @@ fn the_account_says_what_it_is() {
         assert_eq!(moments, [5, 10, 45], "at 5, 15 and 60 s");
         (descriptor.livemode, descriptor.can.names().collect::<Vec<_>>(), descriptor.methods.len())
     };
-    let money = ["refund", "query_refund", "list", "list_refunds"];
+    let money = ["refund", "query_refund", "list", "list_refunds", "find"];
     assert_eq!(names(json!({})), (true, [&["query", "cancel"], &money[..]].concat(), 31));
     assert_eq!(names(json!({"prefer_bc": true})), (true, [&["query"], &money[..]].concat(), 31));
     assert_eq!(names(json!({"api_version": "v1"})), (true, vec!["query"], 12));
-    assert_eq!(names(json!({"sandbox": true, "test_secret": "t"})), (false, vec!["query", "list"], 25));
+    assert_eq!(
+        names(json!({"sandbox": true, "test_secret": "t"})),
+        (false, vec!["query", "list", "find"], 25)
+    );
 }
 
 #[test]

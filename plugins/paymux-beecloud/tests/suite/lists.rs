@@ -46,6 +46,7 @@ async fn a_list_is_paged_to_its_end() {
             reverted: false,
             flaw: None,
             created_at: Timestamp::from_ms(FROM.ms() + 108),
+            terms: None,
         }
     );
     for (page, skip) in [0, 50, 100].into_iter().enumerate() {

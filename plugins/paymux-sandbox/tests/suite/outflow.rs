@@ -268,6 +268,7 @@ async fn lists_tell_the_books() {
         reverted: false,
         flaw: None,
         created_at: made,
+        terms: None,
     };
     assert_eq!(orders, [order]);
     let refunds = rig.channel.list_refunds(&rig.cx(), made, next).await.unwrap();

@@ -88,10 +88,7 @@ impl Payments {
                 Ok(id) => self.store().payment(id).await?,
                 Err(_) => None,
             },
-            (None, Some(number)) => match OrderNo::given(number) {
-                Ok(number) => self.store().payment_by_order(&call.app, &number).await?,
-                Err(_) => None,
-            },
+            (None, Some(number)) => self.payment_in_front(call, number).await?,
             (None, None) => None,
         };
         let is_its = |payment: &Payment| {
