@@ -9,11 +9,10 @@ use paymux::core::channel::{
     Receipt, Verdict,
 };
 use paymux::core::money::AMOUNT_MAX;
-use paymux::core::provider::Settings;
 use paymux::store::{Ledger, Options};
 use paymux::{
     AppId, Channel, ChannelPlan, Contenders, Currency, NewPayment, OwnStrategy, PaymentRequest, Paymux,
-    RoutePlan, Rules, WireRequest, WireResponse, async_trait,
+    RoutePlan, Rules, Settings, WireRequest, WireResponse, async_trait,
 };
 
 #[tokio::main]

@@ -3,11 +3,10 @@
 use std::error::Error;
 use std::io::{self, Write};
 
-use paymux::core::provider::Settings;
 use paymux::store::{Ledger, Options};
 use paymux::{
     AppId, Attempt, AttemptState, CancellationToken, ChannelPlan, NewPayment, Observer, Payment,
-    PaymentRequest, Paymux, RoutePlan, Strategy,
+    PaymentRequest, Paymux, RoutePlan, Settings, Strategy,
 };
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 

@@ -3,9 +3,9 @@
 use std::error::Error;
 use std::io::{self, Write};
 
-use paymux::core::provider::Settings;
 use paymux::{
-    AppId, Ask, Builder, ChannelPlan, NewPayment, PaymentRequest, RoutePlan, Router, Strategy, Timestamp,
+    AppId, Ask, Builder, ChannelPlan, NewPayment, PaymentRequest, RoutePlan, Router, Settings, Strategy,
+    Timestamp,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {

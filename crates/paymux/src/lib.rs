@@ -30,6 +30,7 @@ pub use paymux_core::catalog::{FailoverUnknown, Lifecycle, Rules, Scope, Strateg
 pub use paymux_core::payment::PaymentRequest;
 pub use paymux_core::payment::request::PayerRequest;
 pub use paymux_core::payments::{CreateAnswer, Explained};
+pub use paymux_core::provider::Settings;
 pub use paymux_core::router::{Ask, Contenders, Decision, NoChannel, OwnStrategy, Picked};
 pub use paymux_core::{
     App, AppId, Attempt, AttemptState, Catalog, Channel, ChannelId, Clock, Currency, Endpoint, Method, Money,

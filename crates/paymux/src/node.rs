@@ -69,7 +69,8 @@ impl Paymux {
             ends.cancel();
         };
         let drained = timeout_after(until, self.drain, async {
-            workers.await;
+            // Whoever has no workers left, since they died, still ends only when told.
+            tokio::join!(workers, ends.cancelled());
             self.payments.drain().await;
         })
         .await;
@@ -142,5 +143,95 @@ impl Closer {
         if let Some(ledger) = &self.0 {
             ledger.close().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+    use paymux_core::NewPayment;
+    use paymux_core::catalog::Strategy;
+    use paymux_core::payment::PaymentRequest;
+    use paymux_testkit::{MemoryStore, Script, ScriptedChannel, ScriptedTransport, TestClock};
+
+    use super::*;
+    use crate::plan::{ChannelPlan, RoutePlan};
+
+    /// A ledger whose disk fails when it is told to.
+    #[derive(Default)]
+    struct Disk {
+        fatal: CancellationToken,
+        is_closed: AtomicBool,
+    }
+
+    #[async_trait]
+    impl Close for Disk {
+        fn fatal(&self) -> CancellationToken {
+            self.fatal.clone()
+        }
+
+        async fn close(&self) {
+            self.is_closed.store(true, SeqCst);
+        }
+    }
+
+    async fn paymux(disk: &Arc<Disk>, channel: ScriptedChannel) -> Paymux {
+        let opened = Paymux::builder()
+            .app("shop")
+            .channel(ChannelPlan::own("main", channel))
+            .route(RoutePlan::new("default", Strategy::Priority, ["main"]))
+            .public_url("https://pay.example.com")
+            .store(Arc::new(MemoryStore::new()))
+            .clock(Arc::new(TestClock::new()))
+            .transport(Arc::new(ScriptedTransport::new()))
+            .drain(Duration::from_secs(5))
+            .open()
+            .await
+            .unwrap();
+        Paymux { closer: Closer(Some(disk.clone())), ..opened }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn runs_until_it_is_told_and_closes_the_ledger() {
+        let (disk, stop) = (Arc::<Disk>::default(), CancellationToken::new());
+        let paymux = paymux(&disk, ScriptedChannel::new("main")).await;
+        let running = tokio::spawn(paymux.run(stop.clone()));
+        tokio::time::sleep(Duration::from_hours(1)).await;
+        assert!(!running.is_finished() && !disk.is_closed.load(SeqCst));
+        stop.cancel();
+        assert_eq!(running.await.unwrap(), Ended::Drained);
+        assert!(disk.is_closed.load(SeqCst));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_ledger_that_fails_ends_it() {
+        let disk = Arc::<Disk>::default();
+        let paymux = paymux(&disk, ScriptedChannel::new("main")).await;
+        let running = tokio::spawn(paymux.run(CancellationToken::new()));
+        disk.fatal.cancel();
+        assert_eq!(running.await.unwrap(), Ended::LedgerFailed);
+        assert!(disk.is_closed.load(SeqCst));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn patience_ends() {
+        let (disk, stop) = (Arc::<Disk>::default(), CancellationToken::new());
+        let channel = ScriptedChannel::new("main");
+        channel.on_create(Script::Slow(Duration::from_secs(12)));
+        let paymux = paymux(&disk, channel).await;
+        let running = tokio::spawn(paymux.clone().run(stop.clone()));
+        let tea = PaymentRequest::new("A1001", 1999, "CNY", "wechat.native", "Tea");
+        let tea = NewPayment::check(&tea).unwrap();
+        let app = AppId::new("shop").unwrap();
+        let creating = tokio::spawn(async move { paymux.payments().create(app, tea).await });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        stop.cancel();
+        assert_eq!(running.await.unwrap(), Ended::Cut);
+        assert!(disk.is_closed.load(SeqCst));
+        assert!(
+            creating.await.unwrap().unwrap().payment.next_action.is_some(),
+            "it ran to its end all the same"
+        );
     }
 }

@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use paymux::core::payments::Obstacle;
-use paymux::core::provider::Settings;
 use paymux::core::store::Event;
 use paymux::{
     App, AppId, Attempt, AttemptState, Builder, CancellationToken, ChannelPlan, Ended, NewPayment, Observer,
-    OpenError, Payment, PaymentError, PaymentRequest, Paymux, RoutePlan, Scope, Status, Strategy, json,
+    OpenError, Payment, PaymentError, PaymentRequest, Paymux, RoutePlan, Scope, Settings, Status, Strategy,
+    json,
 };
 use paymux_testkit::{MemoryStore, ScriptedTransport, SeededRng, TestClock};
 use tower::{Service as _, ServiceBuilder, ServiceExt as _};

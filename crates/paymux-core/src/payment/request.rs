@@ -398,6 +398,13 @@ mod tests {
     }
 
     #[test]
+    fn a_new_one_has_what_every_request_has() {
+        let new = PaymentRequest::new("A1001", 1999, "CNY", "wechat.native", "Tea");
+        let written = request(json!({}));
+        assert_eq!(serde_json::to_value(new).unwrap(), serde_json::to_value(written).unwrap());
+    }
+
+    #[test]
     fn takes_a_plain_request() {
         let payment = NewPayment::check(&request(json!({}))).unwrap();
         assert_eq!(payment.amount, Money::fen(1999));

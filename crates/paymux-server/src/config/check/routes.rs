@@ -50,7 +50,8 @@ impl Check<'_, '_> {
         let name: Option<RouteName> = self.id(&path.key("name"), raw.name.as_deref(), names);
         let when = self.when(&path.key("when"), &raw.when, apps);
         let strategy = self.strategy(&path.key("strategy"), raw.strategy.as_deref());
-        let failover = self.number(&path.key("failover"), Some(raw.failover.unwrap_or(0)), 0..=FAILOVER_MAX.into());
+        let failover =
+            self.number(&path.key("failover"), Some(raw.failover.unwrap_or(0)), 0..=FAILOVER_MAX.into());
         let failover_unknown =
             self.failover_unknown(&path.key("failover_unknown"), raw.failover_unknown.as_deref());
         let places = self.route_channels(&path.key("channels"), raw.channels.as_deref(), channels);
