@@ -1,5 +1,6 @@
 //! Judges what a [`Builder`] was given and makes the parts of a catalog of it. What is wrong is told and left out,
-//! and the rest is judged all the same. The rules are those by which the server judges a configuration file.
+//! and the rest is judged all the same. What breaks here breaks in a configuration file too; the server also tells of
+//! routes that are never reached, and of channels whose rules contradict their routes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
