@@ -155,7 +155,7 @@ fn walk(root: &Path, folder: &str, paths: &mut Vec<String>) -> Result<()> {
         let kind = entry.file_type()?;
         if kind.is_dir() && is_ours(&name, &entry.path()) {
             walk(root, &path, paths)?;
-        } else if kind.is_file() {
+        } else if kind.is_file() && name != ".git" {
             paths.push(path);
         }
     }

@@ -109,7 +109,8 @@ Made from the sandbox's crate by `cargo xtask new-channel`, and as yet the same 
 6. `src/channel.rs`: build, sign, `cx.send`, read, map; and the descriptor, which says what the provider can do. `src/books.rs`, the pretend provider, goes then. Calls over the network are to be seen in `channel.rs`, `wire.rs` and `map/results.rs` of `paymux-beecloud`.
 7. `src/callback.rs`: verify as received, read, acknowledge.
 8. `src/acceptor.rs`: the server side of the same protocol, for the simulator and for clients who speak it.
-9. `Cargo.toml`: take `draft` away. Then `cargo xtask codegen` writes it into the tables for people, and a test asks for its fuzz targets in `fuzz/src/protocols.rs`.
+9. `tests/`: the suites, and what they must know of the provider.
+10. `Cargo.toml`: take `draft` away. Then `cargo xtask codegen` writes it into the tables for people, and a test asks for its fuzz targets in `fuzz/src/protocols.rs`.
 
 What follows is still what the sandbox does.
 "

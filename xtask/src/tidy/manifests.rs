@@ -55,24 +55,21 @@ pub(super) fn versions_stand_once(tree: &Tree) -> Vec<Finding> {
 /// `livemode: false` and nothing else.
 pub(super) fn drafts_move_no_money(tree: &Tree) -> Vec<Finding> {
     const FIELD: &str = "livemode";
-    let drafts = tree.plugins().filter(|plugin| is_draft(tree, plugin));
-    let sources =
-        drafts.flat_map(|plugin| tree.under(&format!("{}/src", plugin.folder))).filter(|file| file.is_rust());
-    sources
-        .flat_map(|file| {
+    let to_do = "remove `draft = true` from its manifest; its fuzz targets are then asked for";
+    let mut findings = Vec::new();
+    for plugin in tree.plugins().filter(|plugin| is_draft(tree, plugin)) {
+        for file in tree.under(&format!("{}/src", plugin.folder)).filter(|file| file.is_rust()) {
             let code = code::only_code(&file.text);
-            let real = |at: &usize| {
+            let is_real = |at: &usize| {
                 let is_read = code[..*at].ends_with('.');
                 !is_read && !code[at + FIELD.len()..].starts_with(": false")
             };
-            let places: Vec<usize> = code::words(&code, FIELD).filter(real).collect();
-            let finding = |at| {
-                let to_do = "remove `draft = true` from its manifest; its fuzz targets are then asked for";
+            findings.extend(code::words(&code, FIELD).filter(is_real).map(|at| {
                 Finding::new(&file.path, line_of(&code, at), "a draft that can move real money", to_do)
-            };
-            places.into_iter().map(finding).collect::<Vec<_>>()
-        })
-        .collect()
+            }));
+        }
+    }
+    findings
 }
 
 /// True if the manifest has the mark that `cargo xtask new-channel` makes.

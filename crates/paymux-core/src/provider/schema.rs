@@ -183,16 +183,12 @@ impl SettingKind {
     }
 }
 
-/// Settings that hold a sample of every key that must be there, and that key's own, if there is one of that name.
-pub fn sample_settings(keys: &[SettingKey], also: Option<&str>) -> Settings {
-    let mut settings: Settings = keys.iter().filter(|key| also == Some(key.name)).map(named_sample).collect();
-    let needed: Settings = keys.iter().filter(|key| key.is_required(&settings)).map(named_sample).collect();
-    settings.extend(needed);
+/// `chosen` with a sample of every key that must be there beside it.
+pub fn sample_settings(keys: &[SettingKey], chosen: Settings) -> Settings {
+    let missing = keys.iter().filter(|key| key.is_required(&chosen) && !chosen.contains_key(key.name));
+    let mut settings: Settings = missing.map(|key| (key.name.to_owned(), key.sample())).collect();
+    settings.extend(chosen);
     settings
-}
-
-fn named_sample(key: &SettingKey) -> (String, Value) {
-    (key.name.to_owned(), key.sample())
 }
 
 #[cfg(test)]
