@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paymux_core::acceptor::{
-    Acceptor, FrontAccount, FrontAccounts, FrontAnswer, FrontCall, FrontFact, FrontOrder, FrontPay,
-    FrontRead, FrontRefundRecord, FrontRefundState, FrontRefusal,
+    Acceptor, FrontAccount, FrontAccounts, FrontAnswer, FrontApproved, FrontCall, FrontFact, FrontOrder,
+    FrontPay, FrontPayoutRecord, FrontRead, FrontRefundRecord, FrontRefundState, FrontRefusal, FrontStanding,
 };
 use paymux_core::channel::{CancelAnswer, Claim, QueryAnswer, Receipt, RefundOrder};
 use paymux_core::clock::Clock as _;
@@ -305,6 +305,23 @@ fn front_pay() -> FrontPay {
     }
 }
 
+fn payout(order: &FrontOrder, standing: FrontStanding) -> FrontPayoutRecord {
+    FrontPayoutRecord {
+        id: "3".to_owned(),
+        number: order.number.clone(),
+        amount: order.amount,
+        memo: order.memo.clone(),
+        reason: "wages".to_owned(),
+        payee: BTreeMap::from([("account".to_owned(), "****6789".to_owned())]),
+        trade_no: None,
+        action_url: Some("https://pay.example/p?a=1".to_owned()),
+        standing,
+        created_at: NOW,
+        ended_at: None,
+        echo: order.echo.clone(),
+    }
+}
+
 /// Everything that a host may answer, to whatever was asked.
 fn front_answers(order: &FrontOrder) -> Vec<FrontAnswer> {
     let refund = |state| FrontRefundRecord {
@@ -345,6 +362,7 @@ fn front_answers(order: &FrontOrder) -> Vec<FrontAnswer> {
         FrontRefusal::RefundInProgress,
         FrontRefusal::RefundTooLarge,
         FrontRefusal::Upstream("no".to_owned()),
+        FrontRefusal::Told { code: 5, detail: "no".to_owned() },
         FrontRefusal::Code(7),
     ];
     let id = || "880012".to_owned();
@@ -361,6 +379,16 @@ fn front_answers(order: &FrontOrder) -> Vec<FrontAnswer> {
         FrontAnswer::Canceled(false),
         FrontAnswer::Refund(None),
         FrontAnswer::Refunds(refunds.iter().cloned().map(refund).collect()),
+        FrontAnswer::Approved(vec![
+            FrontApproved { id: id(), outcome: Ok(Some(url())) },
+            FrontApproved { id: "2".to_owned(), outcome: Err("no".to_owned()) },
+        ]),
+        FrontAnswer::Payouts(vec![payout(order, FrontStanding::Done)]),
+        FrontAnswer::Payouts(vec![
+            payout(order, FrontStanding::Failed),
+            payout(order, FrontStanding::UnderWay),
+        ]),
+        FrontAnswer::PartlyPaidOut(vec![(id(), FrontRefusal::NumberTaken)]),
         FrontAnswer::Native(object(&json!({"a": 1}))),
         FrontAnswer::InDoubt,
     ];

@@ -11,7 +11,9 @@ use crate::clock::Timestamp;
 use crate::method::Method;
 use crate::money::Money;
 use crate::payment::NextAction;
+use crate::payments::Approval;
 use crate::provider::{SettingError, SettingKey, Settings};
+use crate::secret::Secret;
 use crate::wire::{Verb, WireRequest, WireResponse};
 
 /// One path that a protocol serves. `{name}` stands for one segment.
@@ -51,6 +53,11 @@ pub trait Acceptor: Send + Sync + 'static {
 
     /// The keys of an account's credentials.
     fn settings(&self) -> &'static [SettingKey];
+
+    /// Those of them that name one of the host's channels, which must be there.
+    fn channel_settings(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// Checks an account's credentials. Every mistake is named.
     fn check_settings(&self, settings: &Settings) -> Vec<SettingError>;
@@ -201,8 +208,19 @@ pub enum FrontCall {
     ListRefunds(FrontRefundFilter),
     /// How many refunds there are; `skip` and `limit` do not count.
     CountRefunds(FrontRefundFilter),
+    /// Let refunds go that wait for an approval, or end them.
+    Approve(Box<FrontApproving>),
+    /// Pay out.
+    PayOut(Box<FrontPayOut>),
+    /// Which payouts there are.
+    ListPayouts(FrontPayoutFilter),
+    /// How many payouts there are; `skip` and `limit` do not count.
+    CountPayouts(FrontPayoutFilter),
     /// An operation that is not routed, by the provider's own name and with its own fields.
     Native {
+        /// The channel of that same provider that does it: one that [`Acceptor::channel_settings`] names. `None`:
+        /// the account has none.
+        channel: Option<String>,
         /// The operation.
         operation: &'static str,
         /// Its fields.
@@ -235,7 +253,7 @@ pub struct FrontPay {
     /// The payer's id inside the wallet.
     pub openid: Option<String>,
     /// The digits of the payer's barcode.
-    pub auth_code: Option<crate::secret::Secret>,
+    pub auth_code: Option<Secret>,
     /// What comes back unchanged in queries and notices.
     pub echo: serde_json::Value,
     /// The protocol's other fields by their own names.
@@ -279,6 +297,94 @@ pub enum FrontApproval {
     NotNeeded,
     /// Only a record is made; money moves after an approval.
     Needed,
+}
+
+/// What a client says of refunds that wait for its approval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FrontApproving {
+    /// The host's own record ids.
+    pub refunds: Vec<String>,
+    /// What is said of all of them.
+    pub approval: Approval,
+}
+
+/// What became of one refund that a client approved or denied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FrontApproved {
+    /// The host's own record id.
+    pub id: String,
+    /// Whether it is as the client wants it, with what a person must open then; or why not.
+    pub outcome: Result<Option<String>, String>,
+}
+
+/// Money that a client wants paid out, to one or to many. `Debug` shows nobody who receives it.
+#[derive(Clone)]
+pub struct FrontPayOut {
+    /// The host's channel that pays: one that [`Acceptor::channel_settings`] names.
+    pub channel: String,
+    /// To whom, and how much.
+    pub items: Vec<FrontPayee>,
+    /// Where the notices of these payouts go.
+    pub notify_url: Option<String>,
+    /// What comes back unchanged in queries and notices.
+    pub echo: serde_json::Value,
+}
+
+impl std::fmt::Debug for FrontPayOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { channel, items, .. } = self;
+        let numbers: Vec<&str> = items.iter().map(|item| item.number.as_str()).collect();
+        f.debug_struct("FrontPayOut")
+            .field("channel", channel)
+            .field("items", &numbers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One who receives money.
+#[derive(Clone)]
+pub struct FrontPayee {
+    /// The client's number of the payout.
+    pub number: String,
+    /// How much.
+    pub amount: Money,
+    /// By what: `bank_card`, `wallet` or `red_packet`.
+    pub product: &'static str,
+    /// Who receives, by names that several providers have: `account_no`, `account_name`, `account`, `openid` and so
+    /// on.
+    pub payee: BTreeMap<String, Secret>,
+    /// Why; may be empty.
+    pub reason: String,
+    /// The protocol's other fields by their own names; of them those go on that the channel takes.
+    pub extra: BTreeMap<String, serde_json::Value>,
+}
+
+/// Which payouts a client wants listed.
+#[derive(Debug, Clone, Default)]
+pub struct FrontPayoutFilter {
+    /// The client's number of the payout.
+    pub number: Option<String>,
+    /// Only those that stand there.
+    pub standing: Option<FrontStanding>,
+    /// Made at this moment or later.
+    pub from: Option<Timestamp>,
+    /// Made at this moment or before.
+    pub to: Option<Timestamp>,
+    /// How many to pass over.
+    pub skip: u32,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// Where a payout stands, roughly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrontStanding {
+    /// Its end comes later.
+    UnderWay,
+    /// The money has left.
+    Done,
+    /// Surely not done.
+    Failed,
 }
 
 /// Which orders a client wants listed.
@@ -354,6 +460,12 @@ pub enum FrontAnswer {
     Refund(Option<Box<FrontRefundRecord>>),
     /// Refunds.
     Refunds(Vec<FrontRefundRecord>),
+    /// What became of refunds that were approved or denied, one by one.
+    Approved(Vec<FrontApproved>),
+    /// Payouts, as they stand.
+    Payouts(Vec<FrontPayoutRecord>),
+    /// Of several payouts these were not taken, each by the client's number and for a reason; the others were.
+    PartlyPaidOut(Vec<(String, FrontRefusal)>),
     /// What an operation gave that is not routed, by the provider's own names.
     Native(serde_json::Map<String, serde_json::Value>),
     /// Nobody knows yet: the client must query.
@@ -392,6 +504,13 @@ pub enum FrontRefusal {
     RefundTooLarge,
     /// The wallet or bank behind refused.
     Upstream(String),
+    /// A provider of the same protocol refused with that code of its own, and said so.
+    Told {
+        /// The protocol's own code.
+        code: i64,
+        /// What was said.
+        detail: String,
+    },
     /// The protocol's own code, for simulated faults.
     Code(i64),
 }
@@ -450,6 +569,35 @@ pub struct FrontRefundRecord {
     pub echo: serde_json::Value,
 }
 
+/// A payout as the host keeps it.
+#[derive(Debug, Clone)]
+pub struct FrontPayoutRecord {
+    /// The host's own record id.
+    pub id: String,
+    /// The client's number of the payout.
+    pub number: String,
+    /// How much.
+    pub amount: Money,
+    /// What the acceptor remembered of it: [`FrontRead::memo`].
+    pub memo: String,
+    /// Why.
+    pub reason: String,
+    /// Who receives, each field masked but for its last characters.
+    pub payee: BTreeMap<String, String>,
+    /// The provider's record id, once it is known.
+    pub trade_no: Option<String>,
+    /// What a person must open before money moves.
+    pub action_url: Option<String>,
+    /// Where it stands.
+    pub standing: FrontStanding,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// What comes back unchanged.
+    pub echo: serde_json::Value,
+}
+
 /// Where a refund stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FrontRefundState {
@@ -475,4 +623,6 @@ pub enum FrontFact {
     Paid(Box<FrontOrder>),
     /// Money went back.
     Refunded(Box<FrontRefundRecord>),
+    /// Money was paid out.
+    PaidOut(Box<FrontPayoutRecord>),
 }

@@ -129,6 +129,7 @@ macro_rules! given {
 }
 given!(OrderNo);
 given!(RefundNo);
+given!(TransferNo);
 
 macro_rules! id_type {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {

@@ -10,7 +10,7 @@ use crate::words::words;
 words! {
     /// Where a refund or a payout stands.
     OutflowState {
-        /// Stored; a worker is to send it.
+        /// Stored; a worker is to send it, where nobody has to approve it first.
         Queued = "queued",
         /// Stored; the call is about to go out or is under way.
         Sending = "sending",
@@ -83,11 +83,13 @@ pub enum Happening {
     OperatorDone,
     /// An operator says it is not done and never will be.
     OperatorNotDone,
+    /// Whoever has to approve it says no.
+    Denied,
 }
 
 impl Happening {
     /// Every one of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Take,
         Self::AnswerPending,
         Self::AnswerDone,
@@ -106,6 +108,7 @@ impl Happening {
         Self::CallbackFailed,
         Self::OperatorDone,
         Self::OperatorNotDone,
+        Self::Denied,
     ];
 }
 
@@ -163,7 +166,7 @@ fn queued(happening: Happening) -> Cell {
     match happening {
         H::Take => (S::Sending, Effect::Send),
         H::OperatorDone | H::CallbackDone => (S::Succeeded, Effect::Book),
-        H::OperatorNotDone => (S::Failed, Effect::Release),
+        H::OperatorNotDone | H::Denied => (S::Failed, Effect::Release),
         _ => (S::Queued, Effect::Ignore),
     }
 }
@@ -179,7 +182,7 @@ fn sending(happening: Happening) -> Cell {
         H::AnswerNeedsAction => (S::NeedsAction, Effect::Act),
         H::AnswerUnknown | H::DispatchOver => (S::Unknown, Effect::Ask),
         // While the call is under way nothing else is sure, not even for a person.
-        H::Take | H::OperatorDone | H::OperatorNotDone => (S::Sending, Effect::Ignore),
+        H::Take | H::OperatorDone | H::OperatorNotDone | H::Denied => (S::Sending, Effect::Ignore),
         H::QueryPending
         | H::QueryDone
         | H::QueryFailed
@@ -203,6 +206,8 @@ fn waiting(state: OutflowState, happening: Happening) -> Cell {
         H::QueryNeedsAction if state == S::NeedsAction => (S::NeedsAction, Effect::Ask),
         H::QueryNeedsAction => (S::NeedsAction, Effect::Act),
         H::QueryNotFound | H::QueryUnknown => (state, Effect::Ask),
+        // What was approved and sent is not denied any more.
+        H::Denied => (state, Effect::Ignore),
         // The fencing number has moved on: any other answer in hand is evidence at most, and the query finds it.
         H::Take | H::DispatchOver => (state, Effect::Ignore),
         H::AnswerPending | H::AnswerFailed | H::AnswerNotSent | H::AnswerNeedsAction | H::AnswerUnknown => {

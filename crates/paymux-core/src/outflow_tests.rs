@@ -27,6 +27,7 @@ CallbackDone      succeeded:Book     succeeded:Book      succeeded:Book      suc
 CallbackFailed    .                  failed:Release      failed:Release      failed:Release      failed:Release      succeeded:Contradict .
 OperatorDone      succeeded:Book     .                   succeeded:Book      succeeded:Book      succeeded:Book      .                  succeeded:Reclaim
 OperatorNotDone   failed:Release      .                   failed:Trust        failed:Trust        failed:Trust        .                  .
+Denied            failed:Release      .                   .                   .                   .                   .                  .
 ";
 
 #[test]

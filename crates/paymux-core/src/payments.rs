@@ -52,12 +52,12 @@ pub(crate) use create::may_be_given_up;
 pub(crate) use draft::{Draft, Facts, Queued, TradeNo, storable};
 pub use explain::{Explained, Question, Times};
 pub use figures::read_figures;
-pub(crate) use front::{front_of, order_of, refund_of};
+pub(crate) use front::{front_of, order_of, payout_of, refund_of};
 pub use keys::{IdempotencyKey, RequestDigest};
 pub use lifecycle::read_channels;
 pub use native::NativeError;
 pub(crate) use probe::{can_ask, order_ref};
-pub use refund::RefundAnswer;
+pub use refund::{Approval, RefundAnswer};
 pub use reload::Obstacle;
 pub use transfer::TransferAnswer;
 

@@ -91,6 +91,16 @@ impl Refund {
     pub fn could_leave_from(&self) -> Option<Timestamp> {
         self.was_taken().then(|| self.sent_at.unwrap_or(self.created_at))
     }
+
+    /// Whether its client asked for it with the word that it approves it later.
+    pub fn needs_approval(&self) -> bool {
+        self.front.as_ref().is_some_and(|note| note.needs_approval)
+    }
+
+    /// Whether that approval is still to come: until then no worker looks at it.
+    pub fn awaits_approval(&self) -> bool {
+        self.needs_approval() && self.state == OutflowState::Queued && self.check_at.is_none()
+    }
 }
 
 /// A request for a refund, as it is written in JSON.
@@ -133,11 +143,22 @@ impl NewRefund {
         Ok(Self { refund_no, amount: request.amount, reason, front: None })
     }
 
+    /// Whether its client is to approve it before it is sent.
+    pub fn needs_approval(&self) -> bool {
+        self.front.as_ref().is_some_and(|note| note.needs_approval)
+    }
+
     /// A digest by which a repeat is known: the same number with another one is another request.
     pub fn fingerprint(&self, payment: PaymentId) -> String {
         let fields = serde_json::json!([payment, self.refund_no, self.amount, self.reason]);
         hex(&Sha256::digest(fields.to_string()))
     }
+}
+
+/// A client's reason as one line, cut where paymux keeps no more.
+pub(crate) fn reason_of(text: &str) -> String {
+    let line = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
+    line.take(REASON_CHARS_MAX).collect()
 }
 
 #[cfg(test)]

@@ -10,12 +10,13 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use crate::acceptor::FrontPayee;
 use crate::clock::Timestamp;
 use crate::ids::{AppId, ChannelId, TransferId, TransferNo};
 use crate::money::{AMOUNT_MAX, Currency, Money};
 use crate::outflow::OutflowState;
-use crate::payment::Failure;
 use crate::payment::request::{InvalidField, extra, hex, one_line};
+use crate::payment::{Failure, FrontNote};
 use crate::secret::Secret;
 
 /// The most fields of a payee.
@@ -72,6 +73,8 @@ pub struct Transfer {
     pub check_at: Option<Timestamp>,
     /// How often a worker has looked.
     pub checks: i32,
+    /// What is remembered of it where a client of a front asked for it.
+    pub front: Option<Box<FrontNote>>,
 }
 
 /// A request for a transfer, as it is written in JSON.
@@ -115,9 +118,33 @@ pub struct NewTransfer {
     pub reason: String,
     /// Provider fields.
     pub extra: BTreeMap<String, serde_json::Value>,
+    /// What is remembered of it where a client of a front asks for it.
+    pub front: Option<Box<FrontNote>>,
 }
 
 impl NewTransfer {
+    /// Checks what a client of a front wants paid out; the first field that breaks its rule is the answer.
+    ///
+    /// # Errors
+    /// The field, and its rule.
+    pub fn of_front(channel: &ChannelId, asked: &FrontPayee, note: &FrontNote) -> Result<Self, InvalidField> {
+        if !(1..=AMOUNT_MAX).contains(&asked.amount.minor()) {
+            return Err(InvalidField::new("amount", format!("write minor units from 1 to {AMOUNT_MAX}")));
+        }
+        let no = TransferNo::given(&asked.number).map_err(|e| InvalidField::new("transfer_no", e.rule))?;
+        let texts = asked.payee.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));
+        Ok(Self {
+            transfer_no: no,
+            amount: asked.amount,
+            product: product(asked.product)?,
+            payee: payee(&texts.collect())?,
+            channel: channel.clone(),
+            reason: crate::refund::reason_of(&asked.reason),
+            extra: extra(&asked.extra)?,
+            front: Some(Box::new(note.clone())),
+        })
+    }
+
     /// Checks every field; the first that breaks its rule is the answer.
     pub fn check(request: &TransferRequest) -> Result<Self, InvalidField> {
         let named = |param: &'static str| move |e: crate::ids::IdError| InvalidField::new(param, e.rule);
@@ -140,6 +167,7 @@ impl NewTransfer {
             channel: ChannelId::new(&request.channel).map_err(named("channel"))?,
             reason: reason.unwrap_or_default(),
             extra: extra(&request.extra)?,
+            front: None,
         })
     }
 

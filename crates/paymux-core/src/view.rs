@@ -158,7 +158,12 @@ impl<'a> RefundView<'a> {
             amount: refund.amount.minor(),
             currency: refund.amount.currency().code(),
             reason: &refund.reason,
-            status: refund_status(refund.state),
+            // Its merchant is the person that it waits for.
+            status: if refund.awaits_approval() {
+                OutflowState::NeedsAction.word()
+            } else {
+                refund_status(refund.state)
+            },
             action_url: refund.action_url.as_deref(),
             failure: refund.failure.as_ref(),
             channel: &refund.channel,

@@ -62,6 +62,10 @@ impl Call {
             FrontCall::QueryRefund { number } => ("query_refund", Some(number)),
             FrontCall::ListRefunds(filter) => ("list_refunds", filter.number.as_deref()),
             FrontCall::CountRefunds(filter) => ("count_refunds", filter.number.as_deref()),
+            FrontCall::Approve(_) => ("approve", None),
+            FrontCall::PayOut(asked) => ("pay_out", asked.items.first().map(|item| item.number.as_str())),
+            FrontCall::ListPayouts(filter) => ("list_payouts", filter.number.as_deref()),
+            FrontCall::CountPayouts(filter) => ("count_payouts", filter.number.as_deref()),
             FrontCall::Native { .. } => ("native", None),
         }
     }

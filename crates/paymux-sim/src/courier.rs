@@ -137,6 +137,8 @@ impl Notice {
         match self.fact {
             FrontFact::Paid(_) => self.engine.books.lock().noted(&self.key, tried),
             FrontFact::Refunded(_) => self.engine.books.lock().refunds.noted(&self.key, tried),
+            // No bank here pays out.
+            FrontFact::PaidOut(_) => {}
         }
         self.engine.changed();
     }
@@ -174,6 +176,7 @@ impl Notice {
             Some(NoticeFault::WrongAmount { amount }) => match &mut told {
                 FrontFact::Paid(order) => order.received = order.received.map(|sum| wrong(sum, *amount)),
                 FrontFact::Refunded(refund) => refund.amount = wrong(refund.amount, *amount),
+                FrontFact::PaidOut(payout) => payout.amount = wrong(payout.amount, *amount),
             },
             Some(NoticeFault::MinuteCut) => now = Timestamp::from_ms(now.ms() - now.ms().rem_euclid(60_000)),
             Some(NoticeFault::RotatedSecret) => account = self.retired(),

@@ -137,8 +137,12 @@ impl Engine {
             FrontCall::QueryRefund { number } => self.query_refund(read, number),
             FrontCall::ListRefunds(filter) => self.list_refunds(read, filter),
             FrontCall::CountRefunds(filter) => self.count_refunds(read, filter),
-            FrontCall::Native { operation: "approve_refunds", fields } => self.approve_refunds(read, fields),
-            FrontCall::Native { .. } => FrontAnswer::Refused(FrontRefusal::MethodUnavailable),
+            FrontCall::Approve(asked) => self.approve_refunds(read, asked),
+            // No bank here pays out, and none has more than its protocol's orders.
+            FrontCall::PayOut(_)
+            | FrontCall::ListPayouts(_)
+            | FrontCall::CountPayouts(_)
+            | FrontCall::Native { .. } => FrontAnswer::Refused(FrontRefusal::MethodUnavailable),
         }
     }
 

@@ -103,6 +103,7 @@ pub struct ScriptedChannel {
 
 #[derive(Debug, Default)]
 struct Steps {
+    natives: VecDeque<Result<serde_json::Value, ChannelError>>,
     creates: VecDeque<Script>,
     queries: VecDeque<Result<QueryAnswer, ChannelError>>,
     finds: Option<QueryAnswer>,
@@ -301,6 +302,11 @@ impl ScriptedChannel {
     /// How often orders of others were looked up.
     pub fn looked_up(&self) -> u32 {
         self.steps().looked_up
+    }
+
+    /// The next operation that is not routed answers this; without a script there is none.
+    pub fn on_native(&self, answer: Result<serde_json::Value, ChannelError>) {
+        self.steps().natives.push_back(answer);
     }
 
     /// The refunds that were asked for here, in order, whatever was answered.
@@ -577,6 +583,15 @@ impl Channel for ScriptedChannel {
         transfer: &TransferRef,
     ) -> Result<OutflowAnswer, ChannelError> {
         self.find_outgo(&transfer.number)
+    }
+
+    async fn native(
+        &self,
+        _cx: &Cx<'_>,
+        _operation: &str,
+        _body: serde_json::Value,
+    ) -> Result<serde_json::Value, ChannelError> {
+        self.steps().natives.pop_front().unwrap_or(Err(ChannelError::Unsupported))
     }
 
     fn verify_callback(&self, request: &WireRequest) -> Result<Claim, CallbackError> {

@@ -198,6 +198,7 @@ impl Fixtures {
             ended_at: None,
             check_at: Some(self.now()),
             checks: 0,
+            front: None,
         }
     }
 

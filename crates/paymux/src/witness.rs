@@ -238,6 +238,15 @@ impl TransferLedger for Witnessed {
         self.store.transfer_by_number(channel, number).await
     }
 
+    async fn transfers_of_app(
+        &self,
+        app: &AppId,
+        after: Option<TransferId>,
+        limit: u32,
+    ) -> Result<Vec<Transfer>, StoreError> {
+        self.store.transfers_of_app(app, after, limit).await
+    }
+
     async fn take_due_transfers(
         &self,
         now: Timestamp,

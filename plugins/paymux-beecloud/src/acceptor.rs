@@ -1,39 +1,42 @@
 //! The server side: reads a client's call, checks account, time and sign, then its
 //! fields in the order in which BeeCloud was seen to check them.
 //!
-//! Which call it is says `operation`; fields are read in `fields`, calls about refunds in `refunds`; answers and webhooks are written in
-//! `reply` and `refund_reply`. What happens between the two is the host's: a router, or a pretend bank.
+//! Which call it is says `operation`; fields are read in `fields`, creates in `create`, calls about refunds in `refunds`,
+//! payouts in `payouts`, what only BeeCloud itself does in `natives`; answers and webhooks are written in `reply`,
+//! `refund_reply` and `payout_reply`, and put into the first version's words in `v1`. What happens between the two is the
+//! host's: a router, or a pretend bank.
 //!
 //! Source: BeeCloud V2 document; the vendor's own test sheet of 2016 for order and codes of checks.
 
+mod create;
 mod fields;
+mod natives;
 mod operation;
+mod payout_reply;
+mod payouts;
 mod refund_reply;
 mod refunds;
 mod reply;
+mod v1;
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use paymux_core::acceptor::{
-    Acceptor, FrontAccount, FrontAccounts, FrontAnswer, FrontCall, FrontFact, FrontFilter, FrontPay,
-    FrontRead, FrontRoute, FrontSign,
+    Acceptor, FrontAccount, FrontAccounts, FrontAnswer, FrontCall, FrontFact, FrontFilter, FrontRead,
+    FrontRoute, FrontSign,
 };
-use paymux_core::channel::Needs;
+use paymux_core::ids::ChannelId;
 use paymux_core::provider::{SettingError, SettingKey, SettingReader, Settings};
-use paymux_core::{Money, Secret, Timestamp, Verb, WireRequest, WireResponse};
+use paymux_core::{Secret, Timestamp, Verb, WireRequest, WireResponse};
 use paymux_sign::{HexCase, Md5Digest};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use self::fields::{Fault, Fields};
-use self::operation::{APP_SECRET_MOVES_MONEY, Operation, Signer};
+use self::operation::{APP_SECRET_MOVES_MONEY, Operation, Signer, Version};
 use crate::ID;
 use crate::config::{APP_ID_EXAMPLE, is_app_id, is_secret};
-use crate::map::codes::{CODES, Code, Family, GROUPS, OTHER_CODES, Page};
-use crate::map::extra::{self, EVERYWHERE, Place};
+use crate::map::codes::{Code, GROUPS, OTHER_CODES};
 use crate::sign;
-use crate::wire::{TITLE_WIDTH_MAX, char_width};
 
 /// BeeCloud's protocol as a server speaks it.
 pub(crate) struct BeeCloudAcceptor;
@@ -57,21 +60,66 @@ const ROUTES: &[FrontRoute] = &[
     route(Verb::Get, "/2/rest/refunds"),
     route(Verb::Get, "/2/rest/refunds/count"),
     route(Verb::Get, "/2/rest/refund/{id}"),
+    route(Verb::Post, "/2/rest/bc_transfer"),
+    route(Verb::Post, "/2/rest/transfer"),
+    route(Verb::Post, "/2/rest/transfers"),
+    route(Verb::Get, "/2/rest/transfers"),
+    route(Verb::Get, "/2/rest/transfers/count"),
+    route(Verb::Post, "/2/auth"),
+    route(Verb::Post, "/2/rest/user"),
+    route(Verb::Post, "/2/rest/users"),
+    route(Verb::Get, "/2/rest/users"),
+    route(Verb::Put, "/2/rest/history_bills"),
+    route(Verb::Post, "/2/rest/history_bills"),
+    route(Verb::Post, "/2/rest/coupon"),
+    route(Verb::Get, "/2/rest/coupon"),
+    route(Verb::Get, "/2/rest/coupon/template"),
+    route(Verb::Get, "/2/rest/coupon/template/{id}"),
+    route(Verb::Get, "/2/rest/coupon/{id}"),
+    route(Verb::Post, "/1/rest/bill"),
+    route(Verb::Get, "/1/rest/bills"),
+    route(Verb::Get, "/1/rest/bill/{id}"),
+    route(Verb::Post, "/1/rest/refund"),
+    route(Verb::Post, "/1/rest/approve"),
+    route(Verb::Get, "/1/rest/refund/status"),
+    route(Verb::Get, "/1/rest/refunds"),
+    route(Verb::Get, "/1/rest/refund/{id}"),
+    route(Verb::Post, "/1/rest/transfers"),
 ];
 
 const SETTINGS: &[SettingKey] = &[
     SettingKey::new("app_id", "the client's id, a UUID").required().such_as(APP_ID_EXAMPLE),
     SettingKey::new("app_secret", "verifies the client's calls").secret().required(),
     SettingKey::new("app_secret_previous", "verifies them too, during a change").secret(),
-    SettingKey::new("master_secret", "signs the webhooks that the client gets and verifies its refunds")
-        .secret()
-        .required(),
-    SettingKey::new("master_secret_previous", "verifies refunds too, during a change").secret(),
+    SettingKey::new(
+        "master_secret",
+        "signs the webhooks that the client gets and verifies its refunds and payouts",
+    )
+    .secret()
+    .required(),
+    SettingKey::new("master_secret_previous", "verifies refunds and payouts too, during a change").secret(),
     SettingKey::flag(
         APP_SECRET_MOVES_MONEY,
-        "true = refunds signed with the app secret are taken too; that secret lies in mobile apps",
+        "true = refunds and payouts signed with the app secret are taken too, as version 1 signs all of them; that secret lies in mobile apps",
     ),
+    SettingKey::new(
+        PAYOUT_CHANNEL,
+        "the channel that pays what the client wants paid out; without it no payout is offered",
+    )
+    .such_as("bee-main"),
+    SettingKey::new(
+        NATIVE_CHANNEL,
+        "the channel at BeeCloud that does what only BeeCloud does: real-name checks, buyers, coupons",
+    )
+    .such_as("bee-main"),
 ];
+
+/// The setting that names the channel which pays out.
+const PAYOUT_CHANNEL: &str = "payout_channel";
+/// The setting that names the channel which does what is not routed.
+const NATIVE_CHANNEL: &str = "native_channel";
+/// Those that name channels.
+const CHANNELS: &[&str] = &[PAYOUT_CHANNEL, NATIVE_CHANNEL];
 
 /// Moments after the first try: 2, 4, 8 ... 2^17 s, then no more.
 static SCHEDULE: [Duration; 17] = {
@@ -93,10 +141,17 @@ impl Acceptor for BeeCloudAcceptor {
         SETTINGS
     }
 
+    fn channel_settings(&self) -> &'static [&'static str] {
+        CHANNELS
+    }
+
     fn check_settings(&self, settings: &Settings) -> Vec<SettingError> {
         SettingReader::check(settings, SETTINGS, |key, value| {
+            let is_channel: fn(&str) -> bool = |id| ChannelId::new(id).is_ok();
             let (form, rule): (fn(&str) -> bool, _) = if key.secret {
                 (is_secret, "write the secret as text without blanks")
+            } else if CHANNELS.contains(&key.name) {
+                (is_channel, "write the id of a channel as text")
             } else {
                 (is_app_id, "write a UUID of 36 characters")
             };
@@ -114,12 +169,13 @@ impl Acceptor for BeeCloudAcceptor {
         request: &WireRequest,
         now: Timestamp,
     ) -> Result<FrontRead, WireResponse> {
-        let operation = Operation::of(request).ok_or_else(|| self.not_found(request))?;
-        read(accounts, request, operation, now).map_err(|fault| reply::fault(&fault))
+        let (version, operation) = Operation::of(request).ok_or_else(|| self.not_found(request))?;
+        read(accounts, request, version, operation, now).map_err(|fault| reply::fault(&fault))
     }
 
     fn answer(&self, read: &FrontRead, answer: &FrontAnswer, _now: Timestamp) -> WireResponse {
-        reply::answer(read, answer)
+        let answer = reply::answer(read, answer);
+        if v1::is_marked(&read.memo) { v1::worded(answer) } else { answer }
     }
 
     /// SDKs break on anything but JSON with status 200, so what BeeCloud has and we have not is
@@ -143,9 +199,9 @@ impl Acceptor for BeeCloudAcceptor {
         reply::fault(&Fault::invalid("body", what))
     }
 
-    /// Of what makes, ends or sends back: `app_sign` covers no field but the time.
+    /// Of what makes, ends, sends back, pays out or costs something: `app_sign` covers no field but the time.
     fn sign(&self, _read: &FrontRead, request: &WireRequest) -> Option<FrontSign> {
-        let operation = Operation::of(request).filter(Operation::moves)?;
+        let (_, operation) = Operation::of(request).filter(|(_, operation)| operation.moves())?;
         let fields = Fields::parse(request).ok()?;
         let timestamp = fields.required_integer("timestamp").ok()?;
         let app_sign = fields.required_text("app_sign").ok()?.to_ascii_lowercase();
@@ -168,6 +224,15 @@ impl Acceptor for BeeCloudAcceptor {
         match fact {
             FrontFact::Paid(order) => reply::notice(account, order, now),
             FrontFact::Refunded(refund) => refund_reply::notice(account, refund, now),
+            FrontFact::PaidOut(payout) => payout_reply::notice(account, payout, now),
+        }
+    }
+
+    /// Payouts to WeChat have no webhook.
+    fn tells(&self, fact: &FrontFact) -> bool {
+        match fact {
+            FrontFact::Paid(_) | FrontFact::Refunded(_) => true,
+            FrontFact::PaidOut(payout) => payout_reply::is_told(payout),
         }
     }
 
@@ -185,40 +250,72 @@ impl Acceptor for BeeCloudAcceptor {
 fn read(
     accounts: &dyn FrontAccounts,
     request: &WireRequest,
+    version: Version,
     operation: Operation,
     now: Timestamp,
 ) -> Result<FrontRead, Fault> {
     let fields = Fields::parse(request)?;
-    let account = account(accounts, &fields, operation.signer(), now)?;
-    let (call, memo) = match operation {
-        Operation::Create(family) => create(&fields, family)?,
+    if operation == Operation::Banks {
+        // Nobody says who calls.
+        return Err(payouts::banks(&fields));
+    }
+    let account = account(accounts, &fields, version, operation.signer(), now)?;
+    if version == Version::V1 {
+        v1::check(&operation, &fields)?;
+    }
+    let (call, memo) = asked(&account, &fields, operation, now)?;
+    Ok(FrontRead { account, call, memo: version.marked(memo) })
+}
+
+fn asked(
+    account: &FrontAccount,
+    fields: &Fields,
+    operation: Operation,
+    now: Timestamp,
+) -> Result<(FrontCall, String), Fault> {
+    match operation {
+        Operation::Create(family) => create::create(fields, family),
         Operation::Status => {
-            (FrontCall::Query { number: number(fields.required_text("bill_no")?)? }, "status".to_owned())
+            let number = number("bill_no", fields.required_text("bill_no")?)?;
+            Ok((FrontCall::Query { number }, "status".to_owned()))
         }
-        Operation::Revert(bill_no) => (FrontCall::Cancel { number: number(&bill_no)? }, "revert".to_owned()),
+        Operation::Revert(bill_no) => {
+            let number = number("bill_no", &bill_no)?;
+            Ok((FrontCall::Cancel { number }, "revert".to_owned()))
+        }
         Operation::Bills => {
             let detail = if fields.flag("need_detail")? == Some(true) { "bills detail" } else { "bills" };
-            (FrontCall::List(page_filter(&fields)?), detail.to_owned())
+            Ok((FrontCall::List(page_filter(fields)?), detail.to_owned()))
         }
-        Operation::Count => (FrontCall::Count(filter(&fields)?), "count".to_owned()),
-        Operation::Record(id) => (
-            FrontCall::List(FrontFilter { id: Some(id), limit: 1, ..FrontFilter::default() }),
-            "record".to_owned(),
-        ),
-        Operation::Refund(family) => refunds::refund(&fields, family, now)?,
-        Operation::Approve => refunds::approval(&fields)?,
-        Operation::RefundStatus => refunds::status(&fields)?,
-        Operation::Refunds => refunds::list(&fields)?,
-        Operation::RefundCount => refunds::count(&fields)?,
-        Operation::RefundRecord(id) => refunds::record(id),
-    };
-    Ok(FrontRead { account, call, memo })
+        Operation::Count => Ok((FrontCall::Count(filter(fields)?), "count".to_owned())),
+        Operation::Record(id) => {
+            let filter = FrontFilter { id: Some(id), limit: 1, ..FrontFilter::default() };
+            Ok((FrontCall::List(filter), "record".to_owned()))
+        }
+        Operation::Refund(family) => refunds::refund(fields, family, now),
+        Operation::Approve => refunds::approval(fields),
+        Operation::RefundStatus => refunds::status(fields),
+        Operation::Refunds => refunds::list(fields),
+        Operation::RefundCount => refunds::count(fields),
+        Operation::RefundRecord(id) => Ok(refunds::record(id)),
+        Operation::Payout(kind) => payouts::pay_out(account, fields, kind),
+        Operation::Payouts => payouts::list(fields),
+        Operation::PayoutCount => payouts::count(fields),
+        Operation::Banks => Err(payouts::banks(fields)),
+        Operation::Native(native, id) => natives::read(account, fields, native, id),
+    }
+}
+
+/// The host's channel that the account names for something.
+fn channel_of(account: &FrontAccount, key: &str) -> Option<String> {
+    account.settings.get(key).and_then(Value::as_str).map(str::to_owned)
 }
 
 /// Who calls: `app_id`, `timestamp`, `app_sign`, in this order, each absent, of a wrong form, wrong.
 fn account(
     accounts: &dyn FrontAccounts,
     fields: &Fields,
+    version: Version,
     signer: Signer,
     now: Timestamp,
 ) -> Result<FrontAccount, Fault> {
@@ -235,15 +332,25 @@ fn account(
     if is_signed(&account, signer.secrets(&account), timestamp, app_sign) {
         return Ok(account);
     }
-    Err(Fault::new(1, wrong_sign(&account, signer, timestamp, app_sign)))
+    Err(Fault::new(1, wrong_sign(&account, version, signer, timestamp, app_sign)))
 }
 
 /// Why a sign is wrong, as far as whoever holds one of the account's secrets may know.
-fn wrong_sign(account: &FrontAccount, signer: Signer, timestamp: i64, app_sign: &str) -> &'static str {
+fn wrong_sign(
+    account: &FrontAccount,
+    version: Version,
+    signer: Signer,
+    timestamp: i64,
+    app_sign: &str,
+) -> &'static str {
     let signed_by = |other: Signer| is_signed(account, other.secrets(account), timestamp, app_sign);
     match signer {
         Signer::App if signed_by(Signer::Master) => {
             "app_sign is wrong: it was made with the master_secret, this call is signed with the app_secret"
+        }
+        Signer::Master if signed_by(Signer::App) && version == Version::V1 => {
+            "app_sign is wrong: it was made with the app_key, which moves no money out here unless \
+             `app_secret_moves_money` is set for this app; else sign with the master_secret"
         }
         Signer::Master if signed_by(Signer::App) => {
             "app_sign is wrong: it was made with the app_secret, calls that move money out are signed with the master_secret"
@@ -284,179 +391,11 @@ fn is_signed(account: &FrontAccount, secrets: &[&str], timestamp: i64, app_sign:
 
 /// A client's number, as given. BeeCloud's own rule is 8 to 32 letters and digits; clients in the
 /// field do not keep to it, and the number only has to be found again.
-fn number(text: &str) -> Result<String, Fault> {
+fn number(name: &str, text: &str) -> Result<String, Fault> {
     if (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) {
         return Ok(text.to_owned());
     }
-    Err(Fault::invalid("bill_no", "must be 1 to 64 printable ASCII characters without blanks"))
-}
-
-fn create(fields: &Fields, family: Family) -> Result<(FrontCall, String), Fault> {
-    let code = code(fields.required_text("channel")?, family)?;
-    let amount = total_fee(fields, code)?;
-    let number = number(fields.required_text("bill_no")?)?;
-    let subject = title(fields.required_text("title")?)?;
-    let echo = fields.map("optional")?;
-    refuse_card_session(code, fields, echo)?;
-    if fields.text("coupon_id")?.is_some() {
-        return Err(Fault::invalid("coupon_id", "coupons are not offered here"));
-    }
-    let auth_code = needed(fields, code, Needs::AUTH_CODE, "auth_code")?;
-    if auth_code.is_some_and(|digits| digits.len() > 64 || !digits.bytes().all(|b| b.is_ascii_digit())) {
-        return Err(Fault::invalid("auth_code", "must be the digits of the payer's code"));
-    }
-    let pay = FrontPay {
-        number,
-        amount,
-        method: code.method,
-        subject,
-        expires_in: fields
-            .integer("bill_timeout", 1)?
-            .map(|seconds| Duration::from_secs(seconds.unsigned_abs())),
-        return_url: return_url(fields, code)?,
-        notify_url: notify_url(fields)?,
-        payer_ip: payer_ip(fields)?,
-        openid: needed(fields, code, Needs::OPENID, "openid")?.map(str::to_owned),
-        auth_code: auth_code.map(Secret::new),
-        echo: echo.map_or(Value::Null, |map| Value::Object(map.clone())),
-        extra: extra_fields(fields, code, echo)?,
-        payer_id: needed(fields, code, Needs::PAYER_ID, "identity_id")?.map(str::to_owned),
-    };
-    let via = auth_code
-        .filter(|_| code.name == "BC_SCAN")
-        .and_then(wallet_of)
-        .map_or(String::new(), |w| format!(" via:{w}"));
-    let memo = code.memo(family) + &via;
-    Ok((FrontCall::Pay(Box::new(pay)), memo))
-}
-
-/// The row of a `channel`: 5 for a text that BeeCloud does not know, 3 for one that it knows and
-/// this path does not take.
-fn code(name: &str, family: Family) -> Result<&'static Code, Fault> {
-    let known_as = match name {
-        "SCAN" => "BC_SCAN",
-        "BC_WX_NATIVE" => "BC_NATIVE",
-        name => name,
-    };
-    let refused = |why: &str| Err(Fault::new(3, format!("channel: {name} {why}")));
-    match CODES.iter().find(|code| code.name == known_as) {
-        Some(code) if code.is_taken_by(family) => Ok(code),
-        Some(_) => refused("is not taken on this path"),
-        None if OTHER_CODES.contains(&name) => refused("is not offered here"),
-        None => Err(Fault::invalid("channel", "is not a known code")),
-    }
-}
-
-fn total_fee(fields: &Fields, code: &Code) -> Result<Money, Fault> {
-    let fee = fields.required_integer("total_fee")?;
-    if !(1..=code.fee_max()).contains(&fee) {
-        return Err(Fault::invalid("total_fee", &format!("must be 1 to {} fen", code.fee_max())));
-    }
-    Ok(Money::fen(fee))
-}
-
-/// 32 bytes counted as in GBK.
-fn title(text: &str) -> Result<String, Fault> {
-    let width: usize = text.chars().map(char_width).sum();
-    if width > TITLE_WIDTH_MAX || text.trim().is_empty() || text.chars().any(char::is_control) {
-        return Err(Fault::invalid("title", "must be one line of at most 32 bytes, or 16 Han characters"));
-    }
-    Ok(text.to_owned())
-}
-
-/// Paying by a card's stored session moves card data, which nobody may pass through here.
-fn refuse_card_session(
-    code: &Code,
-    fields: &Fields,
-    optional: Option<&Map<String, Value>>,
-) -> Result<(), Fault> {
-    let held = ["token", "phone_no", "id_no", "customer_name", "card_no"];
-    let session = held.iter().any(|name| optional.is_some_and(|map| map.contains_key(*name)));
-    if code.name == "BC_EXPRESS" && (session || fields.value("token").is_some()) {
-        return Err(Fault::new(3, "channel: BC_EXPRESS with card data in optional is not offered here"));
-    }
-    Ok(())
-}
-
-/// A field that the code needs; of other codes it is not read.
-fn needed<'a>(fields: &'a Fields, code: &Code, need: Needs, name: &str) -> Result<Option<&'a str>, Fault> {
-    if code.needs.has(need) { fields.required_text(name).map(Some) } else { Ok(None) }
-}
-
-/// Any address is taken: BeeCloud was never seen to check one.
-fn return_url(fields: &Fields, code: &Code) -> Result<Option<String>, Fault> {
-    if code.page == Page::MustReturn {
-        return fields.required_text("return_url").map(|url| Some(url.to_owned()));
-    }
-    Ok(fields.text("return_url")?.map(str::to_owned))
-}
-
-fn notify_url(fields: &Fields) -> Result<Option<String>, Fault> {
-    match fields.text("notify_url")? {
-        Some(url) if !extra::is_web_address(url) => {
-            Err(Fault::invalid("notify_url", "must begin with http:// or https://"))
-        }
-        url => Ok(url.map(str::to_owned)),
-    }
-}
-
-/// `analysis.ip`, which no code has to carry here.
-fn payer_ip(fields: &Fields) -> Result<Option<String>, Fault> {
-    let Some(ip) = fields.map("analysis")?.and_then(|analysis| analysis.get("ip")).filter(|ip| !ip.is_null())
-    else {
-        return Ok(None);
-    };
-    match ip.as_str() {
-        Some("") => Ok(None),
-        Some(text) if text.parse::<IpAddr>().is_ok() => Ok(Some(text.to_owned())),
-        _ => Err(Fault::invalid("analysis.ip", "must be an IPv4 or IPv6 address")),
-    }
-}
-
-/// The code's own fields. What other codes define is passed over, right or wrong: an SDK sends the
-/// fields of all its earlier calls again.
-fn extra_fields(
-    fields: &Fields,
-    code: &Code,
-    optional: Option<&Map<String, Value>>,
-) -> Result<BTreeMap<String, Value>, Fault> {
-    let mut taken = BTreeMap::new();
-    for name in code.wants.iter().chain(code.takes).chain(EVERYWHERE) {
-        let Some(field) = extra::field(name) else { continue };
-        let value = match field.place {
-            Place::Top => fields.formed(name, field.form)?,
-            Place::Optional => {
-                optional.and_then(|map| map.get(*name)).filter(|value| field.form.check(value).is_ok())
-            }
-        };
-        match value {
-            Some(value) => drop(taken.insert((*name).to_owned(), value.clone())),
-            None if code.wants.contains(name) => return Err(Fault::missing(name)),
-            None => {}
-        }
-    }
-    if code.name == "ALI_SCAN" && !taken.contains_key("terminal_id") && !taken.contains_key("store_id") {
-        return Err(Fault::new(4, "terminal_id or store_id is missing"));
-    }
-    if let Some(id) = needed(fields, code, Needs::PAYER_ID, "identity_id")? {
-        if id.len() > 50 || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
-            return Err(Fault::invalid("identity_id", "must be 1 to 50 letters and digits"));
-        }
-        taken.insert("identity_id".to_owned(), Value::from(id));
-    }
-    fields.short_text("buyer_id", 64)?;
-    Ok(taken)
-}
-
-/// Whose code a payer shows: WeChat's begin with 10 to 15, Alipay's with 25 to 30.
-///
-/// Source: the two wallets' own documents of their barcode payments.
-fn wallet_of(auth_code: &str) -> Option<&'static str> {
-    match auth_code.get(..2)?.parse::<u8>().ok()? {
-        10..=15 => Some("WX_SCAN"),
-        25..=30 => Some("ALI_SCAN"),
-        _ => None,
-    }
+    Err(Fault::invalid(name, "must be 1 to 64 printable ASCII characters without blanks"))
 }
 
 /// Filters joined with AND, as a list and a count both have them.

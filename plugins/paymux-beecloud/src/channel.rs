@@ -1,9 +1,10 @@
 //! One BeeCloud account as a channel: the steps of each call, in order. Refunds are in `refunds`,
-//! lists in `lists`.
+//! lists in `lists`, what is not routed in `native`.
 //!
 //! What goes into a call and what an answer means lives in `map`; webhooks live in `callback`.
 
 mod lists;
+mod native;
 mod refunds;
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -21,6 +22,7 @@ use paymux_core::{
     Timestamp, Verb, WireRequest, WireResponse,
 };
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::ID;
 use crate::callback;
@@ -327,6 +329,10 @@ impl Channel for BeeCloud {
     ) -> Result<Vec<ListedRefund>, ChannelError> {
         let rows = self.records(cx, lists::REFUNDS, from..to).await?;
         rows.iter().map(map::refunds::listed_refund).collect()
+    }
+
+    async fn native(&self, cx: &Cx<'_>, operation: &str, body: Value) -> Result<Value, ChannelError> {
+        self.call_native(cx, operation, &body).await
     }
 
     fn verify_callback(&self, request: &WireRequest) -> Result<Claim, CallbackError> {

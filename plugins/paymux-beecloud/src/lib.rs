@@ -5,6 +5,7 @@ mod callback;
 mod channel;
 mod config;
 mod map;
+pub mod native;
 pub mod sign;
 mod wire;
 

@@ -117,6 +117,9 @@ impl Acceptor for CloudPayAcceptor {
             | FrontAnswer::Canceled(_)
             | FrontAnswer::Refund(_)
             | FrontAnswer::Refunds(_)
+            | FrontAnswer::Approved(_)
+            | FrontAnswer::Payouts(_)
+            | FrontAnswer::PartlyPaidOut(_)
             | FrontAnswer::Native(_) => Fault::new(199, "this protocol has no such answer"),
         };
         refused(&fault, now)
@@ -157,10 +160,11 @@ impl Acceptor for CloudPayAcceptor {
         match fact {
             FrontFact::Paid(order) => notice::paid(account, order),
             FrontFact::Refunded(refund) => notice::paid(account, &refund.order),
+            FrontFact::PaidOut(_) => WireRequest::new(Verb::Post, "/"),
         }
     }
 
-    /// Nobody is told of money that went back: the protocol has no message for it.
+    /// Nobody is told of money that went back or out: the protocol has no message for it.
     fn tells(&self, fact: &FrontFact) -> bool {
         matches!(fact, FrontFact::Paid(_))
     }
@@ -308,6 +312,7 @@ fn why(refusal: &FrontRefusal) -> Fault {
             Fault::new(code, format!("{name}: {rule}"))
         }
         FrontRefusal::Upstream(why) => Fault::new(206, why.clone()),
+        FrontRefusal::Told { code, detail } => Fault::new(*code, detail.clone()),
         FrontRefusal::Code(code) => Fault::new(*code, "as asked for"),
         FrontRefusal::NoSuchOrder
         | FrontRefusal::NoSuchRefund

@@ -134,7 +134,7 @@ impl Acceptor for FufuAcceptor {
                 let kind = Kind::from_memo(&order.memo).or_else(|| Kind::of_method(order.method));
                 kind.is_none_or(|kind| kind.opening != Opening::Scan)
             }
-            FrontFact::Refunded(_) => false,
+            FrontFact::Refunded(_) | FrontFact::PaidOut(_) => false,
         }
     }
 

@@ -121,6 +121,9 @@ impl Acceptor for SandboxAcceptor {
             | FrontAnswer::Count(_)
             | FrontAnswer::Refund(_)
             | FrontAnswer::Refunds(_)
+            | FrontAnswer::Approved(_)
+            | FrontAnswer::Payouts(_)
+            | FrontAnswer::PartlyPaidOut(_)
             | FrontAnswer::Native(_) => {
                 Fault::new(500, "no_such_answer", "this protocol has neither lists nor refunds").answer()
             }
@@ -138,6 +141,9 @@ impl Acceptor for SandboxAcceptor {
             }
             FrontFact::Refunded(refund) => {
                 (&refund.number, refund.amount, refund.ended_at, Some(CallbackKind::Refunded))
+            }
+            FrontFact::PaidOut(payout) => {
+                (&payout.number, payout.amount, payout.ended_at, Some(CallbackKind::Transferred))
             }
         };
         let callback = Callback {
@@ -267,6 +273,7 @@ fn refused(refusal: &FrontRefusal) -> Fault {
         FrontRefusal::RefundInProgress => Fault::new(409, "in_progress", "a refund of it is in progress"),
         FrontRefusal::RefundTooLarge => Fault::new(422, "too_large", "more than what is left"),
         FrontRefusal::Upstream(why) => Fault::new(422, "refused", why.clone()),
+        FrontRefusal::Told { detail, .. } => Fault::new(422, "refused", detail.clone()),
         FrontRefusal::Code(code) => Fault::new(422, "refused", format!("code {code}")),
     }
 }

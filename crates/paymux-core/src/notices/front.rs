@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::acceptor::{Acceptor, FrontAccount, FrontFact};
 use crate::catalog::Catalog;
-use crate::payments::{Payments, front_of, order_of, refund_of};
+use crate::ids::TransferId;
+use crate::payments::{Payments, front_of, order_of, payout_of, refund_of};
 use crate::store::{DeliveryOutcome, DueDelivery, Event, EventKind, Subject};
 use crate::transport::Undelivered;
 use crate::wire::{Endpoint, WireRequest, WireResponse};
@@ -20,8 +21,8 @@ pub(super) struct FrontNotice {
 }
 
 impl Payments {
-    /// What that event tells in the protocol in which its payment was asked for; `None` where it was asked for
-    /// natively.
+    /// What that event tells in the protocol in which its payment or transfer was asked for; `None` where it was asked
+    /// for natively.
     ///
     /// # Errors
     /// Why it cannot be told now.
@@ -30,11 +31,14 @@ impl Payments {
         catalog: &Catalog,
         event: &Event,
     ) -> Result<Option<FrontNotice>, String> {
-        let Subject::Payment(id) = event.subject else { return Ok(None) };
         // An app that has no front has no payment of one: nothing is read for it.
         if !catalog.fronts.knows(&event.app) {
             return Ok(None);
         }
+        let id = match event.subject {
+            Subject::Payment(id) => id,
+            Subject::Transfer(id) => return self.payout_notice(catalog, event, id).await,
+        };
         let payment = self.store().payment(id).await.map_err(|error| error.to_string())?;
         let payment = payment.ok_or("the payment is gone")?;
         if payment.front.is_none() {
@@ -53,6 +57,21 @@ impl Payments {
             _ => FrontFact::Paid(Box::new(order_of(&payment, acceptor.as_ref()))),
         };
         Ok(Some(FrontNotice { acceptor: acceptor.clone(), account: account.clone(), fact }))
+    }
+
+    async fn payout_notice(
+        &self,
+        catalog: &Catalog,
+        event: &Event,
+        id: TransferId,
+    ) -> Result<Option<FrontNotice>, String> {
+        let transfer = self.store().transfer(id).await.map_err(|error| error.to_string())?;
+        let transfer = transfer.ok_or("the transfer is gone")?;
+        let Some(note) = &transfer.front else { return Ok(None) };
+        let front = catalog.fronts.of(&note.slug).ok_or("its front is gone")?;
+        let account = front.account(&event.app).ok_or("the app has no credentials in this front any more")?;
+        let fact = FrontFact::PaidOut(Box::new(payout_of(&transfer)));
+        Ok(Some(FrontNotice { acceptor: front.acceptor().clone(), account: account.clone(), fact }))
     }
 
     pub(super) async fn tell_in_front(

@@ -14,15 +14,24 @@ pub struct FrontNote {
     pub memo: String,
     /// What comes back to the client unchanged.
     pub echo: serde_json::Value,
-    /// Where the notices of a refund go instead of where its payment's go.
+    /// Where the notices of a refund or a transfer go instead of where its payment's or its app's go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notify_url: Option<String>,
+    /// Whether a refund waits for its client's approval before it is sent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub needs_approval: bool,
 }
 
 impl FrontNote {
     /// A note without an address of its own.
     pub fn new(slug: &str, memo: &str, echo: &serde_json::Value) -> Self {
-        Self { slug: slug.to_owned(), memo: memo.to_owned(), echo: echo.clone(), notify_url: None }
+        Self {
+            slug: slug.to_owned(),
+            memo: memo.to_owned(),
+            echo: echo.clone(),
+            notify_url: None,
+            needs_approval: false,
+        }
     }
 }
 

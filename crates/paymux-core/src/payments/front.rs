@@ -2,11 +2,14 @@
 //!
 //! Nothing is decided anew: a payment is routed like any other, and while its outcome is open nobody is told that
 //! there is none. Which words that is in, the acceptor knows. How payments look to it is in `facts`, lists are in
-//! `lists`, refunds in `refunds`, orders of before in `inherited`; where browsers go in the end is in `ways`.
+//! `lists`, refunds in `refunds`, payouts in `payouts`, orders of before in `inherited`, what is not routed in `native`;
+//! where browsers go in the end is in `ways`.
 
 mod facts;
 mod inherited;
 mod lists;
+mod native;
+mod payouts;
 mod refunds;
 mod ways;
 
@@ -28,7 +31,7 @@ use crate::wire::{WireRequest, WireResponse};
 use super::Payments;
 use super::outflows::check_scope;
 
-pub(crate) use facts::{order_of, refund_of};
+pub(crate) use facts::{order_of, payout_of, refund_of};
 
 /// How long a sign is remembered that its protocol takes for ever.
 const FOR_EVER: Duration = Duration::from_hours(100 * 366 * 24);
@@ -121,8 +124,13 @@ impl Payments {
             FrontCall::QueryRefund { number } => self.query_refund_in_front(call, number).await,
             FrontCall::ListRefunds(filter) => self.list_refunds_in_front(call, filter).await,
             FrontCall::CountRefunds(filter) => self.count_refunds_in_front(call, filter).await,
-            // What is not routed no channel of ours can do for a client of another protocol.
-            FrontCall::Native { .. } => return FrontAnswer::Refused(FrontRefusal::MethodUnavailable),
+            FrontCall::Approve(asked) => self.approve_in_front(call, asked).await,
+            FrontCall::PayOut(asked) => self.pay_out_in_front(call, asked).await,
+            FrontCall::ListPayouts(filter) => self.list_payouts_in_front(call, filter).await,
+            FrontCall::CountPayouts(filter) => self.count_payouts_in_front(call, filter).await,
+            FrontCall::Native { channel, operation, fields } => {
+                self.native_in_front(call, channel.as_deref(), operation, fields).await
+            }
         };
         answer.unwrap_or_else(|error| refused(call, error))
     }
@@ -212,7 +220,9 @@ const fn scope(call: &FrontCall) -> Scope {
         FrontCall::Refund(_)
         | FrontCall::QueryRefund { .. }
         | FrontCall::ListRefunds(_)
-        | FrontCall::CountRefunds(_) => Scope::Refunds,
+        | FrontCall::CountRefunds(_)
+        | FrontCall::Approve(_) => Scope::Refunds,
+        FrontCall::PayOut(_) | FrontCall::ListPayouts(_) | FrontCall::CountPayouts(_) => Scope::Transfers,
     }
 }
 
@@ -220,7 +230,13 @@ const fn scope(call: &FrontCall) -> Scope {
 fn refused(call: &Call<'_>, error: PaymentError) -> FrontAnswer {
     FrontAnswer::Refused(match error {
         PaymentError::Invalid(field) => field_refusal(field),
-        PaymentError::OrderMismatch(_) | PaymentError::RefundMismatch(_) => FrontRefusal::NumberTaken,
+        PaymentError::OrderMismatch(_)
+        | PaymentError::RefundMismatch(_)
+        | PaymentError::TransferMismatch(_) => FrontRefusal::NumberTaken,
+        PaymentError::TransferTooLarge { max_minor, per } => FrontRefusal::Field {
+            name: "amount".to_owned(),
+            rule: format!("at most {max_minor} minor units {per} may be paid out"),
+        },
         PaymentError::NoChannel(_) | PaymentError::Unsupported { .. } | PaymentError::Forbidden(_) => {
             FrontRefusal::MethodUnavailable
         }
@@ -230,8 +246,6 @@ fn refused(call: &Call<'_>, error: PaymentError) -> FrontAnswer {
         error @ PaymentError::NotAdopted(_) => FrontRefusal::Upstream(error.to_string()),
         error @ (PaymentError::AlreadyPaid
         | PaymentError::InFlight
-        | PaymentError::TransferMismatch(_)
-        | PaymentError::TransferTooLarge { .. }
         | PaymentError::KeyMismatch
         | PaymentError::NotResolvable(_)
         | PaymentError::ChannelNeeded { .. }
@@ -265,6 +279,9 @@ const fn label(answer: &FrontAnswer) -> &'static str {
         | FrontAnswer::Canceled(_)
         | FrontAnswer::Refund(_)
         | FrontAnswer::Refunds(_)
+        | FrontAnswer::Approved(_)
+        | FrontAnswer::Payouts(_)
+        | FrontAnswer::PartlyPaidOut(_)
         | FrontAnswer::Native(_) => "answered",
     }
 }

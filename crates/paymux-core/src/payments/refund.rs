@@ -1,8 +1,9 @@
 //! Refunds at the merchant's word: set aside, send once, store, and tell how it stands.
 //!
-//! What is learnt of one afterwards is in [`learn`]; how many an order may have is in [`count`]; what workers
+//! One that its client has to approve first is in [`approval`]; what is learnt of one afterwards is in [`learn`]; how many an order may have is in [`count`]; what workers
 //! do is in [`super::outflows`].
 
+mod approval;
 mod count;
 mod learn;
 
@@ -25,6 +26,8 @@ use super::outflows::{News, REPEAT_LOOK, able, answer_label, check_scope, reques
 use super::probe::order_ref;
 use super::schedule::ORPHAN_MARGIN;
 
+pub use approval::Approval;
+
 /// The answer to a request for a refund.
 #[derive(Debug, Clone)]
 pub struct RefundAnswer {
@@ -38,6 +41,8 @@ pub struct RefundAnswer {
 enum Begun {
     /// Stored as `sending`, and to be sent now.
     New(Box<ToSend>),
+    /// Stored, and not to be sent before it is approved.
+    Waiting(Box<Refund>),
     /// The number is taken.
     Taken(Box<Refund>),
 }
@@ -82,6 +87,7 @@ impl Payments {
                 let refund = self.send_refund_within(catalog, *to_send, started).await?;
                 Ok(RefundAnswer { refund, is_new: true })
             }
+            Ok(Begun::Waiting(refund)) => Ok(RefundAnswer { refund: *refund, is_new: true }),
             Ok(Begun::Taken(stored)) => {
                 self.repeat_refund(&catalog, *stored, payment, request, started).await
             }
@@ -107,6 +113,7 @@ impl Payments {
         let refund = self.new_refund(catalog, &payment, attempt, request)?;
         self.check_count(catalog, &refund).await?;
         match self.open_refund(refund.clone()).await? {
+            RefundOpened::New if refund.awaits_approval() => Ok(Begun::Waiting(Box::new(refund))),
             RefundOpened::New => Ok(Begun::New(Box::new(ToSend { payment, refund, begun }))),
             RefundOpened::Exists(stored) => Ok(Begun::Taken(stored)),
             RefundOpened::TooLarge => Err(self.why_too_large(&payment).await?),
@@ -130,6 +137,7 @@ impl Payments {
         let now = self.now();
         let id = RefundId::make(now, self.ports().rng.as_ref());
         let limit = request_limit(entry, &catalog.timing);
+        let waits = request.needs_approval();
         Ok(Refund {
             id,
             app: payment.app.clone(),
@@ -138,19 +146,19 @@ impl Payments {
             refund_no: Some(request.refund_no.clone()),
             origin: RefundOrigin::Merchant,
             channel: attempt.channel.clone(),
-            number: entry.channel.refund_number(id, now),
+            number: if waits { id.to_string() } else { entry.channel.refund_number(id, now) },
             amount: Money::new(request.amount, left.currency()),
             reason: request.reason.clone(),
-            state: OutflowState::Sending,
+            state: if waits { OutflowState::Queued } else { OutflowState::Sending },
             fence: 1,
             action_url: None,
             failure: None,
             reference: None,
             fingerprint: request.fingerprint(payment.id),
             created_at: now,
-            sent_at: Some(now),
+            sent_at: (!waits).then_some(now),
             ended_at: None,
-            check_at: Some(now.plus(limit).plus(ORPHAN_MARGIN)),
+            check_at: (!waits).then(|| now.plus(limit).plus(ORPHAN_MARGIN)),
             checks: 0,
             front: request.front.clone(),
         })
@@ -188,7 +196,9 @@ impl Payments {
         request: &NewRefund,
         started: Mono,
     ) -> Result<RefundAnswer, PaymentError> {
-        if stored.fingerprint != request.fingerprint(payment) {
+        let is_same = stored.fingerprint == request.fingerprint(payment)
+            && stored.needs_approval() == request.needs_approval();
+        if !is_same {
             return Err(PaymentError::RefundMismatch(request.refund_no.to_string()));
         }
         let until = started.plus(catalog.timing.answer);

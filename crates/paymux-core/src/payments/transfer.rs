@@ -149,6 +149,7 @@ impl Payments {
             ended_at: None,
             check_at: Some(now.plus(limit).plus(ORPHAN_MARGIN)),
             checks: 0,
+            front: request.front.clone(),
         }
     }
 

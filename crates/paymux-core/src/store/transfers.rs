@@ -73,6 +73,15 @@ pub trait TransferLedger: Send + Sync + 'static {
         number: &str,
     ) -> Result<Option<Transfer>, StoreError>;
 
+    /// Transfers of an app, by their ids, the greatest first: `limit` at the most, and only those whose ids come after
+    /// `after` in the list.
+    async fn transfers_of_app(
+        &self,
+        app: &AppId,
+        after: Option<TransferId>,
+        limit: u32,
+    ) -> Result<Vec<Transfer>, StoreError>;
+
     /// Takes transfers whose `check_at` has come, as [`super::PaymentLedger::take_due_attempts`].
     async fn take_due_transfers(
         &self,

@@ -40,6 +40,7 @@ pub(super) fn whole(
     let channels = check.channels(&raw.channels, test_mode);
     let routes = check.routes(raw, &channels);
     let fronts = check.fronts(raw, server.as_ref().map(|(settings, _)| settings.http));
+    check.front_channels(raw, &channels);
 
     let (settings, site) = server?;
     let mut remarks = routes::remarks(&apps, &channels, &routes);

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use paymux_core::acceptor::{
-    FrontAnswer, FrontApproval, FrontRead, FrontRefund, FrontRefundFilter, FrontRefundRecord, FrontRefusal,
+    FrontAnswer, FrontApproval, FrontApproved, FrontApproving, FrontRead, FrontRefund, FrontRefundFilter,
+    FrontRefundRecord, FrontRefusal,
 };
 use paymux_core::clock::Mono;
-use serde_json::{Map, Value, json};
+use paymux_core::payments::Approval;
 
 use super::{Engine, key};
 use crate::books::refunds::{Refund, RefundEnd, RefundError, RefundState, RefusedRefund};
@@ -145,25 +146,13 @@ impl Engine {
     }
 
     /// A person's word on records that wait for it, each by its record id.
-    pub(super) fn approve_refunds(self: &Arc<Self>, read: &FrontRead, fields: &Value) -> FrontAnswer {
-        let agree = fields["agree"].as_bool() == Some(true);
-        let ids = fields["ids"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        let mut told = Map::new();
-        let mut results = Map::new();
-        for id in ids {
-            let word = match self.approve(read, id, agree) {
-                Ok(page) => {
-                    if let Some(page) = page {
-                        told.insert("url".to_owned(), Value::from(page));
-                    }
-                    "OK"
-                }
-                Err(why) => why,
-            };
-            results.insert(id.to_owned(), Value::from(word));
-        }
-        told.insert("result_map".to_owned(), json!(results));
-        FrontAnswer::Native(told)
+    pub(super) fn approve_refunds(self: &Arc<Self>, read: &FrontRead, asked: &FrontApproving) -> FrontAnswer {
+        let agree = asked.approval == Approval::Agreed;
+        let one = |id: &String| {
+            let outcome = self.approve(read, id, agree).map_err(str::to_owned);
+            FrontApproved { id: id.clone(), outcome }
+        };
+        FrontAnswer::Approved(asked.refunds.iter().map(one).collect())
     }
 
     /// The page that a person must open then, if there is one.

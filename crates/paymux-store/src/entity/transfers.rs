@@ -43,6 +43,8 @@ pub struct Model {
     pub ended_at: Option<i64>,
     pub check_at: Option<i64>,
     pub checks: i64,
+    #[sea_orm(column_type = "Text", nullable)]
+    pub front: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

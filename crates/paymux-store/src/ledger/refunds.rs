@@ -49,7 +49,8 @@ impl RefundLedger for Ledger {
         after: Option<RefundId>,
         limit: u32,
     ) -> Result<Vec<Refund>, StoreError> {
-        self.read("refunds_of_app", async |db| outflows::of_app(db, app, after, limit).await).await
+        let after = after.map(|after| after.to_string());
+        self.read("refunds_of_app", async |db| outflows::of_app(db, app, after.clone(), limit).await).await
     }
 
     async fn take_due_refunds(

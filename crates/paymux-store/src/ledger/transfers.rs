@@ -38,6 +38,16 @@ impl TransferLedger for Ledger {
         self.read("transfer_by_number", async |db| outflows::by_number(db, channel, number).await).await
     }
 
+    async fn transfers_of_app(
+        &self,
+        app: &AppId,
+        after: Option<TransferId>,
+        limit: u32,
+    ) -> Result<Vec<Transfer>, StoreError> {
+        let after = after.map(|after| after.to_string());
+        self.read("transfers_of_app", async |db| outflows::of_app(db, app, after.clone(), limit).await).await
+    }
+
     async fn take_due_transfers(
         &self,
         now: Timestamp,

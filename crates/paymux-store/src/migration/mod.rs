@@ -17,6 +17,7 @@ mod m0010_channels;
 mod m0011_fronts;
 mod m0012_versions;
 mod m0013_imported;
+mod m0014_front_transfers;
 
 use sea_orm::{ConnectionTrait, SqliteTransactionMode, TransactionOptions};
 use sea_orm::{DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, TransactionTrait};
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_fronts::Fronts),
             Box::new(m0012_versions::Versions),
             Box::new(m0013_imported::Imported),
+            Box::new(m0014_front_transfers::FrontTransfers),
         ]
     }
 }

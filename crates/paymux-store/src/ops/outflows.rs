@@ -123,16 +123,16 @@ pub(crate) async fn by_number<T: Outflow, C: ConnectionTrait>(
 }
 
 /// So many of an app, the greatest id first, after that one.
-pub(crate) async fn of_app<C: ConnectionTrait>(
+pub(crate) async fn of_app<T: Outflow, C: ConnectionTrait>(
     db: &C,
     app: &AppId,
-    after: Option<RefundId>,
+    after: Option<String>,
     limit: u32,
-) -> Result<Vec<Refund>, Fault> {
-    let mut sql = select::<Refund, C>(db);
+) -> Result<Vec<T>, Fault> {
+    let mut sql = select::<T, C>(db);
     sql.push("app = ").bind(app.as_str().to_owned());
     if let Some(after) = after {
-        sql.push(" AND id < ").bind(after.to_string());
+        sql.push(" AND id < ").bind(after);
     }
     sql.push(" ORDER BY id DESC LIMIT ").bind(i64::from(limit));
     all(db, sql).await

@@ -122,7 +122,7 @@ const SEED: [&str; 12] = [
      currency, product, payee_masked, reason, livemode, CASE n % 1000 WHEN 1 THEN 'unknown' \
      WHEN 2 THEN 'needs_action' WHEN 3 THEN 'pending' ELSE 'succeeded' END, fence, action_url, failure, \
      reference, fingerprint, events, \
-     created_at - 200001 + n, ended_at, CASE WHEN n % 100 = 0 THEN n END, checks \
+     created_at - 200001 + n, ended_at, CASE WHEN n % 100 = 0 THEN n END, checks, front \
      FROM transfers CROSS JOIN {numbers}",
     "INSERT INTO postings SELECT 'pst_' || {id}, at, kind, debit, credit, amount, currency, 'pay_' || {id}, \
      'att_' || {id}, 'rfd_' || {id}, NULL FROM postings CROSS JOIN {numbers}",
@@ -246,8 +246,8 @@ async fn outflows(db: &Explained<'_>, fixtures: &Fixtures, first: &Payment) {
     let stored = outflows::by_id::<Refund, _>(db, refund.id.to_string()).await.unwrap();
     assert_eq!(stored.as_ref(), Some(&refund));
     assert_eq!(outflows::by_number(db, &refund.channel, &refund.number).await.unwrap(), stored);
-    assert_eq!(outflows::of_app(db, &refund.app, None, 2).await.unwrap().len(), 2);
-    let rest = outflows::of_app(db, &refund.app, Some(refund.id), 2).await.unwrap();
+    assert_eq!(outflows::of_app::<Refund, _>(db, &refund.app, None, 2).await.unwrap().len(), 2);
+    let rest = outflows::of_app::<Refund, _>(db, &refund.app, Some(refund.id.to_string()), 2).await.unwrap();
     assert!(rest.iter().all(|rest| rest.id < refund.id), "{rest:?}");
     let pages = [outflows::of_payment(db, first.id, None, 1).await.unwrap()];
     let after = Some(pages[0][0].id);

@@ -35,6 +35,7 @@ pub(crate) fn transfer_values(t: &Transfer) -> Result<Vec<Value>, Fault> {
         moment(t.ended_at),
         moment(t.check_at),
         i64::from(t.checks).into(),
+        maybe_json(t.front.as_ref())?,
     ])
 }
 
@@ -58,7 +59,7 @@ pub(crate) fn read_transfer(cells: &mut Cells<'_>) -> Result<Transfer, Fault> {
     Ok(Transfer {
         id: cells.parsed()?,
         app: cells.name(AppId::new)?,
-        transfer_no: cells.name(TransferNo::new)?,
+        transfer_no: cells.name(TransferNo::given)?,
         channel: cells.name(ChannelId::new)?,
         provider: cells.next()?,
         number: cells.next()?,
@@ -78,5 +79,6 @@ pub(crate) fn read_transfer(cells: &mut Cells<'_>) -> Result<Transfer, Fault> {
         ended_at: cells.maybe_moment()?,
         check_at: cells.maybe_moment()?,
         checks: count(cells.next()?)?,
+        front: cells.maybe_json()?,
     })
 }

@@ -39,6 +39,15 @@ impl TransferLedger for MemoryStore {
         Ok(self.books()?.transfers.by_number(channel, number).cloned())
     }
 
+    async fn transfers_of_app(
+        &self,
+        app: &AppId,
+        after: Option<TransferId>,
+        limit: u32,
+    ) -> Result<Vec<Transfer>, StoreError> {
+        Ok(self.books()?.transfers_of_app(app, after, limit))
+    }
+
     async fn take_due_transfers(
         &self,
         now: Timestamp,
@@ -68,6 +77,15 @@ impl Books {
         of_app.insert((transfer.created_at, transfer.id));
         self.transfers.put(transfer);
         Ok(TransferOpened::New)
+    }
+
+    fn transfers_of_app(&self, app: &AppId, after: Option<TransferId>, limit: u32) -> Vec<Transfer> {
+        let mut of_app: Vec<_> =
+            self.transfers.all().filter(|transfer| transfer.app == *app).cloned().collect();
+        of_app.reverse();
+        of_app.retain(|transfer| after.is_none_or(|after| transfer.id < after));
+        of_app.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        of_app
     }
 
     /// What the app's transfers of that currency come to, with a new one.

@@ -51,6 +51,7 @@ pub enum StoreCall {
     Transfer(TransferId),
     TransferByNo(AppId, TransferNo),
     TransferByNumber(ChannelId, String),
+    TransfersOfApp(AppId, Option<TransferId>, u32),
     TakeDueTransfers(Timestamp, Duration, u32),
     TakeDueDeliveries(Timestamp, Duration, u32, u32, Vec<AppId>),
     ReportDeliveries(Vec<DeliveryReport>),
@@ -245,6 +246,9 @@ impl StoreCall {
             Self::TransferByNo(app, no) => A::Transfer(store.transfer_by_no(&app, &no).await?),
             Self::TransferByNumber(channel, number) => {
                 A::Transfer(store.transfer_by_number(&channel, &number).await?)
+            }
+            Self::TransfersOfApp(app, after, limit) => {
+                A::Transfers(store.transfers_of_app(&app, after, limit).await?)
             }
             Self::TakeDueTransfers(now, lease, limit) => {
                 A::Transfers(store.take_due_transfers(now, lease, limit).await?)

@@ -374,6 +374,15 @@ impl TransferLedger for NodeStore {
         want!(self.ask(C::TransferByNumber(channel.clone(), number.to_owned())).await, A::Transfer)
     }
 
+    async fn transfers_of_app(
+        &self,
+        app: &AppId,
+        after: Option<TransferId>,
+        limit: u32,
+    ) -> Result<Vec<Transfer>, StoreError> {
+        want!(self.ask(C::TransfersOfApp(app.clone(), after, limit)).await, A::Transfers)
+    }
+
     async fn take_due_transfers(
         &self,
         now: Timestamp,

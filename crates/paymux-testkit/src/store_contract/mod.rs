@@ -314,6 +314,7 @@ macro_rules! store_contract {
                 a_change_leaves_what_is_set_aside, a_change_takes_no_money_from_refunds;
             transfers: keeps_every_field, keeps_extreme_values, keeps_no_nul, keeps_every_word,
                 finds_the_stored_one_by_its_number, finds_by_each_number,
+                shows_those_of_an_app_newest_first,
                 refuses_an_id_or_a_number_in_use, refuses_amounts_that_cannot_be, keeps_the_days_limit,
                 limits_one_app_and_one_currency, counts_what_was_made_in_the_day,
                 counts_all_but_failed_ones, a_change_writes_all_of_it, leaves_what_was_agreed,

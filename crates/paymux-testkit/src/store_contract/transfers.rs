@@ -7,7 +7,7 @@ use paymux_core::clock::Timestamp;
 use paymux_core::ids::TransferId;
 use paymux_core::money::{Currency, Money};
 use paymux_core::outflow::OutflowState;
-use paymux_core::payment::Failure;
+use paymux_core::payment::{Failure, FrontNote};
 use paymux_core::posting::Cause;
 use paymux_core::store::{Applied, DayLimit, EventKind, TransferChange, TransferOpened};
 use paymux_core::transfer::Transfer;
@@ -80,6 +80,10 @@ fn full(fixtures: &Fixtures) -> Transfer {
         ended_at: Some(Timestamp::from_ms(1005)),
         check_at: Some(Timestamp::from_ms(1006)),
         checks: 1007,
+        front: Some(Box::new(FrontNote {
+            notify_url: Some(format!("https://b.example/{ODD}")),
+            ..FrontNote::new("beehive", ODD, &serde_json::json!({ODD: [1, null]}))
+        })),
         ..fixtures.transfer("shop", "T-1_z", 1)
     }
 }
@@ -148,6 +152,24 @@ pub async fn finds_the_stored_one_by_its_number(subject: &Subject) {
             TransferOpened::Exists(found) => assert_eq!(*found, stored),
             other => panic!("one transfer number, two transfers: {other:?}"),
         }
+    }
+}
+
+pub async fn shows_those_of_an_app_newest_first(subject: &Subject) {
+    let fixtures = Fixtures::new(1);
+    begun(subject, fixtures.transfer("market", "T0", 1)).await;
+    let app = app_id("shop");
+    assert_eq!(subject.store.transfers_of_app(&app, None, u32::MAX).await, Ok(vec![]));
+    let mut want = Vec::new();
+    for place in 0..4 {
+        want.insert(0, begun(subject, fixtures.transfer("shop", &format!("T{place}"), 1)).await);
+    }
+    let all = |after, limit| subject.store.transfers_of_app(&app, after, limit);
+    assert_eq!(all(None, u32::MAX).await, Ok(want.clone()));
+    for (place, transfer) in want.iter().enumerate() {
+        let rest = want[place + 1..].to_vec();
+        assert_eq!(all(Some(transfer.id), 9).await, Ok(rest.clone()));
+        assert_eq!(all(Some(transfer.id), 1).await, Ok(rest.into_iter().take(1).collect()));
     }
 }
 

@@ -12,7 +12,7 @@ const QUERY_BYTES_MAX: usize = 8192;
 /// The longest body that is read, in bytes (64 KiB).
 const BODY_BYTES_MAX: usize = 65_536;
 /// Keys that some SDKs send along and nobody may keep.
-const SECRETS: [&str; 4] = ["app_secret", "master_secret", "test_secret", "toSign"];
+const SECRETS: [&str; 5] = ["app_secret", "app_key", "master_secret", "test_secret", "toSign"];
 
 /// Why a call is not taken, in BeeCloud's words.
 #[derive(Debug)]
@@ -61,6 +61,12 @@ impl Fields {
         };
         fields.retain(|name, value| !value.is_null() && !SECRETS.contains(&name.as_str()));
         Ok(Self(fields))
+    }
+
+    /// The fields of a map inside a call.
+    pub(super) fn of(map: &Map<String, Value>) -> Self {
+        let there = map.iter().filter(|(_, value)| !value.is_null());
+        Self(there.map(|(name, value)| (name.clone(), value.clone())).collect())
     }
 
     /// The field, if it is there.

@@ -3,7 +3,7 @@
 //! Source: BeeCloud V2 document and API pages of 2018.
 
 use paymux_core::acceptor::{
-    FrontAccount, FrontAnswer, FrontRefundRecord, FrontRefundState as State, FrontRefusal,
+    FrontAccount, FrontAnswer, FrontApproved, FrontRefundRecord, FrontRefundState as State, FrontRefusal,
 };
 use paymux_core::{Timestamp, WireRequest, WireResponse};
 use serde_json::{Map, Value, json};
@@ -32,11 +32,17 @@ pub(super) fn refund(answer: &FrontAnswer, is_till: bool) -> WireResponse {
 /// What became of an approval. .NET wants `result_map` to be there.
 pub(super) fn approved(answer: &FrontAnswer) -> WireResponse {
     let mut fields = Map::from_iter([("result_map".to_owned(), json!({}))]);
-    let FrontAnswer::Native(told) = answer else { return none_or(answer, fields) };
-    for name in ["result_map", "url"] {
-        if let Some(value) = told.get(name) {
-            fields.insert(name.to_owned(), value.clone());
-        }
+    let FrontAnswer::Approved(each) = answer else { return none_or(answer, fields) };
+    let word = |one: &FrontApproved| match &one.outcome {
+        Ok(_) => Value::from("OK"),
+        Err(why) => Value::from(why.as_str()),
+    };
+    let results: Map<String, Value> = each.iter().map(|one| (one.id.clone(), word(one))).collect();
+    fields.insert("result_map".to_owned(), Value::Object(results));
+    // One page for all of them, as BeeCloud has it: the last.
+    let pages = each.iter().filter_map(|one| one.outcome.as_ref().ok()?.as_deref());
+    if let Some(url) = pages.last() {
+        fields.insert("url".to_owned(), Value::from(url));
     }
     finish(0, "", fields)
 }

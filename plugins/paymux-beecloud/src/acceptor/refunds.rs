@@ -6,12 +6,14 @@
 
 use std::time::Duration;
 
-use paymux_core::acceptor::{FrontApproval, FrontCall, FrontRefund, FrontRefundFilter};
+use paymux_core::acceptor::{FrontApproval, FrontApproving, FrontCall, FrontRefund, FrontRefundFilter};
+use paymux_core::payments::Approval;
 use paymux_core::{Money, Timestamp};
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::create::notify_url;
 use super::fields::{Fault, Fields};
-use super::{bounded, checked_code, notify_url, number, page};
+use super::{bounded, checked_code, number, page};
 use crate::map::codes::{Code, FEE_MAX, Family, GROUPS, OTHER_CODES};
 use crate::map::refunds::{china_day, is_refund_no};
 
@@ -31,8 +33,6 @@ const STATUS_GROUPS: [&str; 4] = ["WX", "YEE", "KUAIQIAN", "BD"];
 const IDS_MAX: usize = 100;
 /// The longest text of a reason or of a person's or shop's id, in characters.
 const TEXT_CHARS_MAX: usize = 128;
-/// The operation of an approval, as a host is told of it.
-pub(super) const APPROVE: &str = "approve_refunds";
 
 /// A refund of an online order or of an order of the till.
 pub(super) fn refund(fields: &Fields, family: Family, now: Timestamp) -> Result<(FrontCall, String), Fault> {
@@ -40,7 +40,7 @@ pub(super) fn refund(fields: &Fields, family: Family, now: Timestamp) -> Result<
         group(name, groups(family))?;
     }
     let refund_no = refund_no(fields, now)?;
-    let order = number(fields.required_text("bill_no")?)?;
+    let order = number("bill_no", fields.required_text("bill_no")?)?;
     let fee = fields.required_integer("refund_fee")?;
     if !(1..=FEE_MAX).contains(&fee) {
         return Err(Fault::invalid("refund_fee", &format!("must be 1 to {FEE_MAX} fen")));
@@ -120,8 +120,11 @@ pub(super) fn approval(fields: &Fields) -> Result<(FrontCall, String), Fault> {
     let reason = fields.short_text("deny_reason", TEXT_CHARS_MAX)?;
     let reason =
         reason.map_or_else(|| fields.short_text("denyReason", TEXT_CHARS_MAX), |text| Ok(Some(text)))?;
-    let call = json!({"ids": ids, "agree": agree, "deny_reason": reason});
-    Ok((FrontCall::Native { operation: APPROVE, fields: call }, "approve".to_owned()))
+    let approval =
+        if agree { Approval::Agreed } else { Approval::Denied(reason.unwrap_or_default().to_owned()) };
+    let refunds = ids.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    let approving = FrontApproving { refunds, approval };
+    Ok((FrontCall::Approve(Box::new(approving)), "approve".to_owned()))
 }
 
 /// A question about the state of a refund whose group has one.

@@ -8,7 +8,7 @@ use paymux_core::{NextAction, Secret, Timestamp, Verb, WireRequest, WireResponse
 use serde_json::{Map, Value, json};
 
 use super::fields::Fault;
-use super::refund_reply;
+use super::{payout_reply, refund_reply};
 use crate::config::{Books, Contract};
 use crate::map::BRIDGE;
 use crate::map::codes::{self, Code, Family, Reply};
@@ -18,6 +18,9 @@ use crate::wire::JSON;
 
 /// Fields that no answer of a wallet may replace.
 const COMMON: [&str; 6] = ["result_code", "result_msg", "err_detail", "id", "errMsg", "pay_result"];
+
+/// Fields of every answer, which are always our own.
+const SPOKEN: [&str; 3] = ["result_code", "result_msg", "err_detail"];
 
 /// A fault as an answer; a front answers 200 to all that it understands.
 pub(super) fn fault(fault: &Fault) -> WireResponse {
@@ -39,6 +42,10 @@ pub(super) fn answer(read: &FrontRead, answer: &FrontAnswer) -> WireResponse {
         "refund_status" => refund_reply::status(answer),
         "refunds" => refund_reply::list(answer, detail(words.next())),
         "refund_record" => refund_reply::record(answer),
+        "payout" => payout_reply::paid_out(answer),
+        "payouts" => payout_reply::list(answer),
+        "payout_count" => count(answer),
+        "native" => native(answer, words.next() == Some("auth")),
         _ => create(read, answer),
     }
 }
@@ -193,6 +200,25 @@ fn record(answer: &FrontAnswer) -> WireResponse {
     }
 }
 
+/// What BeeCloud itself answered, in its own names. .NET reads `errMsg` where a check or a call about buyers failed.
+fn native(answer: &FrontAnswer, is_auth: bool) -> WireResponse {
+    if let FrontAnswer::Native(told) = answer {
+        let kept = told.iter().filter(|(name, _)| !SPOKEN.contains(&name.as_str()));
+        return finish(0, "", kept.map(|(name, value)| (name.clone(), value.clone())).collect());
+    }
+    let mut fields = Map::new();
+    if is_auth {
+        fields.insert("auth_result".to_owned(), Value::from(false));
+    }
+    let mut response = otherwise(answer, fields);
+    if let Ok(mut told) = serde_json::from_slice::<Map<String, Value>>(&response.body) {
+        let detail = told.get("err_detail").cloned().unwrap_or_default();
+        told.insert("errMsg".to_owned(), detail);
+        response.body = Value::Object(told).to_string().into();
+    }
+    response
+}
+
 /// What is the same for every call: not found, in doubt, refused.
 pub(super) fn otherwise(answer: &FrontAnswer, fields: Map<String, Value>) -> WireResponse {
     match answer {
@@ -203,7 +229,7 @@ pub(super) fn otherwise(answer: &FrontAnswer, fields: Map<String, Value>) -> Wir
     }
 }
 
-fn refused(refusal: &FrontRefusal, fields: Map<String, Value>) -> WireResponse {
+pub(super) fn refused(refusal: &FrontRefusal, fields: Map<String, Value>) -> WireResponse {
     match refusal {
         FrontRefusal::NumberTaken => finish(17, "bill_no was used before", fields),
         FrontRefusal::SignUsed => finish(1, "timestamp already used; send again with a fresh one", fields),
@@ -216,6 +242,7 @@ fn refused(refusal: &FrontRefusal, fields: Map<String, Value>) -> WireResponse {
         FrontRefusal::MethodUnavailable => finish(3, "this channel is not enabled", fields),
         FrontRefusal::Field { name, rule } => finish(5, &format!("{name}: {rule}"), fields),
         FrontRefusal::Upstream(why) => finish(7, why, fields),
+        FrontRefusal::Told { code, detail } => finish(*code, detail, fields),
         FrontRefusal::Code(code) => finish(*code, "", fields),
     }
 }

@@ -1,9 +1,10 @@
 //! The server side of refunds: which calls it takes, with which secret, and what it answers.
 
 use paymux_core::acceptor::{
-    FrontAccount, FrontAccounts, FrontAnswer, FrontApproval, FrontCall, FrontFact, FrontRefund,
-    FrontRefundRecord, FrontRefundState, FrontRefusal,
+    FrontAccount, FrontAccounts, FrontAnswer, FrontApproval, FrontApproved, FrontCall, FrontFact,
+    FrontRefund, FrontRefundRecord, FrontRefundState, FrontRefusal,
 };
+use paymux_core::payments::Approval;
 use paymux_core::{Money, Timestamp, Verb, WireRequest};
 use serde_json::{Value, json};
 
@@ -194,15 +195,15 @@ fn approvals_status_and_lists_are_read() {
         fields.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
         as_master(Verb::Put, ONLINE, fields)
     };
-    let FrontCall::Native { operation, fields } = read(&approve(json!({}))).unwrap().call else {
-        panic!("not native")
+    let approving = |patch: Value| match read(&approve(patch)).unwrap().call {
+        FrontCall::Approve(approving) => *approving,
+        other => panic!("{other:?}"),
     };
-    assert_eq!(
-        (operation, fields),
-        ("approve_refunds", json!({"ids": ["a", "b"], "agree": false, "deny_reason": "no"}))
-    );
-    let dotnet = read(&approve(json!({"deny_reason": null, "denyReason": "nein"}))).unwrap().call;
-    assert!(matches!(dotnet, FrontCall::Native { fields, .. } if fields["deny_reason"] == "nein"));
+    let denied = |why: &str| Approval::Denied(why.to_owned());
+    let plain = approving(json!({}));
+    assert_eq!((plain.refunds, plain.approval), (vec!["a".to_owned(), "b".to_owned()], denied("no")));
+    assert_eq!(approving(json!({"deny_reason": null, "denyReason": "nein"})).approval, denied("nein"));
+    assert_eq!(approving(json!({"agree": true})).approval, Approval::Agreed);
     for (patch, code, name) in [
         (json!({"channel": null}), 4, "channel"),
         (json!({"channel": "ALI_WEB"}), 3, "channel"),
@@ -363,10 +364,13 @@ fn records_of_refunds_have_every_field() {
 #[test]
 fn an_approval_always_answers_its_map() {
     let approve = as_master(Verb::Put, ONLINE, json!({"channel": "ALI", "ids": ["a"], "agree": true}));
-    let native = json!({"result_map": {"a": "OK"}, "url": "https://ali.example/", "secret": "x"});
-    let body = answered(&approve, FrontAnswer::Native(native.as_object().unwrap().clone()));
-    assert_eq!((&body["result_map"], &body["url"]), (&json!({"a": "OK"}), &json!("https://ali.example/")));
-    assert_eq!(body.get("secret"), None);
+    let one = |id: &str, outcome| FrontApproved { id: id.to_owned(), outcome };
+    let page = || Ok(Some("https://ali.example/".to_owned()));
+    let each = vec![one("a", page()), one("b", Ok(None)), one("c", Err("no such refund".to_owned()))];
+    let body = answered(&approve, FrontAnswer::Approved(each));
+    let results = json!({"a": "OK", "b": "OK", "c": "no such refund"});
+    assert_eq!((&body["result_map"], &body["url"]), (&results, &json!("https://ali.example/")));
+    assert_eq!(answered(&approve, FrontAnswer::Approved(Vec::new())).get("url"), None);
     let refused = answered(&approve, FrontAnswer::Refused(FrontRefusal::NoSuchRefund));
     assert_eq!((&refused["result_code"], &refused["result_map"]), (&json!(13), &json!({})));
 }

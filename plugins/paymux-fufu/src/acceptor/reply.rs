@@ -217,6 +217,7 @@ fn refused(refusal: &FrontRefusal) -> WireResponse {
         FrontRefusal::RefundInProgress => failed("FAIL", "a refund of this order is in progress"),
         FrontRefusal::RefundTooLarge => failed("AMT_ERROR", "refund_fee is above what is left"),
         FrontRefusal::Upstream(why) => failed("FAIL", why),
+        FrontRefusal::Told { detail, .. } => failed("FAIL", detail),
         FrontRefusal::Code(place) => {
             let row = usize::try_from(*place).ok().and_then(|place| CODES.get(place));
             failed(row.map_or("EXCEPTION", |row| row.name), "")

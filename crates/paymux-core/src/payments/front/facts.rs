@@ -1,11 +1,14 @@
-//! Payments and refunds as acceptors tell of them.
+//! Payments, refunds and transfers as acceptors tell of them.
 
 use serde_json::Value;
 
-use crate::acceptor::{Acceptor, FrontOrder, FrontRefundRecord, FrontRefundState};
+use crate::acceptor::{
+    Acceptor, FrontOrder, FrontPayoutRecord, FrontRefundRecord, FrontRefundState, FrontStanding,
+};
 use crate::outflow::OutflowState;
 use crate::payment::{AttemptState, Payment, Status};
 use crate::refund::Refund;
+use crate::transfer::Transfer;
 
 /// A payment as an order. What the native API made has neither a memo nor an echo.
 pub(crate) fn order_of(payment: &Payment, acceptor: &dyn Acceptor) -> FrontOrder {
@@ -53,8 +56,43 @@ pub(crate) fn refund_of(refund: &Refund, payment: &Payment, acceptor: &dyn Accep
     }
 }
 
+/// A transfer as a record.
+pub(crate) fn payout_of(transfer: &Transfer) -> FrontPayoutRecord {
+    let note = transfer.front.as_deref();
+    FrontPayoutRecord {
+        id: transfer.id.to_string(),
+        number: transfer.transfer_no.to_string(),
+        amount: transfer.amount,
+        memo: note.map(|note| note.memo.clone()).unwrap_or_default(),
+        reason: transfer.reason.clone(),
+        payee: transfer.payee_masked.clone(),
+        trade_no: transfer.reference.clone(),
+        action_url: transfer.action_url.clone(),
+        standing: standing(transfer.state),
+        created_at: transfer.created_at,
+        ended_at: transfer.ended_at,
+        echo: note.map_or(Value::Null, |note| note.echo.clone()),
+    }
+}
+
 /// What may still be done is under way, also where nobody knows.
+pub(super) const fn standing(state: OutflowState) -> FrontStanding {
+    match state {
+        OutflowState::Succeeded => FrontStanding::Done,
+        OutflowState::Failed => FrontStanding::Failed,
+        OutflowState::Queued
+        | OutflowState::Sending
+        | OutflowState::Pending
+        | OutflowState::NeedsAction
+        | OutflowState::Unknown => FrontStanding::UnderWay,
+    }
+}
+
+/// The same of a refund, with what it waits for.
 fn state(refund: &Refund) -> FrontRefundState {
+    if refund.awaits_approval() {
+        return FrontRefundState::AwaitsApproval;
+    }
     match (refund.state, &refund.action_url) {
         (OutflowState::Succeeded, _) => FrontRefundState::Done,
         (OutflowState::Failed, _) => FrontRefundState::Failed,

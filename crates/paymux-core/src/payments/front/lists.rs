@@ -7,7 +7,6 @@ use crate::acceptor::{FrontAnswer, FrontFilter, FrontRefundFilter, FrontRefundRe
 use crate::clock::Timestamp;
 use crate::error::PaymentError;
 use crate::ids::{OrderNo, PaymentId, RefundId, RefundNo};
-use crate::outflow::OutflowState;
 use crate::payment::request::InvalidField;
 use crate::payment::{Payment, Status};
 use crate::payments::Payments;
@@ -17,11 +16,12 @@ use crate::store::PaymentFilter;
 use super::{CLOCKS_APART, Call, order_of, refund_of};
 
 /// How many rows are read at once.
-const PAGE: u32 = 100;
+pub(super) const PAGE: u32 = 100;
 /// How many rows are looked at for one call.
-const ROWS_MAX: usize = 10_000;
+pub(super) const ROWS_MAX: usize = 10_000;
 /// What is said of a list that would need more.
-const TOO_MANY: &str = "more than 10000 records would have to be looked through: ask for a shorter time";
+pub(super) const TOO_MANY: &str =
+    "more than 10000 records would have to be looked through: ask for a shorter time";
 
 impl Payments {
     pub(super) async fn list_in_front(
@@ -199,8 +199,10 @@ impl Payments {
             let has_order =
                 filter.order.as_ref().is_none_or(|order| payment.order_no.as_str() == order.as_str());
             let has_code = has_code(call, filter.code.as_deref(), &payment);
-            let waits = refund.state == OutflowState::NeedsAction && refund.action_url.is_none();
-            if has_order && has_code && filter.approval.is_none_or(|wanted| wanted == waits) {
+            if has_order
+                && has_code
+                && filter.approval.is_none_or(|wanted| wanted == refund.awaits_approval())
+            {
                 records.push(refund_of(&refund, &payment, call.acceptor));
             }
         }
@@ -208,7 +210,7 @@ impl Payments {
     }
 }
 
-fn count(number: u32) -> usize {
+pub(super) fn count(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 

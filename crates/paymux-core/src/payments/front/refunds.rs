@@ -1,16 +1,22 @@
-//! Money that a client of a front wants sent back.
+//! Money that a client of a front wants sent back, at once or once it has approved that.
 
-use crate::acceptor::{FrontAnswer, FrontApproval, FrontRefund, FrontRefusal};
+use futures_util::stream::{self, StreamExt};
+
+use crate::acceptor::{FrontAnswer, FrontApproval, FrontApproved, FrontApproving, FrontRefund, FrontRefusal};
+use crate::clock::within;
 use crate::error::PaymentError;
-use crate::ids::RefundNo;
+use crate::ids::{AppId, RefundNo};
 use crate::money::AMOUNT_MAX;
 use crate::outflow::OutflowState;
 use crate::payment::request::{InvalidField, notify_url};
 use crate::payment::{FrontNote, Payment, Status};
-use crate::payments::Payments;
-use crate::refund::{NewRefund, REASON_CHARS_MAX};
+use crate::payments::{Approval, Payments};
+use crate::refund::{NewRefund, Refund, reason_of};
 
 use super::{Call, refund_of};
+
+/// How many refunds of one approval are under way at once.
+const APPROVED_AT_ONCE: usize = 8;
 
 impl Payments {
     pub(super) async fn refund_in_front(
@@ -18,16 +24,16 @@ impl Payments {
         call: &Call<'_>,
         asked: &FrontRefund,
     ) -> Result<FrontAnswer, PaymentError> {
-        if asked.approval == FrontApproval::Needed {
-            let why = "refunds that wait for an approval are not offered here";
-            return Ok(FrontAnswer::Refused(FrontRefusal::Upstream(why.to_owned())));
-        }
         let Some(payment) = self.payment_in_front(call, &asked.order).await? else {
             return Ok(FrontAnswer::Refused(FrontRefusal::NoSuchOrder));
         };
         let request = self.new_refund_in_front(call, &payment, asked)?;
         match Box::pin(self.refund(call.app.clone(), payment.id, request)).await {
             Ok(answer) => match answer.refund.state {
+                OutflowState::Queued if answer.refund.awaits_approval() => {
+                    let record = refund_of(&answer.refund, &payment, call.acceptor);
+                    Ok(FrontAnswer::Refund(Some(Box::new(record))))
+                }
                 // It may be done yet: the client asks.
                 OutflowState::Queued | OutflowState::Sending | OutflowState::Unknown => {
                     Ok(FrontAnswer::InDoubt)
@@ -72,14 +78,42 @@ impl Payments {
         }
         let note = FrontNote {
             notify_url: url.map(|url| url.as_str().to_owned()),
+            needs_approval: asked.approval == FrontApproval::Needed,
             ..FrontNote::new(call.acceptor.slug(), &call.read.memo, &asked.echo)
         };
         Ok(NewRefund {
             refund_no: RefundNo::given(&asked.number).map_err(|e| InvalidField::new("refund_no", e.rule))?,
             amount: minor,
-            reason: reason(&asked.reason),
+            reason: reason_of(&asked.reason),
             front: Some(Box::new(note)),
         })
+    }
+
+    /// Each by itself: one that does not wait any more keeps no other back. A few at a time, since each that goes is a
+    /// call of a provider.
+    pub(super) async fn approve_in_front(
+        &self,
+        call: &Call<'_>,
+        asked: &FrontApproving,
+    ) -> Result<FrontAnswer, PaymentError> {
+        let (this, app, asked) = (self.clone(), call.app.clone(), asked.clone());
+        let all = async move {
+            let each =
+                asked.refunds.into_iter().map(|id| this.approve_one(app.clone(), id, asked.approval.clone()));
+            stream::iter(each).buffered(APPROVED_AT_ONCE).collect().await
+        };
+        match within(self.clock(), call.catalog.timing.answer, self.spawn(all)).await {
+            Some(Some(each)) => Ok(FrontAnswer::Approved(each)),
+            Some(None) | None => Ok(FrontAnswer::InDoubt),
+        }
+    }
+
+    async fn approve_one(&self, app: AppId, id: String, approval: Approval) -> FrontApproved {
+        let refund = match id.parse() {
+            Ok(known) => Box::pin(self.approve_refund(app, known, approval.clone())).await,
+            Err(_) => Err(PaymentError::NotFound("refund")),
+        };
+        FrontApproved { id, outcome: approved(refund, &approval) }
     }
 
     pub(super) async fn query_refund_in_front(
@@ -96,8 +130,18 @@ impl Payments {
     }
 }
 
-/// One line, cut where paymux keeps no more.
-fn reason(text: &str) -> String {
-    let line = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
-    line.take(REASON_CHARS_MAX).collect()
+/// What became of one of several; `refund` as it was found.
+fn approved(refund: Result<Refund, PaymentError>, approval: &Approval) -> Result<Option<String>, String> {
+    match refund {
+        Ok(refund) if refund.state == OutflowState::Failed && *approval == Approval::Agreed => {
+            Err(refund.failure.map_or_else(|| "the refund failed".to_owned(), |failure| failure.message))
+        }
+        Ok(refund) => Ok(refund.action_url),
+        Err(PaymentError::NotFound(_)) => Err("no such refund".to_owned()),
+        Err(PaymentError::NotRefundable(why)) => Err(why),
+        Err(error) => {
+            tracing::warn!(%error, "a client is told to approve a refund again");
+            Err("it could not be decided just now: send it again".to_owned())
+        }
+    }
 }

@@ -71,25 +71,37 @@ impl Payments {
         self.put_off_refund(refund, next).await
     }
 
-    /// Takes a queued refund for its one sending, under the fencing number of the lease, and sends it. After
-    /// a crash in between its outcome is unknown.
+    /// Sends a queued refund, if it can be sent now. After a crash in between its outcome is unknown.
     async fn send_queued(&self, catalog: &Catalog, refund: Refund) -> Result<(), PaymentError> {
+        if let Some(to_send) = self.take_queued(catalog, refund).await? {
+            self.send_refund(catalog, to_send).await;
+        }
+        Ok(())
+    }
+
+    /// Takes a queued refund for its one sending, under the fencing number that it has; where it cannot be sent now,
+    /// a worker looks at it again.
+    pub(in crate::payments) async fn take_queued(
+        &self,
+        catalog: &Catalog,
+        refund: Refund,
+    ) -> Result<Option<ToSend>, PaymentError> {
         let Some(entry) = able(catalog, &refund.channel, Can::REFUND) else {
             tracing::warn!(refund = %refund.id, channel = %refund.channel, "its channel cannot send it now");
-            return self.put_off_refund(&refund, Some(self.now().plus(LOST_PAUSE))).await;
+            self.put_off_refund(&refund, Some(self.now().plus(LOST_PAUSE))).await?;
+            return Ok(None);
         };
         if let Some(until) = entry.channel.refund_not_before(self.now()) {
-            return self.put_off_refund(&refund, Some(until)).await;
+            self.put_off_refund(&refund, Some(until)).await?;
+            return Ok(None);
         }
         let payment = self.reload(refund.payment).await?;
         let begun = self.clock().mono();
         let sender_until = self.now().plus(request_limit(entry, &catalog.timing)).plus(ORPHAN_MARGIN);
         let facts = OutflowFacts { sender_until: Some(sender_until), ..OutflowFacts::default() };
         let taken = self.learn_refund(refund, &News::with(Happening::Take, facts)).await?;
-        if taken.how == How::Stored {
-            self.send_refund(catalog, ToSend { payment, refund: taken.now, begun }).await;
-        }
-        Ok(())
+        let is_ours = taken.how == How::Stored;
+        Ok(is_ours.then_some(ToSend { payment, refund: taken.now, begun }))
     }
 
     /// One round over transfers, as [`Payments::sweep_refunds`].

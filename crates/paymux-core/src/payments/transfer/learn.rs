@@ -1,5 +1,6 @@
 //! What is learnt of a transfer, and its storing: decided anew when somebody was faster.
 
+use crate::acceptor::FrontFact;
 use crate::catalog::Catalog;
 use crate::channel::Can;
 use crate::clock::Mono;
@@ -11,8 +12,8 @@ use crate::store::{Applied, AuditRow, Event, EventKind, StoreError, Subject, Tra
 use crate::transfer::Transfer;
 use crate::view::{Told, TransferView, notice_body, transfer_status};
 
-use crate::payments::Payments;
 use crate::payments::outflows::{How, Learnt, News, OperatorWord, TRIES, next_look};
+use crate::payments::{Payments, payout_of};
 
 /// What news do to a transfer.
 enum Turn {
@@ -120,7 +121,6 @@ impl Payments {
         before: OutflowState,
     ) -> Event {
         let now = self.now();
-        let url = catalog.app(&after.app).and_then(|app| app.notify_url.as_ref());
         let sequence = after.events;
         let told = Told { sequence, late: before.is_over(), previous_status: transfer_status(before) };
         Event {
@@ -131,7 +131,7 @@ impl Payments {
             sequence,
             created_at: now,
             body: notice_body(kind, now, TransferView::of(after), told),
-            url: url.map(|url| url.as_str().to_owned()),
+            url: transfer_address(catalog, kind, after),
         }
     }
 
@@ -168,6 +168,24 @@ impl Payments {
         let found = self.store().transfer(id).await?;
         found.ok_or_else(|| PaymentError::Internal(format!("transfer {id} is gone")))
     }
+}
+
+/// Where the merchant is told of that, if it is. What was asked for in a front is told in its protocol or not at all; it
+/// stands in the list of events all the same.
+fn transfer_address(catalog: &Catalog, kind: EventKind, transfer: &Transfer) -> Option<String> {
+    let own = match &transfer.front {
+        None => None,
+        Some(note) => {
+            let acceptor = catalog.fronts.of(&note.slug)?.acceptor();
+            let is_told = kind == EventKind::TransferSucceeded
+                && acceptor.tells(&FrontFact::PaidOut(Box::new(payout_of(transfer))));
+            if !is_told {
+                return None;
+            }
+            note.notify_url.clone()
+        }
+    };
+    own.or_else(|| catalog.app(&transfer.app)?.notify_url.as_ref().map(|url| url.as_str().to_owned()))
 }
 
 fn event_kind(effect: Effect) -> Option<EventKind> {

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use paymux_core::acceptor::{
-    Acceptor, FrontAccount, FrontAccounts, FrontAnswer, FrontApproval, FrontCall, FrontFact, FrontFilter,
-    FrontOrder, FrontPay, FrontRead, FrontRefund, FrontRefundFilter, FrontRoute, FrontSign,
+    Acceptor, FrontAccount, FrontAccounts, FrontAnswer, FrontApproval, FrontApproving, FrontCall, FrontFact,
+    FrontFilter, FrontOrder, FrontPay, FrontPayOut, FrontPayee, FrontPayoutFilter, FrontRead, FrontRefund,
+    FrontRefundFilter, FrontRoute, FrontSign, FrontStanding,
 };
 use paymux_core::fronts::{Front, Service};
+use paymux_core::payments::Approval;
 use paymux_core::provider::{SettingError, SettingKey, Settings};
-use paymux_core::{AppId, Catalog, Money, NextAction, Timestamp, Verb, WireRequest, WireResponse};
+use paymux_core::{AppId, Catalog, Money, NextAction, Secret, Timestamp, Verb, WireRequest, WireResponse};
 use serde_json::{Value, json};
 
 use crate::world::World;
@@ -71,7 +73,16 @@ impl Acceptor for Spoken {
             FrontAnswer::Count(count) => count.to_string(),
             FrontAnswer::Canceled(is_closed) => format!("canceled {is_closed}"),
             FrontAnswer::Refund(Some(refund)) => format!("{:?} {}", refund.state, self::order(&refund.order)),
-            FrontAnswer::Native(_) => "native".to_owned(),
+            FrontAnswer::Approved(each) => {
+                format!("{:?}", each.iter().map(|one| &one.outcome).collect::<Vec<_>>())
+            }
+            FrontAnswer::Payouts(payouts) => {
+                let told: Vec<_> =
+                    payouts.iter().map(|one| format!("{} {:?}", one.number, one.standing)).collect();
+                told.join(", ")
+            }
+            FrontAnswer::PartlyPaidOut(not_taken) => format!("not taken {not_taken:?}"),
+            FrontAnswer::Native(told) => format!("native {}", Value::Object(told.clone())),
             FrontAnswer::InDoubt => "in doubt".to_owned(),
             FrontAnswer::Refused(refusal) => format!("{refusal:?}"),
         })
@@ -99,6 +110,7 @@ impl Acceptor for Spoken {
         let told = match fact {
             FrontFact::Paid(order) => format!("paid {}", order.number),
             FrontFact::Refunded(refund) => format!("refunded {}", refund.number),
+            FrontFact::PaidOut(payout) => format!("paid out {}", payout.number),
         };
         let body = format!("{told} to {} at {}", account.key, now.ms());
         WireRequest::new(Verb::Post, "/").query("sign=1").body("text/plain", body)
@@ -145,6 +157,19 @@ fn call(operation: &str, fields: &Value) -> Option<FrontCall> {
         to: at("to"),
         ..FrontRefundFilter::default()
     };
+    let payouts = || FrontPayoutFilter {
+        number: maybe("number"),
+        standing: match fields["standing"].as_str() {
+            Some("done") => Some(FrontStanding::Done),
+            Some("failed") => Some(FrontStanding::Failed),
+            Some(_) => Some(FrontStanding::UnderWay),
+            None => None,
+        },
+        from: at("from"),
+        to: at("to"),
+        skip: bound("skip", 0),
+        limit: bound("limit", 100),
+    };
     Some(match operation {
         "pay" => FrontCall::Pay(Box::new(FrontPay {
             number: number(),
@@ -184,9 +209,43 @@ fn call(operation: &str, fields: &Value) -> Option<FrontCall> {
         "query_refund" => FrontCall::QueryRefund { number: number() },
         "list_refunds" => FrontCall::ListRefunds(refunds()),
         "count_refunds" => FrontCall::CountRefunds(refunds()),
-        "native" => FrontCall::Native { operation: "anything", fields: Value::Null },
+        "approve" => FrontCall::Approve(Box::new(FrontApproving {
+            refunds: fields["ids"].as_array()?.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            approval: match fields["deny"].as_str() {
+                Some(why) => Approval::Denied(why.to_owned()),
+                None => Approval::Agreed,
+            },
+        })),
+        "pay_out" => FrontCall::PayOut(Box::new(FrontPayOut {
+            channel: maybe("channel").unwrap_or_else(|| "a".to_owned()),
+            items: text(fields, "numbers").split(' ').map(|number| payee(number, amount)).collect(),
+            notify_url: maybe("notify_url"),
+            echo: fields["echo"].clone(),
+        })),
+        "list_payouts" => FrontCall::ListPayouts(payouts()),
+        "count_payouts" => FrontCall::CountPayouts(payouts()),
+        "native" => FrontCall::Native {
+            channel: maybe("channel"),
+            operation: "anything",
+            fields: json!({"n": fields["n"]}),
+        },
         _ => return None,
     })
+}
+
+/// One who receives money, with a field that no channel takes.
+fn payee(number: &str, amount: Money) -> FrontPayee {
+    FrontPayee {
+        number: number.to_owned(),
+        amount,
+        product: "bank_card",
+        payee: BTreeMap::from([
+            ("card_no".to_owned(), Secret::new("6222020200112233")),
+            ("name".to_owned(), Secret::new("Wang Wu")),
+        ]),
+        reason: "wages".to_owned(),
+        extra: BTreeMap::from([("only_theirs".to_owned(), json!(7))]),
+    }
 }
 
 fn text(fields: &Value, name: &str) -> String {

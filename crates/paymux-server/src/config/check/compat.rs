@@ -10,6 +10,7 @@ use paymux_core::acceptor::Acceptor;
 use paymux_core::fronts::{Front, Fronts, Service};
 use paymux_core::provider::Settings;
 
+use super::channels::Checked;
 use super::{Check, unknown};
 use crate::config::path::KeyPath;
 use crate::config::raw::{self, Raw};
@@ -99,6 +100,24 @@ impl Check<'_, '_> {
         names.insert(name, path.key(key));
         let admitted = front.admit(&id, settings);
         self.good(&path.key(key), admitted);
+    }
+
+    /// What a client's credentials say of channels: each is there.
+    pub(super) fn front_channels(&mut self, raw: &Raw, channels: &[Checked]) {
+        let acceptors = self.acceptors();
+        for (place, app) in raw.apps.iter().enumerate() {
+            let path = KeyPath::of("apps").index(place).key("compat");
+            for acceptor in &acceptors {
+                let Some(table) = app.compat.get(acceptor.slug()) else { continue };
+                for key in acceptor.channel_settings() {
+                    let Some(id) = table.get(*key).and_then(serde_json::Value::as_str) else { continue };
+                    let known = || channels.iter().filter_map(|channel| channel.id.as_deref());
+                    if !known().any(|known| known == id) {
+                        self.wrong(&path.key(acceptor.slug()).key(key), unknown("channel", id, known()));
+                    }
+                }
+            }
+        }
     }
 
     /// The table with its secrets in their places, if the plugin finds it right.
