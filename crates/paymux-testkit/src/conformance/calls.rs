@@ -151,11 +151,7 @@ async fn asked_once(subject: &dyn Subject, op: Op, mishap: Option<Mishap>) -> Ve
 }
 
 /// The call after a mishap, where the channel can do it and has a network.
-async fn struck<'s>(
-    subject: &'s dyn Subject,
-    op: Op,
-    mishap: Mishap,
-) -> Result<Option<(Rig<'s>, Told)>, String> {
+async fn struck(subject: &dyn Subject, op: Op, mishap: Mishap) -> Result<Option<(Rig<'_>, Told)>, String> {
     let rig = Rig::for_op(subject, op)?;
     if rig.gateway().is_none() || !rig.can(op) {
         return Ok(None);
