@@ -207,7 +207,7 @@ mod tests {
         WireRequest::new(Verb::Post, "/")
             .query("a=1&sign=ab%2Fc9&b=")
             .header("Sign", "ab9")
-            .body("application/json", r#"{"in":{"n":7,"s":"\\"}"},"a":"sign","sign" : "zZ9","n":12}"#)
+            .body("application/json", r#"{"in":{"n":7,"s":"\"}"},"a":"sign","sign" : "zZ9","n":12}"#)
     }
 
     #[test]
