@@ -86,6 +86,7 @@ pub(super) struct Record<'a> {
     /// The number of what the payment sticks to.
     pub(super) tie: Option<u64>,
     /// Who had completed the last payment, where the strategy looked at that.
+    #[expect(clippy::option_option, reason = "whether it looked, and whether there was one")]
     pub(super) last_completed: Option<Option<usize>>,
     /// A number of [`OUTS`] for each channel.
     pub(super) outs: Cow<'a, [u8]>,

@@ -37,7 +37,8 @@ impl VersionDigest {
     /// That of a content.
     pub fn of(content: &str) -> Self {
         let digest = Sha256::digest(content.as_bytes());
-        Self(digest.iter().take(DIGEST_BYTES).map(|byte| format!("{byte:02x}")).collect())
+        let digits = digest.iter().take(DIGEST_BYTES).flat_map(|byte| [byte >> 4, byte & 0xf]);
+        Self(digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect())
     }
 
     /// The digits.
@@ -246,6 +247,7 @@ struct KeptMethod {
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "names in the ledger carry their unit")]
 struct KeptTimer {
     min_ms: u64,
     max_ms: u64,

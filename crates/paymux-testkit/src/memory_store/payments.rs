@@ -120,7 +120,9 @@ impl Books {
         self.use_capacity(&capacity);
         self.add(payment.id, &attempt, decision);
         self.post(postings);
-        incomes.into_iter().for_each(|income| self.add_income(income));
+        for income in incomes {
+            self.add_income(income);
+        }
         self.orders.insert(order, payment.id);
         self.of_app.entry(payment.app.clone()).or_default().insert(payment.id);
         self.put(payment);
