@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::random::Rng;
 
+/// The longest name and the longest number, in characters. The rules below say it in words.
+pub const NAME_CHARS_MAX: usize = 64;
+
 /// A name that breaks its rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}`: {rule}")]
@@ -73,7 +76,7 @@ macro_rules! name_type {
 }
 
 fn is_name(text: &str) -> bool {
-    (1..=64).contains(&text.len())
+    (1..=NAME_CHARS_MAX).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
@@ -105,14 +108,14 @@ name_type! {
     /// The number under which one attempt is known at its provider. paymux makes them of 32
     /// digits and letters, which every provider takes; others are only ever read.
     ProviderOrderNo, "a provider's order number is 1 to 64 printable ASCII characters",
-    |text| (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+    |text| (1..=NAME_CHARS_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
 /// What a client of a front may write: `1001/A` as well as `A1001`.
 const GIVEN: &str = "a number is 1 to 64 printable ASCII characters without blanks";
 
 fn is_given(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+    (1..=NAME_CHARS_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
 macro_rules! given {

@@ -16,7 +16,6 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{get, post};
 use paymux_core::payments::desk::Operator;
 use paymux_core::{Payments, Secret};
 
@@ -24,6 +23,7 @@ use crate::body::Measure;
 use crate::envelope::RequestName;
 use crate::front::MetricsPage;
 use crate::limits::Limits;
+use crate::openapi::{Access, Book, Manual, Paths};
 use crate::routes::health;
 use crate::{auth, envelope};
 
@@ -64,32 +64,35 @@ impl Admin {
 pub fn router(admin: Admin) -> Router {
     let payments = admin.payments.clone();
     let metrics = health::metrics(&admin.metrics, &payments);
+    let manual = Manual::new(Book::Admin, String::new());
     let admin = Arc::new(admin);
-    let router = operators()
-        .route_layer(from_fn_with_state(Arc::clone(&admin), operator))
-        .route("/healthz", get(health::alive))
-        .with_state(admin)
+    let guard = from_fn_with_state(Arc::clone(&admin), operator);
+    let paths = operators()
+        .merge(manual.for_operators())
+        .behind(Access::Operator, |router| router.route_layer(guard))
+        .at(&health::ALIVE, health::alive)
         .merge(metrics);
-    envelope::wrap(router, payments)
+    manual.of(paths.operations());
+    envelope::wrap(paths.into_router().with_state(admin), payments)
 }
 
 /// What needs the operator's token. A path that is added here cannot be reached without it.
-fn operators() -> Router<Arc<Admin>> {
-    Router::new()
-        .route("/sandbox/{channel}/pay/{number}", post(sandbox::pay))
-        .route("/admin/api/payments/{id}/confirm", post(verdicts::confirm))
-        .route("/admin/api/attempts/{id}/resolve", post(verdicts::resolve_attempt))
-        .route("/admin/api/refunds/{id}/resolve", post(verdicts::resolve_refund))
-        .route("/admin/api/transfers/{id}/resolve", post(verdicts::resolve_transfer))
-        .route("/admin/api/callbacks/{id}/settle", post(verdicts::settle_callback))
-        .route("/admin/api/channels", get(channels::list))
-        .route("/admin/api/channels/{id}/state", post(channels::set_state))
-        .route("/admin/api/reload", post(reload::reload))
-        .route("/admin/api/queue", get(lists::queue))
-        .route("/admin/api/attempts", get(lists::attempts))
-        .route("/admin/api/attempts/{id}/decision", get(lists::decision))
-        .route("/admin/api/callbacks", get(lists::callbacks))
-        .route("/admin/api/audit", get(lists::audit))
+fn operators() -> Paths<Arc<Admin>> {
+    Paths::new()
+        .at(&lists::QUEUE, lists::queue)
+        .at(&lists::ATTEMPTS, lists::attempts)
+        .at(&lists::DECISION, lists::decision)
+        .at(&lists::CALLBACKS, lists::callbacks)
+        .at(&lists::AUDIT, lists::audit)
+        .at(&verdicts::CONFIRM, verdicts::confirm)
+        .at(&verdicts::RESOLVE_ATTEMPT, verdicts::resolve_attempt)
+        .at(&verdicts::RESOLVE_REFUND, verdicts::resolve_refund)
+        .at(&verdicts::RESOLVE_TRANSFER, verdicts::resolve_transfer)
+        .at(&verdicts::SETTLE_CALLBACK, verdicts::settle_callback)
+        .at(&channels::LIST, channels::list)
+        .at(&channels::SET_STATE, channels::set_state)
+        .at(&reload::RELOAD, reload::reload)
+        .at(&sandbox::PAY, sandbox::pay)
 }
 
 /// Lets only requests with the operator's token through, and says whose word they bring.

@@ -13,13 +13,15 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use paymux_core::payment::{NextAction, Payment, Status};
-use paymux_core::{PaymentError, Timestamp};
+use paymux_core::{PaymentError, PaymentId, Timestamp};
 use serde::Serialize;
+use serde_json::Value;
 
 use self::language::Language;
 use crate::envelope;
 use crate::front::Shared;
-use crate::problem::Problem;
+use crate::openapi::{Described, Field, Group, Object, Operation, Param, Reply, samples, schema};
+use crate::problem::{Problem, Refusal};
 
 /// What a payer's browser asks for.
 type Asked = Result<Path<String>, PathRejection>;
@@ -27,7 +29,72 @@ type Asked = Result<Path<String>, PathRejection>;
 /// Of a page that a provider wrote: it runs apart from everything of ours.
 const APART: &str = "sandbox allow-forms allow-scripts allow-top-navigation";
 
-/// `GET /pay/{payment}`: the page, or the way on once the payment has ended.
+const PAYMENT: Param =
+    Param::needed("payment", || schema::id(PaymentId::PREFIX), "The payment's id.", samples::PAYMENT);
+const HTML: &str = "text/html; charset=utf-8";
+
+/// `GET /pay/{payment}`
+pub(crate) const SHOW: Operation = Operation {
+    title: "Show the page on which a payment is paid",
+    says: "`cashier_url`: its code, its button or its form, and how much time is left; Chinese or English.",
+    places: &[PAYMENT],
+    replies: &[
+        Reply::media(200, "The page.", HTML),
+        Reply::elsewhere("The payment has ended: on to the shop."),
+        Reply::media(404, "A page that says that there is no such payment.", HTML),
+        Reply::media(503, "A page that says that the ledger is away.", HTML),
+    ],
+    ..Operation::get("/pay/{payment}", "showCashier", Group::Payers)
+};
+
+/// `GET /pay/{payment}/state`
+pub(crate) const STATE: Operation = Operation {
+    title: "Ask how a payment stands",
+    says: "For the page's own script.",
+    places: &[PAYMENT],
+    replies: &[Reply::json(200, "How it stands.", StateView::object)],
+    refusals: &[Refusal::NotFound, Refusal::Overloaded],
+    ..Operation::get("/pay/{payment}/state", "cashierState", Group::Payers)
+};
+
+/// `GET /pay/{payment}/qr.svg`
+pub(crate) const PICTURE: Operation = Operation {
+    title: "Draw the page's own address as a code",
+    says: "For whoever shows that instead of a link.",
+    places: &[PAYMENT],
+    replies: &[Reply::media(200, "The code.", "image/svg+xml")],
+    refusals: &[Refusal::NotFound, Refusal::Overloaded],
+    ..Operation::get("/pay/{payment}/qr.svg", "cashierCode", Group::Payers)
+};
+
+/// `GET /pay/{payment}/form`
+pub(crate) const FORM: Operation = Operation {
+    title: "Show the page that the provider wrote",
+    says: "Apart from everything of ours.",
+    places: &[PAYMENT],
+    replies: &[
+        Reply::media(200, "That page.", HTML),
+        Reply::elsewhere("There is none now: back to our page."),
+    ],
+    refusals: &[Refusal::NotFound, Refusal::Overloaded],
+    ..Operation::get("/pay/{payment}/form", "cashierForm", Group::Payers)
+};
+
+/// `GET /pay/cashier.css`
+pub(crate) const CSS: Operation = Operation {
+    title: "How the payers' page looks",
+    replies: &[Reply::media(200, "The style sheet.", "text/css; charset=utf-8")],
+    ..Operation::get("/pay/cashier.css", "cashierStyle", Group::Payers)
+};
+
+/// `GET /pay/cashier.js`
+pub(crate) const JS: Operation = Operation {
+    title: "What the payers' page does",
+    replies: &[Reply::media(200, "The script.", "text/javascript; charset=utf-8")],
+    ..Operation::get("/pay/cashier.js", "cashierScript", Group::Payers)
+};
+
+/// See [`SHOW`]: the page, or the way on once the payment has ended.
 pub(crate) async fn show(State(shared): State<Shared>, asked: Asked, headers: HeaderMap) -> Response {
     let language = Language::of(&headers);
     match found(&shared, asked).await {
@@ -51,7 +118,29 @@ struct StateView {
     seconds_left: u64,
 }
 
-/// `GET /pay/{payment}/state`
+impl Described for StateView {
+    fn object() -> Object {
+        Object::of::<Self>(
+            "CashierState",
+            "How a payment stands, for the page's script.",
+            vec![
+                Field::new("stage", schema::words(Stage::ALL, Stage::word), "What the page shows."),
+                Field::new(
+                    "step",
+                    schema::count(),
+                    "Another number where there is another thing to do than before.",
+                ),
+                Field::new("seconds_left", schema::count(), "How much time is left."),
+            ],
+        )
+    }
+
+    fn sample() -> Option<Value> {
+        schema::written(&Self { stage: Stage::Waiting.word(), step: 3, seconds_left: 1758 })
+    }
+}
+
+/// See [`STATE`].
 pub(crate) async fn state(State(shared): State<Shared>, asked: Asked) -> Result<Response, Problem> {
     let payment = found(&shared, asked).await?;
     let view = StateView {
@@ -62,7 +151,7 @@ pub(crate) async fn state(State(shared): State<Shared>, asked: Asked) -> Result<
     Ok(envelope::json(StatusCode::OK, &view))
 }
 
-/// `GET /pay/{payment}/qr.svg`: the page's own address as a code, for whoever shows that instead of a link.
+/// See [`PICTURE`].
 pub(crate) async fn picture(State(shared): State<Shared>, asked: Asked) -> Result<Response, Problem> {
     let payment = found(&shared, asked).await?;
     let url = shared.payments().catalog().cashier_url(payment.id);
@@ -76,7 +165,7 @@ pub(crate) async fn picture(State(shared): State<Shared>, asked: Asked) -> Resul
     Ok((headers, picture).into_response())
 }
 
-/// `GET /pay/{payment}/form`: the page that the provider wrote, while it takes money; else the way back to ours.
+/// See [`FORM`]: the page that the provider wrote, while it takes money; else the way back to ours.
 pub(crate) async fn form(State(shared): State<Shared>, asked: Asked) -> Result<Response, Problem> {
     let payment = found(&shared, asked).await?;
     match &payment.next_action {
@@ -94,12 +183,12 @@ pub(crate) async fn form(State(shared): State<Shared>, asked: Asked) -> Result<R
     }
 }
 
-/// `GET /pay/cashier.css`
+/// See [`CSS`].
 pub(crate) async fn style() -> Response {
     asset("text/css; charset=utf-8", include_str!("cashier/cashier.css"))
 }
 
-/// `GET /pay/cashier.js`
+/// See [`JS`].
 pub(crate) async fn script() -> Response {
     asset("text/javascript; charset=utf-8", include_str!("cashier/cashier.js"))
 }
@@ -135,6 +224,9 @@ enum Stage {
 }
 
 impl Stage {
+    /// All of them.
+    const ALL: &'static [Self] = &[Self::Preparing, Self::Waiting, Self::Checking, Self::Paid, Self::Unpaid];
+
     fn of(payment: &Payment) -> Self {
         match payment.status {
             Status::Succeeded => Self::Paid,

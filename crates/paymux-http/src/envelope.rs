@@ -14,10 +14,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use paymux_core::Payments;
 use paymux_core::clock::Mono;
 use paymux_core::ids::RequestId;
+use serde::Serialize;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
 
 use crate::auth::refuse;
+use crate::openapi::Described;
 use crate::problem::Problem;
 
 /// Where a request's id travels, in and out.
@@ -151,8 +153,13 @@ fn method_word(method: &Method) -> &'static str {
     }
 }
 
-/// An answer in JSON that nobody may keep.
-pub(crate) fn json(status: StatusCode, body: &impl serde::Serialize) -> Response {
+/// An answer in JSON that nobody may keep; the documentation knows its form.
+pub(crate) fn json(status: StatusCode, body: &(impl Serialize + Described)) -> Response {
+    written(status, body)
+}
+
+/// The same for what holds others.
+pub(crate) fn written(status: StatusCode, body: &impl Serialize) -> Response {
     let Ok(bytes) = serde_json::to_vec(body) else { return Problem::internal().into_response() };
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),

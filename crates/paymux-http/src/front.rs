@@ -5,13 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
 use http::HeaderMap;
 use paymux_core::Payments;
 use paymux_core::catalog::Scope;
 
 use crate::body::Measure;
 use crate::limits::Limits;
+use crate::openapi::{Access, Book, Manual, Paths};
 use crate::peer::{Origin, Peer, Proxies};
 use crate::routes::{callbacks, events, explain, fronts, health, payments, refunds, returns, transfers};
 use crate::{auth, cashier, envelope};
@@ -94,73 +94,82 @@ impl Front {
         let payments = self.payments.clone();
         let metrics = match self.config.metrics {
             MetricsPlace::Main => health::metrics(&self.metrics, &payments),
-            MetricsPlace::Admin => Router::new(),
+            MetricsPlace::Admin => Paths::new(),
         };
         let fronts = fronts::routes(&payments);
+        let manual = Manual::new(Book::Merchant, payments.catalog().public_url.join("", None));
         let shared = Shared(Arc::new(self));
-        let router = merchant(&shared).merge(open()).merge(fronts).with_state(shared).merge(metrics);
-        envelope::wrap(router, payments)
+        let paths = merchant(&shared).merge(open()).merge(metrics).merge(manual.for_all());
+        manual.of(paths.operations());
+        envelope::wrap(paths.into_router().merge(fronts).with_state(shared), payments)
     }
 }
 
 /// What needs an app's key. A path that is added here cannot be reached without one.
-fn merchant(shared: &Shared) -> Router<Shared> {
-    let in_scope = |router: Router<Shared>, scope| {
-        router.route_layer(from_fn_with_state((shared.clone(), scope), auth::scope))
+fn merchant(shared: &Shared) -> Paths<Shared> {
+    let in_scope = |paths: Paths<Shared>, scope| {
+        let guard = from_fn_with_state((shared.clone(), scope), auth::scope);
+        paths.behind(Access::Scope(scope), |router| router.route_layer(guard))
     };
     in_scope(payments_api(), Scope::Payments)
         .merge(in_scope(refunds_api(), Scope::Refunds))
         .merge(in_scope(transfers_api(), Scope::Transfers))
         .merge(events_api())
-        .route_layer(from_fn_with_state(shared.clone(), auth::app))
+        .behind(Access::App, |router| router.route_layer(from_fn_with_state(shared.clone(), auth::app)))
 }
 
-fn payments_api() -> Router<Shared> {
-    Router::new()
-        .route("/v1/payments", get(payments::list).post(payments::create))
-        .route("/v1/payments/{id}", get(payments::find))
-        .route("/v1/payments/{id}/cancel", post(payments::cancel))
-        .route("/v1/payments/{id}/sync", post(payments::sync))
-        .route("/v1/routes/explain", post(explain::explain))
+fn payments_api() -> Paths<Shared> {
+    Paths::new()
+        .at(&payments::LIST, payments::list)
+        .at(&payments::CREATE, payments::create)
+        .at(&payments::FIND, payments::find)
+        .at(&payments::CANCEL, payments::cancel)
+        .at(&payments::SYNC, payments::sync)
+        .at(&explain::EXPLAIN, explain::explain)
 }
 
-fn refunds_api() -> Router<Shared> {
-    Router::new()
-        .route("/v1/payments/{id}/refunds", get(refunds::of_payment).post(refunds::create))
-        .route("/v1/refunds", get(refunds::by_number))
-        .route("/v1/refunds/{id}", get(refunds::find))
-        .route("/v1/refunds/{id}/sync", post(refunds::sync))
+fn refunds_api() -> Paths<Shared> {
+    Paths::new()
+        .at(&refunds::OF_PAYMENT, refunds::of_payment)
+        .at(&refunds::CREATE, refunds::create)
+        .at(&refunds::BY_NUMBER, refunds::by_number)
+        .at(&refunds::FIND, refunds::find)
+        .at(&refunds::SYNC, refunds::sync)
 }
 
-fn transfers_api() -> Router<Shared> {
-    Router::new()
-        .route("/v1/transfers", get(transfers::by_number).post(transfers::create))
-        .route("/v1/transfers/{id}", get(transfers::find))
-        .route("/v1/transfers/{id}/sync", post(transfers::sync))
+fn transfers_api() -> Paths<Shared> {
+    Paths::new()
+        .at(&transfers::BY_NUMBER, transfers::by_number)
+        .at(&transfers::CREATE, transfers::create)
+        .at(&transfers::FIND, transfers::find)
+        .at(&transfers::SYNC, transfers::sync)
 }
 
 /// Whatever an app may do, it may know what it was told.
-fn events_api() -> Router<Shared> {
-    Router::new()
-        .route("/v1/events", get(events::list))
-        .route("/v1/events/{id}/redeliver", post(events::redeliver_one))
-        .route("/v1/events/redeliver", post(events::redeliver_range))
+fn events_api() -> Paths<Shared> {
+    Paths::new()
+        .at(&events::LIST, events::list)
+        .at(&events::REDELIVER_ONE, events::redeliver_one)
+        .at(&events::REDELIVER_RANGE, events::redeliver_range)
 }
 
 /// What needs no key: providers, payers' browsers and probes come here.
-fn open() -> Router<Shared> {
-    Router::new()
-        .route("/notify/{channel}", get(callbacks::take).post(callbacks::take))
-        .route("/return/{channel}", get(returns::without_number).post(returns::without_number))
-        .route("/return/{channel}/{number}", get(returns::with_number).post(returns::with_number))
-        .route("/pay/cashier.css", get(cashier::style))
-        .route("/pay/cashier.js", get(cashier::script))
-        .route("/pay/{payment}", get(cashier::show))
-        .route("/pay/{payment}/state", get(cashier::state))
-        .route("/pay/{payment}/qr.svg", get(cashier::picture))
-        .route("/pay/{payment}/form", get(cashier::form))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
+fn open() -> Paths<Shared> {
+    Paths::new()
+        .at(&callbacks::TAKE_BY_GET, callbacks::take)
+        .at(&callbacks::TAKE, callbacks::take)
+        .at(&returns::WITHOUT_NUMBER, returns::without_number)
+        .at(&returns::WITHOUT_NUMBER_BY_POST, returns::without_number)
+        .at(&returns::WITH_NUMBER, returns::with_number)
+        .at(&returns::WITH_NUMBER_BY_POST, returns::with_number)
+        .at(&cashier::CSS, cashier::style)
+        .at(&cashier::JS, cashier::script)
+        .at(&cashier::SHOW, cashier::show)
+        .at(&cashier::STATE, cashier::state)
+        .at(&cashier::PICTURE, cashier::picture)
+        .at(&cashier::FORM, cashier::form)
+        .at(&health::ALIVE, health::alive)
+        .at(&health::READY, health::ready)
 }
 
 /// What the handlers share.

@@ -16,6 +16,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, SeqA
 use serde_path_to_error::{Path, Segment};
 
 use crate::limits::JSON_DEPTH;
+use crate::openapi::Described;
 use crate::problem::Problem;
 
 /// Said of a number that could not be kept as it is written.
@@ -25,7 +26,7 @@ const NOT_KEPT: &str = "a number must be a whole number of at most 19 digits, wi
 const ECHO_CHARS: usize = 120;
 
 /// A type that a body is read into.
-pub(crate) trait Shape: DeserializeOwned {
+pub(crate) trait Shape: DeserializeOwned + Described {
     /// The fields whose content is free: lists may stand there, and nowhere else.
     const FREE: &'static [&'static str];
 }
@@ -37,19 +38,23 @@ impl Shape for PaymentRequest {
 /// The body of a request that needs none: nothing, or an empty object.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Nothing {}
-
-impl Shape for Nothing {
-    const FREE: &'static [&'static str] = &[];
-}
+struct Nothing {}
 
 /// Reads a body that must be there.
 pub(crate) fn read<T: Shape>(headers: &HeaderMap, body: &[u8]) -> Result<T, Problem> {
+    read_as(headers, body, T::FREE)
+}
+
+fn read_as<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: &[u8],
+    free: &'static [&'static str],
+) -> Result<T, Problem> {
     check_media_type(headers)?;
     let text = std::str::from_utf8(body).map_err(|error| {
         Problem::invalid(format!("the body is not UTF-8: byte {} fits no character", error.valid_up_to()))
     })?;
-    walk(text, T::FREE)?;
+    walk(text, free)?;
     let mut reader = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(&mut reader)
         .map_err(|error| Problem::from(fault_of(error.path(), &error.inner().to_string())))
@@ -60,7 +65,7 @@ pub(crate) fn read_nothing(headers: &HeaderMap, body: &[u8]) -> Result<(), Probl
     if body.is_empty() {
         return Ok(());
     }
-    read(headers, body).map(|Nothing {}| ())
+    read_as(headers, body, &[]).map(|Nothing {}| ())
 }
 
 fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {

@@ -11,10 +11,26 @@ use serde::Serialize;
 
 use crate::envelope;
 use crate::limits::{PAGE_DEFAULT, PAGE_MAX};
+use crate::openapi::{Described, Param, schema};
 use crate::query::Query;
 
 /// What stands before every cursor: its form is ours alone, and may change with this word.
 const FORM: &str = "c1";
+
+/// How many entries a page holds.
+pub(crate) const LIMIT: Param = Param::asked(
+    "limit",
+    || schema::whole(1..=PAGE_MAX.into()).or_default(PAGE_DEFAULT),
+    "How many entries the page holds at most.",
+);
+/// Where a page begins.
+pub(crate) const CURSOR: Param = Param::asked(
+    "cursor",
+    || schema::text_of(1..=CURSOR_CHARS_MAX),
+    "The `next_cursor` of the page before, unchanged.",
+);
+/// No cursor is longer: a moment and an id, or a name.
+const CURSOR_CHARS_MAX: usize = 200;
 
 /// The page as it is written.
 #[derive(Serialize)]
@@ -46,7 +62,7 @@ fn page_size(text: &str) -> Result<u32, String> {
 
 /// One page of what was read, each entry as `view` shows it, with the cursor that `cursor` makes of the
 /// last one if there is more.
-pub(crate) fn page<'a, T, V: Serialize>(
+pub(crate) fn page<'a, T, V: Serialize + Described>(
     read: &'a [T],
     size: PageSize,
     view: impl FnMut(&'a T) -> V,
@@ -56,12 +72,12 @@ pub(crate) fn page<'a, T, V: Serialize>(
     let has_more = read.len() > shown;
     let next_cursor = read[..shown].last().filter(|_| has_more).map(cursor);
     let data: Vec<V> = read[..shown].iter().map(view).collect();
-    envelope::json(StatusCode::OK, &PageView { data, next_cursor })
+    envelope::written(StatusCode::OK, &PageView { data, next_cursor })
 }
 
 /// The whole of a list that is never longer than a page.
-pub(crate) fn whole<V: Serialize>(data: Vec<V>) -> Response {
-    envelope::json(StatusCode::OK, &PageView { data, next_cursor: None })
+pub(crate) fn whole<V: Serialize + Described>(data: Vec<V>) -> Response {
+    envelope::written(StatusCode::OK, &PageView { data, next_cursor: None })
 }
 
 /// The cursor that names the last entry by its id.

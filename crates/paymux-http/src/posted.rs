@@ -12,6 +12,7 @@ use paymux_core::{AppId, PaymentError, Payments};
 
 use crate::body::{self, Measure};
 use crate::json::{self, Shape};
+use crate::openapi::Param;
 use crate::problem::Problem;
 use crate::query::Query;
 
@@ -37,7 +38,7 @@ impl Posted {
     pub(crate) async fn read_asking(
         request: Request,
         measure: Measure,
-        known: &[&str],
+        known: &[Param],
     ) -> Result<(Self, Query), Problem> {
         let (head, content) = request.into_parts();
         let body = body::read(&head.headers, content, measure).await?;

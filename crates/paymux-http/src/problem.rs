@@ -1,16 +1,23 @@
 //! How a refusal looks: RFC 9457 problem details with the contract's `code` and `param`.
 //!
 //! A handler returns a [`Problem`]; the envelope writes its body, since only it knows the request's
-//! id. The one table from core's errors to statuses is [`Problem::from`].
+//! id. The one table of statuses and codes is [`Refusal`]; core's errors become rows of it in [`Problem::from`].
+
+mod refusal;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, header};
 use paymux_core::ids::ChannelId;
 use paymux_core::payment::request::InvalidField;
 use paymux_core::router::{NoChannel, Removal};
 use paymux_core::{Money, PaymentError};
 use serde::Serialize;
+use serde_json::Value;
+
+use crate::openapi::{Described, Field, Kind, Object, samples, schema};
+
+pub(crate) use self::refusal::{Refusal, Row};
 
 /// The media type of every refusal.
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -25,9 +32,7 @@ pub(crate) struct Problem(Box<Content>);
 
 #[derive(Debug, Clone)]
 struct Content {
-    status: StatusCode,
-    code: &'static str,
-    title: &'static str,
+    refusal: Refusal,
     detail: String,
     param: Option<String>,
     channels: Option<Vec<(ChannelId, Removal)>>,
@@ -37,13 +42,11 @@ struct Content {
 }
 
 impl Problem {
-    fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+    fn new(refusal: Refusal, detail: impl Into<String>) -> Self {
         let headers = HeaderMap::new();
         let detail = detail.into();
         Self(Box::new(Content {
-            status,
-            code,
-            title,
+            refusal,
             detail,
             param: None,
             channels: None,
@@ -60,7 +63,7 @@ impl Problem {
 
     /// The request as a whole breaks a rule.
     pub(crate) fn invalid(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid_request", "The request is not valid", detail)
+        Self::new(Refusal::InvalidRequest, detail)
     }
 
     /// One field or query key breaks its rule.
@@ -70,50 +73,48 @@ impl Problem {
 
     /// No key, or one that opens nothing.
     pub(crate) fn unauthorized(detail: &'static str, challenge: &'static str) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "The API key is missing or wrong", detail)
+        Self::new(Refusal::Unauthorized, detail)
             .header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
     }
 
     /// No such thing here, or none that the caller may see.
     pub(crate) fn not_found(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", "There is no such thing here", detail)
+        Self::new(Refusal::NotFound, detail)
     }
 
     /// The path is known, the method is not. Axum adds the `Allow` field.
     pub(crate) fn method_not_allowed() -> Self {
         let detail = "this path does not take that method; `Allow` lists those that it takes";
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "The method is not allowed", detail)
+        Self::new(Refusal::MethodNotAllowed, detail)
     }
 
     /// More bytes than the limit.
     pub(crate) fn body_too_large(bytes_max: usize) -> Self {
         let detail = format!("the body may have at most {bytes_max} bytes");
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large", detail)
+        Self::new(Refusal::BodyTooLarge, detail)
     }
 
     /// The body came too slowly.
     pub(crate) fn body_too_slow() -> Self {
         let detail = "the body did not arrive in time; send it again";
-        Self::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The request took too long", detail)
+        Self::new(Refusal::RequestTimeout, detail)
             .header(header::CONNECTION, HeaderValue::from_static("close"))
     }
 
     /// Not now; the same request may be taken in a moment.
     pub(crate) fn overloaded(detail: impl Into<String>) -> Self {
-        let status = StatusCode::SERVICE_UNAVAILABLE;
-        Self::new(status, "overloaded", "Not possible just now", detail).retry_after(RETRY_OVERLOADED)
+        Self::new(Refusal::Overloaded, detail).retry_after(RETRY_OVERLOADED)
     }
 
     /// A sandbox order that takes no money.
     pub(crate) fn not_payable(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, "not_payable", "The order takes no money", detail)
+        Self::new(Refusal::NotPayable, detail)
     }
 
     /// A configuration that is not put in force.
     pub(crate) fn not_reloaded(mistakes: Vec<String>) -> Self {
         let detail = "the configuration in force stays; `mistakes` tells what to mend";
-        let title = "The configuration is not taken";
-        let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "not_reloaded", title, detail);
+        let mut problem = Self::new(Refusal::NotReloaded, detail);
         problem.0.mistakes = Some(mistakes);
         problem
     }
@@ -121,22 +122,19 @@ impl Problem {
     /// Something is broken here; what, stands in the log under the request's id.
     pub(crate) fn internal() -> Self {
         let detail = "something that must not happen has happened; it was logged under this request's id";
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "paymux is at fault", detail)
+        Self::new(Refusal::Internal, detail)
     }
 
     fn no_channel(nobody: NoChannel, detail: String) -> Self {
         let temporary = nobody.is_temporary();
-        let status =
-            if temporary { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::UNPROCESSABLE_ENTITY };
-        let mut problem = Self::new(status, "no_channel", "No channel can take this payment", detail);
+        let refusal = if temporary { Refusal::NoChannelNow } else { Refusal::NoChannel };
+        let mut problem = Self::new(refusal, detail);
         problem.0.channels = Some(nobody.removed);
         if temporary { problem.retry_after(RETRY_NO_CHANNEL) } else { problem }
     }
 
     fn too_large(left: Money, detail: String) -> Self {
-        let title = "More than is left cannot go back";
-        let mut problem =
-            Self::new(StatusCode::UNPROCESSABLE_ENTITY, "refund_too_large", title, detail).param("amount");
+        let mut problem = Self::new(Refusal::RefundTooLarge, detail).param("amount");
         problem.0.amount_left = Some(left.minor());
         problem
     }
@@ -161,9 +159,10 @@ impl Problem {
         response.headers_mut().insert(header::CONTENT_TYPE, MEDIA_TYPE);
     }
 
-    fn view<'a>(&'a self, request_id: &'a str) -> ProblemView<'a> {
-        let Content { status, code, title, detail, param, channels, amount_left, mistakes, headers: _ } =
-            &*self.0;
+    /// As the body of the answer to that request.
+    pub(crate) fn view<'a>(&'a self, request_id: &'a str) -> ProblemView<'a> {
+        let Content { refusal, detail, param, channels, amount_left, mistakes, headers: _ } = &*self.0;
+        let Row { status, code, title, when: _ } = refusal.row();
         ProblemView {
             r#type: format!("urn:paymux:error:{code}"),
             title,
@@ -180,38 +179,29 @@ impl Problem {
 }
 
 impl From<PaymentError> for Problem {
-    /// The one table from core's errors to statuses.
+    /// The one table from core's errors to refusals.
     fn from(error: PaymentError) -> Self {
         let detail = error.to_string();
-        let code = error.code();
-        let of = |status, title| Self::new(status, code, title, detail.clone());
-        let conflict = |title| of(StatusCode::CONFLICT, title);
-        let unfit = |title| of(StatusCode::UNPROCESSABLE_ENTITY, title);
+        let of = |refusal| Self::new(refusal, detail.clone());
         match error {
             PaymentError::Invalid(field) => Self::invalid_field(field),
-            PaymentError::NotFound(_) => of(StatusCode::NOT_FOUND, "There is no such thing here"),
-            PaymentError::OrderMismatch(_) => {
-                unfit("The order number belongs to another request").param("order_no")
-            }
-            PaymentError::RefundMismatch(_) => {
-                unfit("The refund number belongs to another request").param("refund_no")
-            }
-            PaymentError::TransferMismatch(_) => {
-                unfit("The transfer number belongs to another request").param("transfer_no")
-            }
-            PaymentError::KeyMismatch => unfit("The key belongs to another request").param("Idempotency-Key"),
+            PaymentError::NotFound(_) => of(Refusal::NotFound),
+            PaymentError::OrderMismatch(_) => of(Refusal::OrderMismatch).param("order_no"),
+            PaymentError::RefundMismatch(_) => of(Refusal::RefundMismatch).param("refund_no"),
+            PaymentError::TransferMismatch(_) => of(Refusal::TransferMismatch).param("transfer_no"),
+            PaymentError::KeyMismatch => of(Refusal::KeyMismatch).param("Idempotency-Key"),
             PaymentError::NoChannel(nobody) => Self::no_channel(nobody, detail),
-            PaymentError::AlreadyPaid => conflict("The payment is paid"),
-            PaymentError::InFlight => conflict("Another request is under way"),
-            PaymentError::NotCancelable(_) => conflict("The payment cannot be canceled"),
-            PaymentError::NotAdopted(_) => conflict("The order cannot be taken over"),
-            PaymentError::NotRefundable(_) => conflict("The payment cannot be refunded"),
-            PaymentError::NotResolvable(_) => conflict("That word does not fit"),
-            PaymentError::ChannelNeeded { .. } => conflict("The channel is still needed"),
+            PaymentError::AlreadyPaid => of(Refusal::AlreadyPaid),
+            PaymentError::InFlight => of(Refusal::InFlight),
+            PaymentError::NotCancelable(_) => of(Refusal::NotCancelable),
+            PaymentError::NotAdopted(_) => of(Refusal::NotAdopted),
+            PaymentError::NotRefundable(_) => of(Refusal::NotRefundable),
+            PaymentError::NotResolvable(_) => of(Refusal::NotResolvable),
+            PaymentError::ChannelNeeded { .. } => of(Refusal::ChannelNeeded),
             PaymentError::RefundTooLarge { left } => Self::too_large(left, detail),
-            PaymentError::TransferTooLarge { .. } => unfit("The app may not pay out so much").param("amount"),
-            PaymentError::Forbidden(_) => of(StatusCode::FORBIDDEN, "The app may not do that"),
-            PaymentError::Unsupported { .. } => unfit("The provider cannot do that"),
+            PaymentError::TransferTooLarge { .. } => of(Refusal::TransferTooLarge).param("amount"),
+            PaymentError::Forbidden(_) => of(Refusal::Forbidden),
+            PaymentError::Unsupported { .. } => of(Refusal::Unsupported),
             // What a database said may hold values: it goes to the log and no further.
             PaymentError::Overloaded(why) => {
                 tracing::error!(%why, "a request was not taken");
@@ -236,7 +226,7 @@ impl From<InvalidField> for Problem {
 impl IntoResponse for Problem {
     /// An empty answer that carries the problem: the envelope writes the body.
     fn into_response(mut self) -> Response {
-        let mut response = self.0.status.into_response();
+        let mut response = self.0.refusal.row().status.into_response();
         *response.headers_mut() = std::mem::take(&mut self.0.headers);
         response.extensions_mut().insert(self);
         response
@@ -245,7 +235,7 @@ impl IntoResponse for Problem {
 
 /// A problem as it is written.
 #[derive(Serialize)]
-struct ProblemView<'a> {
+pub(crate) struct ProblemView<'a> {
     r#type: String,
     title: &'static str,
     status: u16,
@@ -259,6 +249,55 @@ struct ProblemView<'a> {
     mistakes: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     channels: Option<Vec<RemovedView<'a>>>,
+}
+
+impl Described for ProblemView<'_> {
+    fn object() -> Object {
+        Object::of::<Self>(
+            "Problem",
+            "Why a request was refused, by RFC 9457.",
+            vec![
+                Field::new("type", schema::text(), "`urn:paymux:error:` and the code."),
+                Field::new("title", schema::text(), "The kind of problem, for a person."),
+                Field::new("status", schema::whole(400..=599), "The status of the answer."),
+                Field::new("detail", schema::text(), "What is wrong and what to do, for a person."),
+                Field::new("code", schema::text(), "What programs read."),
+                Field::new("param", schema::text(), "The field, query key or header field at fault.")
+                    .or_null(),
+                Field::new("request_id", schema::text(), "The request, as the log names it: `x-request-id`."),
+                Field::new(
+                    "amount_left",
+                    schema::number(),
+                    "Of `refund_too_large`: how much can still go back.",
+                )
+                .optional(),
+                Field::new("mistakes", schema::list(schema::text()), "Of `not_reloaded`: every mistake.")
+                    .optional(),
+                Field::new(
+                    "channels",
+                    schema::list(Kind::Of(removed)),
+                    "Of `no_channel`: why not, for each.",
+                )
+                .optional(),
+            ],
+        )
+    }
+
+    fn sample() -> Option<Value> {
+        samples::problem(Refusal::InvalidRequest)
+    }
+}
+
+fn removed() -> Object {
+    Object::part(
+        "RemovedChannel",
+        "A channel that could not take a payment.",
+        vec![
+            Field::new("channel", schema::name(), "Which."),
+            Field::new("rule", schema::text(), "The rule that removed it."),
+            Field::new("detail", schema::text(), "What was seen, for a person."),
+        ],
+    )
 }
 
 /// A channel that could not take a payment.

@@ -8,13 +8,15 @@ use paymux_core::Timestamp;
 use paymux_core::payment::request::InvalidField;
 use percent_encoding::percent_decode_str;
 
+use crate::openapi::Param;
+
 /// A query's pairs, decoded.
 #[derive(Debug)]
 pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Reads the query of `uri`, in which only `known` keys may stand.
-    pub(crate) fn read(uri: &Uri, known: &[&str]) -> Result<Self, InvalidField> {
+    /// Reads the query of `uri`, in which only `known` keys may stand: those that the operation tells of.
+    pub(crate) fn read(uri: &Uri, known: &[Param]) -> Result<Self, InvalidField> {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for pair in uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -28,11 +30,6 @@ impl Query {
             pairs.push((key, value));
         }
         Ok(Self(pairs))
-    }
-
-    /// Refuses any query.
-    pub(crate) fn none(uri: &Uri) -> Result<(), InvalidField> {
-        Self::read(uri, &[]).map(|_empty| ())
     }
 
     /// The value of that key, as `read` understands it.
@@ -67,12 +64,13 @@ pub(crate) fn moment(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|_| rule.to_owned())
 }
 
-fn check_key(key: &str, known: &[&str], before: &[(String, String)]) -> Result<(), InvalidField> {
+fn check_key(key: &str, known: &[Param], before: &[(String, String)]) -> Result<(), InvalidField> {
     let name: String = key.chars().take(80).collect();
-    if !known.contains(&key) {
+    if !known.iter().any(|param| param.name == key) {
         let rule = if known.is_empty() {
             "unknown query key; this path takes none".to_owned()
         } else {
+            let known: Vec<&str> = known.iter().map(|param| param.name).collect();
             format!("unknown query key; known: {}", known.join(", "))
         };
         return Err(InvalidField::new(name, rule));

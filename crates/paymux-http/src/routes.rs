@@ -7,6 +7,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use crate::envelope;
+use crate::openapi::Described;
 use crate::problem::Problem;
 
 pub(crate) mod callbacks;
@@ -23,7 +24,7 @@ pub(crate) mod transfers;
 pub(crate) type Answer = Result<Response, Problem>;
 
 /// What a request has made, or had made before, and where it stands.
-pub(crate) fn created(is_new: bool, place: &str, view: &impl Serialize) -> Response {
+pub(crate) fn created(is_new: bool, place: &str, view: &(impl Serialize + Described)) -> Response {
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     let mut response = envelope::json(status, view);
     if let Ok(place) = HeaderValue::from_str(place) {

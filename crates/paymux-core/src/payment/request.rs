@@ -37,6 +37,13 @@ pub const EXPIRES_IN_DEFAULT: u32 = 1800;
 /// The longest life of a payment, in seconds (30 days).
 pub const EXPIRES_IN_MAX: u32 = 2_592_000;
 
+/// The longest id of a payer, in characters.
+pub const PAYER_ID_CHARS_MAX: usize = 64;
+/// The longest id of a payer inside a wallet, in characters.
+pub const OPENID_CHARS_MAX: usize = 128;
+/// The longest barcode of a payer, in characters.
+pub const AUTH_CODE_CHARS_MAX: usize = 64;
+
 /// A request for a payment, as it is written in JSON. [`NewPayment::check`] makes it true.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -294,8 +301,12 @@ fn payer(request: Option<&PayerRequest>, product: Product) -> Result<Payer, Inva
     let payer = Payer {
         ip: request.ip.as_deref().map(ip).transpose()?,
         region: request.region.as_deref().map(region).transpose()?,
-        id: request.id.as_deref().map(|text| printable("payer.id", text, 64)).transpose()?,
-        openid: request.openid.as_deref().map(|text| printable("payer.openid", text, 128)).transpose()?,
+        id: request.id.as_deref().map(|text| printable("payer.id", text, PAYER_ID_CHARS_MAX)).transpose()?,
+        openid: request
+            .openid
+            .as_deref()
+            .map(|text| printable("payer.openid", text, OPENID_CHARS_MAX))
+            .transpose()?,
         auth_code: request.auth_code.as_deref().map(auth_code).transpose()?,
     };
     let missing = |param, what| Err(InvalidField::new(param, format!("`{product}` needs {what}")));
@@ -318,18 +329,19 @@ fn region(text: &str) -> Result<Region, InvalidField> {
     Region::from_code(text).ok_or_else(|| InvalidField::new("payer.region", Region::RULE))
 }
 
-fn printable(param: &str, text: &str, bytes_max: usize) -> Result<String, InvalidField> {
-    if (1..=bytes_max).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) {
+fn printable(param: &str, text: &str, chars_max: usize) -> Result<String, InvalidField> {
+    if (1..=chars_max).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) {
         return Ok(text.to_owned());
     }
-    Err(InvalidField::new(param, format!("write 1 to {bytes_max} printable ASCII characters without blanks")))
+    Err(InvalidField::new(param, format!("write 1 to {chars_max} printable ASCII characters without blanks")))
 }
 
 fn auth_code(text: &str) -> Result<Secret, InvalidField> {
-    if (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric()) {
+    if (1..=AUTH_CODE_CHARS_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric()) {
         return Ok(Secret::new(text));
     }
-    Err(InvalidField::new("payer.auth_code", "write 1 to 64 digits or letters, as scanned"))
+    let rule = format!("write 1 to {AUTH_CODE_CHARS_MAX} digits or letters, as scanned");
+    Err(InvalidField::new("payer.auth_code", rule))
 }
 
 fn metadata(map: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, InvalidField> {

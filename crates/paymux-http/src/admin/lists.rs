@@ -6,13 +6,16 @@ use std::sync::Arc;
 use axum::extract::State;
 use http::{StatusCode, Uri};
 use paymux_core::payment::request::InvalidField;
-use paymux_core::store::{CallbackFilter, CallbackVerdict, QueueKind};
-use paymux_core::{AttemptId, ChannelId, PaymentError};
+use paymux_core::payments::Explained;
+use paymux_core::store::{AuditRow, CallbackFilter, CallbackVerdict, QueueKind};
+use paymux_core::{AttemptId, ChannelId, PaymentError, PaymentId};
 
 use super::Admin;
 use super::views::{AttemptView, CallbackView, QueueItemView};
 use crate::envelope;
-use crate::page::{self, PageSize};
+use crate::openapi::{Described as _, Group, Operation, Param, Reply, samples, schema};
+use crate::page::{self, CURSOR, LIMIT, PageSize};
+use crate::problem::Refusal;
 use crate::query::{self, Query};
 use crate::routes::{Answer, InPath};
 
@@ -20,8 +23,21 @@ use crate::routes::{Answer, InPath};
 const UNKNOWN: &str = "unknown";
 
 /// `GET /admin/api/queue`
+pub(super) const QUEUE: Operation = Operation {
+    title: "List what waits for a person",
+    says: "Oldest first. Nothing waits under two kinds at once.",
+    query: &[
+        Param::asked("kind", || schema::words(QueueKind::ALL, QueueKind::word), "Only of that kind."),
+        LIMIT,
+        CURSOR,
+    ],
+    replies: &[Reply::list("A page of them.", QueueItemView::object)],
+    ..Operation::get("/admin/api/queue", "listQueue", Group::Desk)
+};
+
+/// See [`QUEUE`].
 pub(super) async fn queue(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
-    let query = Query::read(&uri, &["kind", "limit", "cursor"])?;
+    let query = Query::read(&uri, QUEUE.query)?;
     let size = PageSize::of(&query)?;
     let kind = query.value("kind", |text| query::one_of(QueueKind::ALL, QueueKind::word, text))?;
     let after = query.value("cursor", page::after_moment)?;
@@ -29,9 +45,27 @@ pub(super) async fn queue(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
     Ok(page::page(&items, size, QueueItemView::of, |last| page::cursor_at_moment(last.since, &last.id)))
 }
 
-/// `GET /admin/api/attempts?state=unknown`
+/// `GET /admin/api/attempts`
+pub(super) const ATTEMPTS: Operation = Operation {
+    title: "List attempts of which nobody knows what became",
+    says: "Oldest first.",
+    query: &[
+        Param::needed(
+            "state",
+            || schema::words(&[UNKNOWN], |word| word),
+            "The one state in which they are listed.",
+            UNKNOWN,
+        ),
+        LIMIT,
+        CURSOR,
+    ],
+    replies: &[Reply::list("A page of them.", AttemptView::object)],
+    ..Operation::get("/admin/api/attempts", "listAttempts", Group::Desk)
+};
+
+/// See [`ATTEMPTS`].
 pub(super) async fn attempts(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
-    let query = Query::read(&uri, &["state", "limit", "cursor"])?;
+    let query = Query::read(&uri, ATTEMPTS.query)?;
     let size = PageSize::of(&query)?;
     let state = query.value("state", |text| query::one_of(&[UNKNOWN], |word| word, text))?;
     let state = state.ok_or_else(|| InvalidField::new("state", "is missing; known: unknown"))?;
@@ -42,6 +76,16 @@ pub(super) async fn attempts(State(admin): State<Arc<Admin>>, uri: Uri) -> Answe
 }
 
 /// `GET /admin/api/attempts/{id}/decision`
+pub(super) const DECISION: Operation = Operation {
+    title: "Tell why an attempt went where it went",
+    says: "The record of its choice of channel, as that was told then.",
+    places: &[Param::needed("id", || schema::id(AttemptId::PREFIX), "The attempt's id.", samples::ATTEMPT)],
+    replies: &[Reply::json(200, "The record.", Explained::object)],
+    refusals: &[Refusal::NotFound],
+    ..Operation::get("/admin/api/attempts/{id}/decision", "getDecision", Group::Desk)
+};
+
+/// See [`DECISION`].
 pub(super) async fn decision(State(admin): State<Arc<Admin>>, InPath(id): InPath<String>) -> Answer {
     let unknown = || PaymentError::NotFound("attempt");
     let id: AttemptId = id.parse().map_err(|_| unknown())?;
@@ -50,8 +94,27 @@ pub(super) async fn decision(State(admin): State<Arc<Admin>>, InPath(id): InPath
 }
 
 /// `GET /admin/api/callbacks`
+pub(super) const CALLBACKS: Operation = Operation {
+    title: "List what providers sent",
+    says: "Newest first, byte for byte.",
+    query: &[
+        Param::asked("payment", || schema::id(PaymentId::PREFIX), "Only of that payment."),
+        Param::asked("channel", schema::name, "Only of that channel."),
+        Param::asked(
+            "verdict",
+            || schema::words(CallbackVerdict::ALL, CallbackVerdict::word),
+            "Only those of which that was made.",
+        ),
+        LIMIT,
+        CURSOR,
+    ],
+    replies: &[Reply::list("A page of them.", CallbackView::object)],
+    ..Operation::get("/admin/api/callbacks", "listCallbacks", Group::Desk)
+};
+
+/// See [`CALLBACKS`].
 pub(super) async fn callbacks(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
-    let query = Query::read(&uri, &["payment", "channel", "verdict", "limit", "cursor"])?;
+    let query = Query::read(&uri, CALLBACKS.query)?;
     let size = PageSize::of(&query)?;
     let filter = CallbackFilter {
         payment: query.value("payment", query::id)?,
@@ -66,8 +129,17 @@ pub(super) async fn callbacks(State(admin): State<Arc<Admin>>, uri: Uri) -> Answ
 }
 
 /// `GET /admin/api/audit`
+pub(super) const AUDIT: Operation = Operation {
+    title: "List who said what",
+    says: "Newest first.",
+    query: &[LIMIT, CURSOR],
+    replies: &[Reply::list("A page of it.", AuditRow::object)],
+    ..Operation::get("/admin/api/audit", "listAudit", Group::Desk)
+};
+
+/// See [`AUDIT`].
 pub(super) async fn audit(State(admin): State<Arc<Admin>>, uri: Uri) -> Answer {
-    let query = Query::read(&uri, &["limit", "cursor"])?;
+    let query = Query::read(&uri, AUDIT.query)?;
     let size = PageSize::of(&query)?;
     let before = query.value("cursor", page::after)?;
     let rows = admin.payments.audit(before, size.to_read()).await?;

@@ -5,17 +5,32 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use paymux_core::channel::ChannelError;
 use paymux_core::payments::NativeError;
+use paymux_core::view::PaymentView;
 use paymux_core::{ChannelId, Payments};
 
 use super::Admin;
+use crate::openapi::{Described as _, Group, Operation, Param, Reply, schema};
 use crate::posted::Posted;
-use crate::problem::Problem;
+use crate::problem::{Problem, Refusal};
 use crate::routes::{Answer, InPath, payments::shown};
 
 /// The provider whose orders an operator may pay.
 const SANDBOX: &str = "sandbox";
 
-/// `POST /sandbox/{channel_id}/pay/{provider_order_no}`: the payer pays, and the payment hears of it.
+/// `POST /sandbox/{channel}/pay/{number}`
+pub(super) const PAY: Operation = Operation {
+    title: "Pay a sandbox's order",
+    says: "The payer pays, and the payment hears of it. No real money moves there.",
+    places: &[
+        Param::needed("channel", schema::name, "The sandbox channel.", "sand"),
+        Param::needed("number", schema::text, "The order's number there: `provider_order_no`.", "1"),
+    ],
+    replies: &[Reply::json(200, "The payment as it stands now.", PaymentView::object)],
+    refusals: &[Refusal::NotFound, Refusal::NotPayable, Refusal::InFlight, Refusal::Unsupported],
+    ..Operation::post("/sandbox/{channel}/pay/{number}", "paySandboxOrder", Group::Sandbox)
+};
+
+/// See [`PAY`].
 pub(super) async fn pay(
     State(admin): State<Arc<Admin>>,
     InPath((channel, number)): InPath<(String, String)>,

@@ -5,23 +5,41 @@ use std::sync::Arc;
 
 use axum::extract::{Extension, Request, State};
 use http::StatusCode;
+use paymux_core::ids::CallbackId;
 use paymux_core::money::AMOUNT_MAX;
 use paymux_core::payment::request::InvalidField;
 use paymux_core::payments::desk::{Operator, Outcome, Resolution};
-use paymux_core::view::{RefundView, TransferView};
-use paymux_core::{AttemptId, PaymentError};
+use paymux_core::view::{PaymentView, RefundView, TransferView};
+use paymux_core::{AttemptId, PaymentError, RefundId, TransferId};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::Admin;
 use crate::envelope;
 use crate::json::Shape;
 use crate::limits::{NOTE_CHARS, TRADE_NO_CHARS};
+use crate::openapi::{self, Body, Described, Field, Group, Object, Operation, Param, Reply, samples, schema};
 use crate::posted::Posted;
-use crate::problem::Problem;
+use crate::problem::{Problem, Refusal};
 use crate::query;
-use crate::routes::{Answer, InPath, payments::payment_id, payments::shown};
+use crate::routes::{Answer, InPath, payments, payments::payment_id, payments::shown};
+
+/// What the word of an operator may come to.
+const REFUSED: &[Refusal] =
+    &[Refusal::NotFound, Refusal::InFlight, Refusal::NotResolvable, Refusal::Unsupported];
 
 /// `POST /admin/api/payments/{id}/confirm`
+pub(super) const CONFIRM: Operation = Operation {
+    title: "Say that a payment's money is there",
+    says: "The ordinary success follows, once: the same word again changes nothing, and another amount is refused.",
+    places: &[payments::ID],
+    body: Body::Json(ConfirmRequest::object),
+    replies: &[Reply::json(200, "The payment as it stands now.", PaymentView::object)],
+    refusals: REFUSED,
+    ..Operation::post("/admin/api/payments/{id}/confirm", "confirmPayment", Group::Desk)
+};
+
+/// See [`CONFIRM`].
 pub(super) async fn confirm(
     State(admin): State<Arc<Admin>>,
     Extension(by): Extension<Operator>,
@@ -35,6 +53,18 @@ pub(super) async fn confirm(
 }
 
 /// `POST /admin/api/attempts/{id}/resolve`
+pub(super) const RESOLVE_ATTEMPT: Operation = Operation {
+    title: "Say what became of an attempt",
+    says: "A payment that is held as `reversed` (a close may have sent its money back) is `paid` or \
+           `returned_outside`.",
+    places: &[Param::needed("id", || schema::id(AttemptId::PREFIX), "The attempt's id.", samples::ATTEMPT)],
+    body: Body::Json(ResolveRequest::object),
+    replies: &[Reply::json(200, "Its payment as it stands now.", PaymentView::object)],
+    refusals: REFUSED,
+    ..Operation::post("/admin/api/attempts/{id}/resolve", "resolveAttempt", Group::Desk)
+};
+
+/// See [`RESOLVE_ATTEMPT`].
 pub(super) async fn resolve_attempt(
     State(admin): State<Arc<Admin>>,
     Extension(by): Extension<Operator>,
@@ -47,6 +77,17 @@ pub(super) async fn resolve_attempt(
 }
 
 /// `POST /admin/api/refunds/{id}/resolve`
+pub(super) const RESOLVE_REFUND: Operation = Operation {
+    title: "Say what became of a refund",
+    says: "`paid` or `not_paid`.",
+    places: &[Param::needed("id", || schema::id(RefundId::PREFIX), "The refund's id.", samples::REFUND)],
+    body: Body::Json(ResolveRequest::object),
+    replies: &[Reply::json(200, "The refund as it stands now.", RefundView::object)],
+    refusals: REFUSED,
+    ..Operation::post("/admin/api/refunds/{id}/resolve", "resolveRefund", Group::Desk)
+};
+
+/// See [`RESOLVE_REFUND`].
 pub(super) async fn resolve_refund(
     State(admin): State<Arc<Admin>>,
     Extension(by): Extension<Operator>,
@@ -60,6 +101,22 @@ pub(super) async fn resolve_refund(
 }
 
 /// `POST /admin/api/transfers/{id}/resolve`
+pub(super) const RESOLVE_TRANSFER: Operation = Operation {
+    title: "Say what became of a transfer",
+    says: "`paid` or `not_paid`.",
+    places: &[Param::needed(
+        "id",
+        || schema::id(TransferId::PREFIX),
+        "The transfer's id.",
+        samples::TRANSFER,
+    )],
+    body: Body::Json(ResolveRequest::object),
+    replies: &[Reply::json(200, "The transfer as it stands now.", TransferView::object)],
+    refusals: REFUSED,
+    ..Operation::post("/admin/api/transfers/{id}/resolve", "resolveTransfer", Group::Desk)
+};
+
+/// See [`RESOLVE_TRANSFER`].
 pub(super) async fn resolve_transfer(
     State(admin): State<Arc<Admin>>,
     Extension(by): Extension<Operator>,
@@ -73,6 +130,21 @@ pub(super) async fn resolve_transfer(
 }
 
 /// `POST /admin/api/callbacks/{id}/settle`
+pub(super) const SETTLE_CALLBACK: Operation = Operation {
+    title: "Say that a callback was seen to",
+    places: &[Param::needed(
+        "id",
+        || schema::id(CallbackId::PREFIX),
+        "The callback's id.",
+        samples::CALLBACK,
+    )],
+    body: Body::Json(SettleRequest::object),
+    replies: &[Reply::json(200, "It waits no longer.", SettledView::object)],
+    refusals: &[Refusal::NotFound],
+    ..Operation::post("/admin/api/callbacks/{id}/settle", "settleCallback", Group::Desk)
+};
+
+/// See [`SETTLE_CALLBACK`].
 pub(super) async fn settle_callback(
     State(admin): State<Arc<Admin>>,
     Extension(by): Extension<Operator>,
@@ -80,7 +152,7 @@ pub(super) async fn settle_callback(
     request: Request,
 ) -> Answer {
     let posted = Posted::read(request, admin.body()).await?;
-    let note = note(&posted.object::<SettleRequest>()?.note)?;
+    let note = posted.object::<SettleRequest>()?.check()?;
     let id = id.parse().map_err(|_| PaymentError::NotFound("callback that waits"))?;
     admin.payments.settle_callback(by, id, note).await?;
     Ok(envelope::json(StatusCode::OK, &SettledView { id: id.to_string(), object: "callback", settled: true }))
@@ -122,6 +194,38 @@ impl ConfirmRequest {
     }
 }
 
+impl Described for ConfirmRequest {
+    fn object() -> Object {
+        let says = "Which attempt took the money, where several can have done so.";
+        Object::of::<Self>(
+            "ConfirmRequest",
+            "An operator's word that a payment's money is there.",
+            vec![
+                Field::new("amount", openapi::amount(), "How much came in, in minor units."),
+                trade_no_field(),
+                note_field(),
+                Field::new("attempt", schema::id(AttemptId::PREFIX), says).may_be_left_out(),
+            ],
+        )
+    }
+
+    fn sample() -> Option<Value> {
+        Some(json!({
+            "amount": 1999, "provider_trade_no": "4200001234202609210000000001",
+            "note": "Seen in the provider's back office",
+        }))
+    }
+}
+
+fn trade_no_field() -> Field {
+    let says = "The wallet's or bank's number of the money.";
+    Field::new("provider_trade_no", schema::line(TRADE_NO_CHARS), says).may_be_left_out()
+}
+
+fn note_field() -> Field {
+    Field::new("note", schema::line(NOTE_CHARS), "Why, for the audit trail.")
+}
+
 /// An operator's word on what became of an attempt, a refund or a transfer.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -151,6 +255,26 @@ impl ResolveRequest {
     }
 }
 
+impl Described for ResolveRequest {
+    fn object() -> Object {
+        let says = "How much, in minor units, where money is said to be there.";
+        Object::of::<Self>(
+            "ResolveRequest",
+            "An operator's word on what became of something.",
+            vec![
+                Field::new("outcome", schema::words(Outcome::ALL, Outcome::word), "What became of it."),
+                Field::new("amount", openapi::amount(), says).may_be_left_out(),
+                trade_no_field(),
+                note_field(),
+            ],
+        )
+    }
+
+    fn sample() -> Option<Value> {
+        Some(json!({"outcome": "not_paid", "note": "The provider has no such order"}))
+    }
+}
+
 /// That a person has seen to something.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -162,12 +286,46 @@ impl Shape for SettleRequest {
     const FREE: &'static [&'static str] = &[];
 }
 
+impl SettleRequest {
+    fn check(&self) -> Result<String, InvalidField> {
+        note(&self.note)
+    }
+}
+
+impl Described for SettleRequest {
+    fn object() -> Object {
+        Object::of::<Self>("SettleRequest", "That a person has seen to something.", vec![note_field()])
+    }
+
+    fn sample() -> Option<Value> {
+        Some(json!({"note": "The shop was told"}))
+    }
+}
+
 /// A callback that no longer waits.
 #[derive(Serialize)]
 struct SettledView {
     id: String,
     object: &'static str,
     settled: bool,
+}
+
+impl Described for SettledView {
+    fn object() -> Object {
+        Object::of::<Self>(
+            "Settled",
+            "A callback that no longer waits.",
+            vec![
+                Field::new("id", schema::id(CallbackId::PREFIX), "The callback."),
+                Field::new("object", schema::word("callback"), "What this is."),
+                Field::new("settled", schema::flag(), "That it was seen to."),
+            ],
+        )
+    }
+
+    fn sample() -> Option<Value> {
+        schema::written(&Self { id: samples::CALLBACK.to_owned(), object: "callback", settled: true })
+    }
 }
 
 fn amount(minor: i64) -> Result<i64, InvalidField> {
@@ -189,4 +347,17 @@ fn line(param: &str, text: &str, chars_max: usize) -> Result<String, InvalidFiel
     }
     let rule = format!("write one line of 1 to {chars_max} characters without control characters");
     Err(InvalidField::new(param, rule))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::openapi::proof;
+
+    #[test]
+    fn what_is_told_of_the_requests_holds() {
+        proof::request(|request: ConfirmRequest| request.check().map(drop));
+        proof::request(|request: ResolveRequest| request.check().map(drop));
+        proof::request(|request: SettleRequest| request.check().map(drop));
+    }
 }

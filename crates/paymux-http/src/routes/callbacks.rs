@@ -5,11 +5,32 @@ use axum::response::Response;
 use paymux_core::ChannelId;
 
 use crate::front::Shared;
-use crate::problem::Problem;
+use crate::openapi::{Body, Content, Group, Operation, Param, Reply, Verb, schema};
+use crate::problem::{Problem, Refusal};
 use crate::routes::InPath;
 use crate::{body, wire};
 
-/// `GET|POST /notify/{channel_id}`
+/// `POST /notify/{channel}`
+pub(crate) const TAKE: Operation = Operation {
+    title: "Take a provider's callback",
+    says: "Verified as it was received, compared with the ledger, and acknowledged in the provider's own words once \
+           all of it is durable. What was made of it is for operators to see.",
+    places: &[Param::needed("channel", schema::name, "The channel.", "bee-main")],
+    body: Body::Raw,
+    replies: &[Reply { status: None, says: "What that provider expects.", content: Content::None }],
+    refusals: &[Refusal::InvalidRequest, Refusal::NotFound, Refusal::Overloaded],
+    ..Operation::post("/notify/{channel}", "takeCallback", Group::Providers)
+};
+
+/// `GET /notify/{channel}`, for providers that call so.
+pub(crate) const TAKE_BY_GET: Operation = Operation {
+    verb: Verb::Get,
+    id: "takeCallbackByGet",
+    title: "Take a provider's callback by GET",
+    ..TAKE
+};
+
+/// See [`TAKE`].
 pub(crate) async fn take(
     State(shared): State<Shared>,
     InPath(channel): InPath<String>,

@@ -3,6 +3,7 @@
 use axum::extract::{Extension, Request, State};
 use axum::response::Response;
 use http::{StatusCode, Uri};
+use paymux_core::ids::NAME_CHARS_MAX;
 use paymux_core::payment::{NewPayment, PaymentRequest, Status};
 use paymux_core::store::PaymentFilter;
 use paymux_core::view::PaymentView;
@@ -11,13 +12,38 @@ use paymux_core::{OrderNo, Payment, PaymentError, PaymentId, Payments};
 use crate::auth::Caller;
 use crate::envelope;
 use crate::front::Shared;
-use crate::page::{self, PageSize};
+use crate::openapi::{Body, Described as _, Group, Operation, Param, Reply, samples, schema};
+use crate::page::{self, CURSOR, LIMIT, PageSize};
 use crate::posted::Posted;
-use crate::problem::Problem;
+use crate::problem::{Problem, Refusal};
 use crate::query::{self, Query};
 use crate::routes::{Answer, InPath, created};
 
+/// Which payment a path is about.
+pub(crate) const ID: Param =
+    Param::needed("id", || schema::id(PaymentId::PREFIX), "The payment's id.", samples::PAYMENT);
+
 /// `POST /v1/payments`
+pub(crate) const CREATE: Operation = Operation {
+    title: "Take a payment",
+    says: "Chooses a channel, makes the order there, and answers with what the payer must do, which is durable by \
+           then. A payment whose every attempt was definitely refused is stored too, as `failed`; one that no channel \
+           may take is not.",
+    body: Body::Json(PaymentRequest::object),
+    is_keyed: true,
+    replies: &[
+        Reply::json(201, "The new payment; `Location` is its path.", PaymentView::object),
+        Reply::json(
+            200,
+            "The payment that this order number made before, as it stands now.",
+            PaymentView::object,
+        ),
+    ],
+    refusals: &[Refusal::OrderMismatch, Refusal::NoChannel, Refusal::NoChannelNow, Refusal::InFlight],
+    ..Operation::post("/v1/payments", "createPayment", Group::Payments)
+};
+
+/// See [`CREATE`].
 pub(crate) async fn create(
     State(shared): State<Shared>,
     Extension(Caller(app)): Extension<Caller>,
@@ -35,18 +61,43 @@ pub(crate) async fn create(
 }
 
 /// `GET /v1/payments/{id}`
+pub(crate) const FIND: Operation = Operation {
+    title: "Look a payment up",
+    places: &[ID],
+    replies: &[Reply::json(200, "The payment.", PaymentView::object)],
+    refusals: &[Refusal::NotFound],
+    ..Operation::get("/v1/payments/{id}", "getPayment", Group::Payments)
+};
+
+/// See [`FIND`].
 pub(crate) async fn find(
     State(shared): State<Shared>,
     Extension(Caller(app)): Extension<Caller>,
     InPath(id): InPath<String>,
     uri: Uri,
 ) -> Answer {
-    Query::none(&uri)?;
+    Query::read(&uri, FIND.query)?;
     let payment = shared.payments().find(&app, payment_id(&id)?).await?;
     Ok(shown(shared.payments(), &payment))
 }
 
 /// `GET /v1/payments`
+pub(crate) const LIST: Operation = Operation {
+    title: "List payments",
+    says: "Your app's payments, newest first.",
+    query: &[
+        Param::asked("order_no", || schema::printable(NAME_CHARS_MAX), "Only that order number."),
+        Param::asked("status", || schema::words(Status::ALL, Status::word), "Only in that status."),
+        Param::asked("from", schema::moment, "Only made at this moment or later."),
+        Param::asked("to", schema::moment, "Only made before this moment."),
+        LIMIT,
+        CURSOR,
+    ],
+    replies: &[Reply::list("A page of them.", PaymentView::object)],
+    ..Operation::get("/v1/payments", "listPayments", Group::Payments)
+};
+
+/// See [`LIST`].
 pub(crate) async fn list(
     State(shared): State<Shared>,
     Extension(Caller(app)): Extension<Caller>,
@@ -63,6 +114,23 @@ pub(crate) async fn list(
 }
 
 /// `POST /v1/payments/{id}/cancel`
+pub(crate) const CANCEL: Operation = Operation {
+    title: "Cancel a payment",
+    says: "Closes the order at its provider first. Where the provider cannot do that, the payment ends by its time.",
+    places: &[ID],
+    is_keyed: true,
+    replies: &[Reply::json(200, "The payment as it stands now.", PaymentView::object)],
+    refusals: &[
+        Refusal::NotFound,
+        Refusal::AlreadyPaid,
+        Refusal::InFlight,
+        Refusal::NotCancelable,
+        Refusal::Unsupported,
+    ],
+    ..Operation::post("/v1/payments/{id}/cancel", "cancelPayment", Group::Payments)
+};
+
+/// See [`CANCEL`].
 pub(crate) async fn cancel(
     State(shared): State<Shared>,
     Extension(Caller(app)): Extension<Caller>,
@@ -77,6 +145,17 @@ pub(crate) async fn cancel(
 }
 
 /// `POST /v1/payments/{id}/sync`
+pub(crate) const SYNC: Operation = Operation {
+    title: "Ask the provider now",
+    says: "What the provider says of the payment's order is booked, and told here.",
+    places: &[ID],
+    is_keyed: true,
+    replies: &[Reply::json(200, "The payment as it stands now.", PaymentView::object)],
+    refusals: &[Refusal::NotFound, Refusal::InFlight, Refusal::Unsupported],
+    ..Operation::post("/v1/payments/{id}/sync", "syncPayment", Group::Payments)
+};
+
+/// See [`SYNC`].
 pub(crate) async fn sync(
     State(shared): State<Shared>,
     Extension(Caller(app)): Extension<Caller>,
@@ -106,7 +185,7 @@ pub(crate) fn payment_id(text: &str) -> Result<PaymentId, PaymentError> {
 
 /// What is asked for, and how much of it is shown.
 fn filter(app: paymux_core::AppId, uri: &Uri) -> Result<(PaymentFilter, PageSize), Problem> {
-    let query = Query::read(uri, &["order_no", "status", "from", "to", "limit", "cursor"])?;
+    let query = Query::read(uri, LIST.query)?;
     let size = PageSize::of(&query)?;
     let filter = PaymentFilter {
         app,

@@ -10,12 +10,55 @@ use paymux_core::payment::{Payment, Status};
 use paymux_core::{ChannelId, WireRequest};
 
 use crate::front::Shared;
+use crate::openapi::{Body, Group, Operation, Param, Reply, Verb, schema};
 use crate::{body, wire};
 
 /// Nothing may be loaded, run, framed or sent from this page.
 const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// `GET|POST /return/{channel_id}`. Where the provider signs what the browser brings along, that names the payment;
+const CHANNEL: Param = Param::needed("channel", schema::name, "The channel.", "bee-main");
+const REPLIES: &[Reply] = &[
+    Reply::media(200, "How the payment stands, in two languages.", "text/html; charset=utf-8"),
+    Reply::elsewhere("To the address that the merchant gave."),
+];
+
+/// `GET /return/{channel}`
+pub(crate) const WITHOUT_NUMBER: Operation = Operation {
+    title: "Come back from a provider",
+    says: "Never believed as payment: it only says which page to show.",
+    places: &[CHANNEL],
+    replies: REPLIES,
+    ..Operation::get("/return/{channel}", "comeBack", Group::Payers)
+};
+
+/// `POST /return/{channel}`
+pub(crate) const WITHOUT_NUMBER_BY_POST: Operation = Operation {
+    verb: Verb::Post,
+    id: "comeBackByPost",
+    title: "Come back from a provider by POST",
+    body: Body::Unread,
+    ..WITHOUT_NUMBER
+};
+
+/// `GET /return/{channel}/{number}`
+pub(crate) const WITH_NUMBER: Operation = Operation {
+    title: "Come back from an order",
+    says: "Never believed as payment: it only says which page to show.",
+    places: &[CHANNEL, Param::needed("number", schema::text, "The order's number there.", "1")],
+    replies: REPLIES,
+    ..Operation::get("/return/{channel}/{number}", "comeBackFromOrder", Group::Payers)
+};
+
+/// `POST /return/{channel}/{number}`
+pub(crate) const WITH_NUMBER_BY_POST: Operation = Operation {
+    verb: Verb::Post,
+    id: "comeBackFromOrderByPost",
+    title: "Come back from an order by POST",
+    body: Body::Unread,
+    ..WITH_NUMBER
+};
+
+/// See [`WITHOUT_NUMBER`]. Where the provider signs what the browser brings along, that names the payment;
 /// without a right sign it looks like one that is not settled yet.
 pub(crate) async fn without_number(
     State(shared): State<Shared>,
@@ -32,7 +75,7 @@ pub(crate) async fn without_number(
     shown(&shared, found)
 }
 
-/// `GET|POST /return/{channel_id}/{number}`. An unknown number looks like a payment that is not
+/// See [`WITH_NUMBER`]. An unknown number looks like a payment that is not
 /// settled yet, so nobody learns from this page which numbers exist.
 pub(crate) async fn with_number(
     State(shared): State<Shared>,

@@ -6,12 +6,15 @@ mod world;
 
 mod admin;
 mod admin_lists;
+mod authorisation;
 mod bad_input;
 mod callbacks;
 mod cancel;
 mod cashier;
 mod channels;
+mod contract;
 mod create;
+mod documented;
 mod envelope;
 mod events;
 mod explain;

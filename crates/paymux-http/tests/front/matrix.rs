@@ -1,4 +1,5 @@
-//! Who may call what: every route with every kind of key.
+//! Who may call what, in figures: the status of each call with each kind of key. That no operation is missing is seen
+//! in `authorisation`, which is made from the documents.
 
 use axum::body::Body;
 use http::Request;
@@ -62,33 +63,10 @@ async fn merchant_routes_open_to_their_app_only() {
     }
 }
 
+/// What else an app without scopes may not do is in `authorisation`.
 #[tokio::test(start_paused = true)]
-async fn an_app_uses_only_what_its_scopes_list() {
-    let world = World::new();
-    let key = format!("Bearer {NARROW}");
-    for (method, path, scope) in [
-        ("POST", "/v1/payments", "payments"),
-        ("GET", "/v1/payments", "payments"),
-        ("GET", "/v1/payments/x", "payments"),
-        ("POST", "/v1/payments/x/cancel", "payments"),
-        ("POST", "/v1/payments/x/sync", "payments"),
-        ("POST", "/v1/routes/explain", "payments"),
-        ("POST", "/v1/payments/x/refunds", "refunds"),
-        ("GET", "/v1/payments/x/refunds", "refunds"),
-        ("GET", "/v1/refunds?refund_no=R", "refunds"),
-        ("GET", "/v1/refunds/x", "refunds"),
-        ("POST", "/v1/refunds/x/sync", "refunds"),
-        ("POST", "/v1/transfers", "transfers"),
-        ("GET", "/v1/transfers?transfer_no=T", "transfers"),
-        ("GET", "/v1/transfers/x", "transfers"),
-        ("POST", "/v1/transfers/x/sync", "transfers"),
-    ] {
-        let seen = world.call(request(method, path, Some(&key), String::new())).await;
-        let problem = seen.problem(403, "forbidden");
-        let named = format!("may not use {scope}");
-        assert!(problem["detail"].as_str().unwrap().contains(&named), "{method} {path}: {problem}");
-    }
-    assert_eq!(world.get(NARROW, "/v1/events").await.status, 200);
+async fn an_app_without_scopes_may_know_what_it_was_told() {
+    assert_eq!(World::new().get(NARROW, "/v1/events").await.status, 200);
 }
 
 #[tokio::test(start_paused = true)]

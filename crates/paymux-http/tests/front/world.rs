@@ -24,10 +24,17 @@ use paymux_http::admin::{self, Admin, NotReloaded, Reload, Reloaded};
 use paymux_http::{Front, FrontConfig, Limits, MetricsPage, MetricsPlace, Readiness, Ready};
 use paymux_testkit::{MemoryStore, Script, ScriptedChannel, ScriptedTransport, SeededRng, TestClock};
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 use tower::ServiceExt as _;
+
+use crate::contract::Contract;
 
 /// The key of app `shop`.
 pub(crate) const SHOP: &str = "key-of-shop";
+/// The key that app `shop` had before, which opens as well.
+pub(crate) const PREVIOUS: &str = "previous-key-of-shop";
+/// A key that app `shop` had once, and that was taken away while the router ran.
+pub(crate) const REVOKED: &str = "revoked-key-of-shop";
 /// The key of app `rival`.
 pub(crate) const RIVAL: &str = "key-of-rival";
 /// The key of app `narrow`, whose `scopes` are empty.
@@ -44,6 +51,8 @@ pub(crate) struct World {
     /// The channel `main`, which can do everything.
     pub(crate) main: Arc<ScriptedChannel>,
     pub(crate) ready_panics: Arc<AtomicBool>,
+    contract: OnceCell<Contract>,
+    admin_contract: OnceCell<Contract>,
 }
 
 impl World {
@@ -76,9 +85,10 @@ impl World {
             clock: Arc::new(TestClock::new()),
             rng: Arc::new(SeededRng::new(7)),
         };
-        let mut catalog = catalog(&main, rules);
-        catalog.fronts = fronts;
-        let payments = Payments::new(ports, CatalogHandle::new(catalog));
+        let shown = |keys: &[&str]| Catalog { fronts: fronts.clone(), ..catalog(&main, rules.clone(), keys) };
+        let handle = CatalogHandle::new(shown(&[SHOP, PREVIOUS, REVOKED]));
+        let payments = Payments::new(ports, handle.clone());
+        handle.replace(shown(&[SHOP, PREVIOUS]));
         let ready_panics = Arc::new(AtomicBool::new(false));
         let ready = StoreReady { store: Arc::clone(&store), panics: Arc::clone(&ready_panics) };
         let metrics: MetricsPage = Arc::new(|| "paymux_up 1\n".to_owned());
@@ -90,7 +100,8 @@ impl World {
             reload: Arc::new(NoFile),
         });
         let front = Front::new(config, payments.clone(), Arc::new(ready), metrics).router();
-        Self { front, admin, payments, store, main, ready_panics }
+        let (contract, admin_contract) = (OnceCell::new(), OnceCell::new());
+        Self { front, admin, payments, store, main, ready_panics, contract, admin_contract }
     }
 
     /// A front whose metrics are on the admin listener only.
@@ -98,14 +109,32 @@ impl World {
         Self::with(FrontConfig { metrics: MetricsPlace::Admin, ..FrontConfig::default() })
     }
 
-    /// Calls the main listener.
+    /// Calls the main listener. The answer must be as its documentation says.
     pub(crate) async fn call(&self, request: Request<Body>) -> Seen {
-        seen(&self.front, request).await
+        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+        let seen = seen(&self.front, request).await;
+        self.contract.get_or_init(|| self.contract()).await.check(&method, &path, &seen);
+        seen
     }
 
-    /// Calls the admin listener.
+    /// Calls the admin listener. The answer must be as its documentation says.
     pub(crate) async fn call_admin(&self, request: Request<Body>) -> Seen {
-        seen(&self.admin, request).await
+        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+        let seen = seen(&self.admin, request).await;
+        self.admin_contract.get_or_init(|| self.admin_contract()).await.check(&method, &path, &seen);
+        seen
+    }
+
+    /// What the main listener says of itself.
+    pub(crate) async fn contract(&self) -> Contract {
+        let request = Request::get("/openapi.json").body(Body::empty()).unwrap();
+        Contract::new(seen(&self.front, request).await.json())
+    }
+
+    /// What the admin listener says of itself.
+    pub(crate) async fn admin_contract(&self) -> Contract {
+        let request = with_key(OPERATOR, Request::get("/admin/openapi.json")).body(Body::empty()).unwrap();
+        Contract::new(seen(&self.admin, request).await.json())
     }
 
     pub(crate) async fn get(&self, key: &str, path: &str) -> Seen {
@@ -264,7 +293,7 @@ impl Seen {
 
 /// Four channels: `main` can do everything, `gone` is off, `bare` can neither query nor cancel,
 /// `sand` is a sandbox. The sum says which route takes a payment.
-fn catalog(main: &Arc<ScriptedChannel>, rules: Rules) -> Catalog {
+fn catalog(main: &Arc<ScriptedChannel>, rules: Rules, keys_of_shop: &[&str]) -> Catalog {
     let bare = Arc::new(ScriptedChannel::new("bare").that_can(Can::nothing_more()));
     let entry = |id: &str, channel: Arc<dyn Channel>| ChannelEntry::new(ChannelId::new(id).unwrap(), channel);
     let sandbox = entry("sand", sandbox_channel());
@@ -288,21 +317,22 @@ fn catalog(main: &Arc<ScriptedChannel>, rules: Rules) -> Catalog {
         route("default", sums(1000, 9_999_999), vec![0, 1]),
     ];
     let public_url = Endpoint::parse("https://pay.example", PlainHttp::LoopbackOnly).unwrap();
-    Catalog::new(apps().into(), channels, routes, public_url)
+    Catalog::new(apps(keys_of_shop).into(), channels, routes, public_url)
 }
 
 /// `shop` has an address for its notices and may do all; `rival` may do all; `narrow` may do nothing.
-fn apps() -> [App; 3] {
-    let app = |id: &str, key, scopes: &[Scope]| {
-        let mut app = App::new(AppId::new(id).unwrap(), &[Secret::new(key)]);
+fn apps(keys_of_shop: &[&str]) -> [App; 3] {
+    let app = |id: &str, keys: &[&str], scopes: &[Scope]| {
+        let keys: Vec<Secret> = keys.iter().copied().map(Secret::new).collect();
+        let mut app = App::new(AppId::new(id).unwrap(), &keys);
         app.scopes = scopes.to_vec();
         app.transfer_amount_max = Some(500_000);
         app
     };
-    let mut shop = app("shop", SHOP, Scope::ALL);
+    let mut shop = app("shop", keys_of_shop, Scope::ALL);
     shop.notify_url = Some(Endpoint::parse("https://shop.example/hook", PlainHttp::LoopbackOnly).unwrap());
     shop.timeout_url = Some(Endpoint::parse("https://shop.example/late", PlainHttp::LoopbackOnly).unwrap());
-    [shop, app("rival", RIVAL, Scope::ALL), app("narrow", NARROW, &[])]
+    [shop, app("rival", &[RIVAL], Scope::ALL), app("narrow", &[NARROW], &[])]
 }
 
 fn sandbox_channel() -> Arc<dyn Channel> {
