@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use paymux_core::payment::{Attempt, AttemptState, Payment};
 use paymux_core::store::{Change, DeliveryReport, Event, Opening, TransferChange};
-use serde_json::Value;
 
 use crate::witness::Witness;
 
@@ -14,10 +13,10 @@ use crate::witness::Witness;
 /// Nothing is told twice here, and what other nodes do is not told at all: whoever needs to hear of everything, also
 /// after a crash, takes notices.
 pub trait Observer: Send + Sync + 'static {
-    /// A channel was chosen, for a payment's first attempt or a further one. `decision` is the record: route,
-    /// strategy, seed, and each channel with the rule that removed it.
-    fn decided(&self, payment: &Payment, attempt: &Attempt, decision: &Value) {
-        let _ = (payment, attempt, decision);
+    /// A channel was chosen, for a payment's first attempt or a further one. Why that one, the record says:
+    /// [`Payments::decision`](crate::Payments::decision).
+    fn decided(&self, payment: &Payment, attempt: &Attempt) {
+        let _ = (payment, attempt);
     }
 
     /// An attempt has come to another state than `before`.
@@ -41,14 +40,16 @@ pub(crate) struct Ears(pub(crate) Arc<dyn Observer>);
 
 impl Ears {
     fn happened(&self, events: &[Event]) {
-        events.iter().for_each(|event| self.0.happened(event));
+        for event in events {
+            self.0.happened(event);
+        }
     }
 }
 
 impl Witness for Ears {
     fn opened(&self, opening: &Opening) {
         if let Some(attempt) = opening.payment.attempts.first() {
-            self.0.decided(&opening.payment, attempt, &opening.decision);
+            self.0.decided(&opening.payment, attempt);
         }
     }
 
@@ -60,10 +61,10 @@ impl Witness for Ears {
                 self.0.moved(payment, attempt, touched.seen_state);
             }
         }
-        if let Some((id, decision)) = &change.added
+        if let Some((id, _)) = &change.added
             && let Some(attempt) = payment.attempt(*id)
         {
-            self.0.decided(payment, attempt, decision);
+            self.0.decided(payment, attempt);
         }
         self.happened(&change.events);
     }

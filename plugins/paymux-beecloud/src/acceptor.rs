@@ -302,7 +302,7 @@ fn asked(
         Operation::Payouts => payouts::list(fields),
         Operation::PayoutCount => payouts::count(fields),
         Operation::Banks => Err(payouts::banks(fields)),
-        Operation::Native(native, id) => natives::read(account, fields, native, id),
+        Operation::Native(native, id) => natives::read(account, fields, native, id.as_deref()),
     }
 }
 

@@ -9,11 +9,12 @@ use paymux_core::payment::request::InvalidField;
 use paymux_core::payments::Explained;
 use paymux_core::store::{AuditRow, CallbackFilter, CallbackVerdict, QueueKind};
 use paymux_core::{AttemptId, ChannelId, PaymentError, PaymentId};
+use serde::Serialize;
 
 use super::Admin;
 use super::views::{AttemptView, CallbackView, QueueItemView};
 use crate::envelope;
-use crate::openapi::{Described as _, Group, Operation, Param, Reply, samples, schema};
+use crate::openapi::{Described, Group, Object, Operation, Param, Reply, samples, schema};
 use crate::page::{self, CURSOR, LIMIT, PageSize};
 use crate::problem::Refusal;
 use crate::query::{self, Query};
@@ -80,7 +81,7 @@ pub(super) const DECISION: Operation = Operation {
     title: "Tell why an attempt went where it went",
     says: "The record of its choice of channel, as that was told then.",
     places: &[Param::needed("id", || schema::id(AttemptId::PREFIX), "The attempt's id.", samples::ATTEMPT)],
-    replies: &[Reply::json(200, "The record.", Explained::object)],
+    replies: &[Reply::json(200, "The record.", ToldDecision::object)],
     refusals: &[Refusal::NotFound],
     ..Operation::get("/admin/api/attempts/{id}/decision", "getDecision", Group::Desk)
 };
@@ -90,7 +91,22 @@ pub(super) async fn decision(State(admin): State<Arc<Admin>>, InPath(id): InPath
     let unknown = || PaymentError::NotFound("attempt");
     let id: AttemptId = id.parse().map_err(|_| unknown())?;
     let told = admin.payments.decision(id).await?.ok_or_else(unknown)?;
-    Ok(envelope::json(StatusCode::OK, &told))
+    Ok(envelope::json(StatusCode::OK, &ToldDecision(told)))
+}
+
+/// A record as it was told, perhaps by an earlier version of this code.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct ToldDecision(serde_json::Value);
+
+impl Described for ToldDecision {
+    fn object() -> Object {
+        Explained::object()
+    }
+
+    fn sample() -> Option<serde_json::Value> {
+        Explained::sample()
+    }
 }
 
 /// `GET /admin/api/callbacks`

@@ -7,7 +7,7 @@ use paymux_core::catalog::Scope;
 use paymux_core::ids::{AttemptId, ChannelId, ProviderOrderNo, RefundNo, RouteName};
 use paymux_core::outflow::OutflowState;
 use paymux_core::payment::request::InvalidField;
-use paymux_core::payment::{Attempt, AttemptState, Capacity, NextAction, Payment, Status};
+use paymux_core::payment::{Attempt, AttemptState, Capacity, NextAction, Origin, Payment, Status};
 use paymux_core::refund::{Refund, RefundOrigin};
 use paymux_core::router::{Candidate, Decision, NoChannel, Removal, Seed};
 use paymux_core::store::{DeliveryState, Event, EventKind, ListedEvent, Subject};
@@ -49,6 +49,7 @@ pub(crate) const fn after(seconds: i64) -> Timestamp {
 pub(crate) fn payment() -> Option<Payment> {
     Some(Payment {
         id: PAYMENT.parse().ok()?,
+        origin: Origin::Created,
         app: "shop".parse().ok()?,
         order_no: "A1001".parse().ok()?,
         status: Status::Pending,
@@ -164,6 +165,7 @@ pub(crate) fn refund() -> Option<Refund> {
 pub(crate) fn transfer() -> Option<Transfer> {
     Some(Transfer {
         id: TRANSFER.parse().ok()?,
+        front: None,
         app: "shop".parse().ok()?,
         transfer_no: "T1001".parse().ok()?,
         channel: channel()?,
@@ -207,7 +209,7 @@ pub(crate) fn decision() -> Option<Decision> {
     };
     Some(Decision {
         route: Some(RouteName::new("default").ok()?),
-        strategy: Some("random"),
+        strategy: Some("random".into()),
         seed: Seed::new(7),
         turn: None,
         sticks_to: None,

@@ -64,7 +64,9 @@ impl Open {
         capacity::write(&mut script, capacity);
         // Last, as in a change.
         let backend = db.get_database_backend();
-        incomes.iter().for_each(|income| day_book::add(&mut script, backend, payment.id, income));
+        for income in incomes {
+            day_book::add(&mut script, backend, payment.id, income);
+        }
         Ok(script)
     }
 }

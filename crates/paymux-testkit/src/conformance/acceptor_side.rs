@@ -120,7 +120,11 @@ impl AcceptorSide {
                 FrontAnswer::Refunds(page.collect())
             }
             FrontCall::CountRefunds(filter) => FrontAnswer::Count(self.refunds(&books, filter).len() as u64),
-            FrontCall::Native { .. } => FrontAnswer::Refused(FrontRefusal::MethodUnavailable),
+            FrontCall::Approve(_)
+            | FrontCall::PayOut(_)
+            | FrontCall::ListPayouts(_)
+            | FrontCall::CountPayouts(_)
+            | FrontCall::Native { .. } => FrontAnswer::Refused(FrontRefusal::MethodUnavailable),
         }
     }
 

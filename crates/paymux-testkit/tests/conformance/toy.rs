@@ -47,9 +47,7 @@ impl Provider for ToyProvider {
         let mut reader = SettingReader::new(&settings, KEYS);
         let is_word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
         let account = reader.text("account", is_word, "write a word");
-        reader.require("account", "the shop");
         let key = reader.text("key", is_word, "write a word");
-        reader.require("key", "what signs");
         let previous = reader.text("key_previous", is_word, "write a word").map(Secret::new);
         let keys = key.map(|key| (Secret::new(key), previous));
         let made = account
@@ -324,6 +322,9 @@ impl Channel for Toy {
             QueryAnswer::Paid(_) if self.has(Fault::ClosesWhatIsPaid) => Ok(CancelAnswer::Closed),
             QueryAnswer::Paid(receipt) => Ok(CancelAnswer::Paid(receipt)),
             QueryAnswer::Closed => Ok(CancelAnswer::Closed),
+            QueryAnswer::Returned(_) | QueryAnswer::Returning(_) => {
+                Err(unknown("it was paid, and is no more"))
+            }
             QueryAnswer::Open | QueryAnswer::NotFound => {
                 Ok(CancelAnswer::Refused("it stays open".to_owned()))
             }
@@ -379,6 +380,7 @@ impl Channel for Toy {
                 reverted: false,
                 flaw: None,
                 created_at: Timestamp::from_ms(row["made_at"].as_i64().unwrap_or_default()),
+                terms: None,
             })
         };
         rows.iter().map(row).collect()

@@ -16,12 +16,12 @@ pub(super) fn read(
     account: &FrontAccount,
     fields: &Fields,
     operation: &Operation,
-    id: Option<String>,
+    id: Option<&str>,
 ) -> Result<(FrontCall, String), Fault> {
     let mut kept = Map::new();
     for field in operation.fields {
-        let value = match (field.name, &id) {
-            ("id", Some(id)) => Some(Value::from(id.as_str())),
+        let value = match (field.name, id) {
+            ("id", Some(id)) => Some(Value::from(id)),
             (name, _) if field.required => Some(fields.required(name)?.clone()),
             (name, _) => fields.value(name).filter(|value| value.as_str() != Some("")).cloned(),
         };

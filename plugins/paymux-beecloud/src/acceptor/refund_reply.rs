@@ -40,8 +40,8 @@ pub(super) fn approved(answer: &FrontAnswer) -> WireResponse {
     let results: Map<String, Value> = each.iter().map(|one| (one.id.clone(), word(one))).collect();
     fields.insert("result_map".to_owned(), Value::Object(results));
     // One page for all of them, as BeeCloud has it: the last.
-    let pages = each.iter().filter_map(|one| one.outcome.as_ref().ok()?.as_deref());
-    if let Some(url) = pages.last() {
+    let mut pages = each.iter().rev().filter_map(|one| one.outcome.as_ref().ok()?.as_deref());
+    if let Some(url) = pages.next() {
         fields.insert("url".to_owned(), Value::from(url));
     }
     finish(0, "", fields)

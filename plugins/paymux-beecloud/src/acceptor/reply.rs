@@ -34,7 +34,7 @@ pub(super) fn answer(read: &FrontRead, answer: &FrontAnswer) -> WireResponse {
         "status" => status(answer),
         "revert" => revert(answer),
         "bills" => bills(answer, detail(words.next())),
-        "count" | "refund_count" => count(answer),
+        "count" | "refund_count" | "payout_count" => count(answer),
         "record" => record(answer),
         "refund" => refund_reply::refund(answer, false),
         "offline_refund" => refund_reply::refund(answer, true),
@@ -44,7 +44,6 @@ pub(super) fn answer(read: &FrontRead, answer: &FrontAnswer) -> WireResponse {
         "refund_record" => refund_reply::record(answer),
         "payout" => payout_reply::paid_out(answer),
         "payouts" => payout_reply::list(answer),
-        "payout_count" => count(answer),
         "native" => native(answer, words.next() == Some("auth")),
         _ => create(read, answer),
     }

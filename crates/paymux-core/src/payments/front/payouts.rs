@@ -35,7 +35,7 @@ impl Payments {
         };
         if let [request] = requests.as_slice() {
             let answer = Box::pin(self.transfer(call.app.clone(), request.clone())).await;
-            return Ok(single(answer.map_err(|error| unavailable(call, &channel, error))?.transfer));
+            return Ok(single(&answer.map_err(|error| unavailable(call, &channel, error))?.transfer));
         }
         self.check_all(call, &requests).await?;
         let (this, app) = (self.clone(), call.app.clone());
@@ -161,13 +161,13 @@ fn fits(filter: &FrontPayoutFilter, transfer: &Transfer) -> bool {
 }
 
 /// While nobody knows whether money has left, the client asks.
-fn single(transfer: Transfer) -> FrontAnswer {
+fn single(transfer: &Transfer) -> FrontAnswer {
     match transfer.state {
         OutflowState::Queued | OutflowState::Sending | OutflowState::Unknown => FrontAnswer::InDoubt,
         OutflowState::Pending
         | OutflowState::NeedsAction
         | OutflowState::Succeeded
-        | OutflowState::Failed => FrontAnswer::Payouts(vec![payout_of(&transfer)]),
+        | OutflowState::Failed => FrontAnswer::Payouts(vec![payout_of(transfer)]),
     }
 }
 
