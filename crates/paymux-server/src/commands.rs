@@ -5,6 +5,7 @@ mod console;
 mod demo;
 mod doctor;
 mod explain;
+mod import;
 mod keys;
 mod progress;
 mod reconcile;
@@ -90,6 +91,14 @@ enum Command {
     /// one is listed: missing here, missing there, amount differs, state differs.
     #[command(after_help = reconcile::CODES)]
     Reconcile(reconcile::Options),
+    /// Takes over the paid orders that an app made at its provider before paymux stood between: so that they can be
+    /// refunded and asked for here.
+    ///
+    /// Each becomes a payment under its own number, with its money in the books; nobody is told of it. What is known
+    /// already is passed over, so it can be run again. An SQLite ledger is written by one process: stop the service
+    /// meanwhile. On PostgreSQL it can run beside.
+    #[command(after_help = import::CODES)]
+    Import(import::Options),
     /// Simulates a provider on an address of its own.
     #[command(after_help = CODES)]
     Sim(sim::Options),
@@ -180,6 +189,7 @@ pub fn run() -> ExitCode {
             on_runtime(doctor::run(&file.config, &environment, check::Form::of(json)))
         }
         Command::Reconcile(options) => on_runtime(reconcile::run(&options, &environment)),
+        Command::Import(options) => on_runtime(import::run(&options, &environment)),
         Command::Sim(options) => on_runtime(sim::run(&options)),
         Command::Keys { command: Keys::New { json } } => keys::new(json),
     };
@@ -224,6 +234,7 @@ mod tests {
             ("doctor", "something breaks a rule"),
             ("explain", "no channel may take it"),
             ("reconcile", "there are differences"),
+            ("import", "some are left for a person"),
         ] {
             let mut command = Cli::command();
             let help = command.find_subcommand_mut(name).unwrap().render_long_help().to_string();
@@ -248,6 +259,9 @@ mod tests {
             "doctor -c f.toml --json",
             "reconcile -c f.toml --day 2026-11-21",
             "reconcile -c f.toml --day 2026-11-21 --channel bee-main --json",
+            "import -c f.toml --channel bee-main --from 2026-01-01 --to 2026-03-31",
+            "import -c f.toml --channel bee-main --app shop --from 2026-01-01 --to 2026-01-01 --json",
+            "import -c f.toml --channel bee-main --csv orders.csv",
             "sim --provider beecloud --listen 127.0.0.1:0",
             "sim --provider cloudpay --listen 127.0.0.1:0 --notify-url http://127.0.0.1:1/notify/cloud-a",
             "sim --provider fufu --listen 127.0.0.1:0",
@@ -264,6 +278,11 @@ mod tests {
             "reconcile -c f.toml",
             "reconcile -c f.toml --day 21.11.2026",
             "reconcile -c f.toml --day 2026-11-21 --channel a/b",
+            "import -c f.toml --channel bee-main",
+            "import -c f.toml --channel bee-main --from 2026-01-01",
+            "import -c f.toml --channel bee-main --to 2026-01-01",
+            "import -c f.toml --from 2026-01-01 --to 2026-01-01",
+            "import -c f.toml --channel bee-main --from 2026-01-01 --to 2026-01-01 --csv orders.csv",
             "sim",
             "sim --provider beeclod --listen 127.0.0.1:0",
             "explain",

@@ -1,5 +1,6 @@
 //! Fronts: what clients of another protocol are told, whatever becomes of their orders.
 
+mod adopt;
 mod money_out;
 mod spoken;
 

@@ -39,7 +39,7 @@ pub(super) fn whole(
     let apps = check.apps(&raw.apps, notices);
     let channels = check.channels(&raw.channels, test_mode);
     let routes = check.routes(raw, &channels);
-    let fronts = check.fronts(raw, server.as_ref().map(|(settings, _)| settings.http));
+    let fronts = check.fronts(raw, server.as_ref().map(|(settings, _)| settings.http), &channels);
     check.front_channels(raw, &channels);
 
     let (settings, site) = server?;

@@ -10,20 +10,20 @@ use crate::process::{Ended, ended};
 use crate::world::{SHOP, World, day_of, order};
 
 /// Runs a command on the world's file, with more behind it.
-async fn run(world: &World, command: &str, more: &[&str]) -> Ended {
+pub(crate) async fn run(world: &World, command: &str, more: &[&str]) -> Ended {
     let file = world.file();
     let arguments = [command, "-c", file.to_str().unwrap()];
     ended(arguments.into_iter().chain(more.iter().copied())).await
 }
 
 /// What it printed for machines, which is one line.
-fn document(ended: &Ended) -> Value {
+pub(crate) fn document(ended: &Ended) -> Value {
     assert_eq!(ended.out.lines().count(), 1, "{}", ended.out);
     serde_json::from_str(&ended.out).unwrap()
 }
 
 /// A payment once its money is booked.
-async fn paid(world: &World, order_no: &str) -> Value {
+pub(crate) async fn paid(world: &World, order_no: &str) -> Value {
     let created = world.create(&order(order_no)).await.body;
     world.bank().pay(created["provider_order_no"].as_str().unwrap()).unwrap();
     let id = created["id"].as_str().unwrap();

@@ -34,6 +34,8 @@ mod fufu;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod import;
+#[cfg(test)]
 mod ledger_commands;
 #[cfg(test)]
 mod lifecycle;

@@ -260,7 +260,7 @@ macro_rules! store_contract {
             openings: keeps_every_field, keeps_extreme_values, keeps_no_nul, finds_by_id_order_and_number, finds_by_each_attempt,
                 finds_the_stored_one_by_its_order_number, takes_one_order_number_once_an_app,
                 refuses_a_number_in_use, refuses_an_id_in_use, refuses_another_count_of_attempts,
-                refuses_two_currencies, refuses_amounts_that_cannot_be, answers_a_ping;
+                refuses_two_currencies, refuses_amounts_that_cannot_be, brings_its_money_with_it, answers_a_ping;
             decisions: keeps_every_field_of_a_version, the_first_of_a_digest_stays,
                 of_equal_versions_at_once_one_is_kept, keeps_the_decision_of_each_attempt,
                 an_opening_that_is_known_leaves_none;

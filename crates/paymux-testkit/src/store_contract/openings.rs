@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use paymux_core::clock::Timestamp;
+use paymux_core::day::Day;
 use paymux_core::ids::OrderNo;
 use paymux_core::method::{Method, Product, Wallet};
 use paymux_core::money::{AMOUNT_MAX, Currency, Money};
 use paymux_core::payment::{AttemptState, Failure, FrontNote, Held, NextAction, Origin, Payment};
-use paymux_core::store::Opened;
+use paymux_core::posting::Cause;
+use paymux_core::store::{Income, Opened, Opening};
 
 use super::{Subject, kind};
 use crate::fixtures::{
@@ -79,6 +81,37 @@ pub async fn keeps_every_field(subject: &Subject) {
     assert_eq!(subject.stored(&payment.id).await, payment);
     let plain = subject.opened(Fixtures::new(2).opening("shop", "A2")).await;
     assert_eq!(subject.stored(&plain.id).await, plain);
+}
+
+/// An order that was paid elsewhere: its money is in the books with it, or not at all.
+pub async fn brings_its_money_with_it(subject: &Subject) {
+    let fixtures = Fixtures::new(1);
+    let imported = |order_no: &str| {
+        let mut payment = fixtures.payment("shop", order_no);
+        payment.origin = Origin::Imported;
+        let posting = fixtures.posting(Cause::Attempt(payment.id, payment.attempts[0].id));
+        let income = Income {
+            channel: channel("main"),
+            day: Day::from_number(19_783),
+            money: posting.amount,
+            completed_at: Some(Timestamp::from_ms(5000)),
+        };
+        Opening { postings: vec![posting], incomes: vec![income], ..opening_of(payment) }
+    };
+    let first = imported("A1");
+    let payment = subject.opened(first.clone()).await;
+    assert_eq!(subject.stored(&payment.id).await.origin, Origin::Imported);
+    let again = subject.store.open(imported("A1")).await.unwrap();
+    assert!(matches!(again, Opened::Exists(stored) if stored.id == payment.id));
+    assert_eq!(subject.look.postings().await, first.postings, "once");
+    let figures = subject.store.day_figures(Day::from_number(19_783)).await.unwrap();
+    assert_eq!((figures.len(), figures[0].received, figures[0].completed), (1, 7, 1));
+
+    let mut taken = imported("A2");
+    taken.payment.attempts[0].number = payment.attempts[0].number.clone();
+    assert!(subject.store.open(taken).await.is_err(), "a channel's number is taken once");
+    assert_eq!(subject.look.postings().await.len(), 1, "and nothing of it is written");
+    assert!(subject.store.payment_by_order(&app_id("shop"), &order("A2")).await.unwrap().is_none());
 }
 
 pub async fn keeps_extreme_values(subject: &Subject) {

@@ -203,3 +203,54 @@ async fn test_mode_lists_its_own_books() {
     assert_eq!(rig.channel.list(&rig.cx(), FROM, TO).await.unwrap().len(), 1);
     assert_eq!(rig.paths(), ["/2/rest/sandbox/bills"]);
 }
+
+/// The record of an order that the merchant made at BeeCloud itself.
+fn foreign(id: &str, patch: Value) -> Value {
+    let mut row = json!({"id": id, "bill_no": "OLD0001", "title": "A pot of tea", "bill_fee": 100, "total_fee": 90,
+        "discount": 10, "channel": "WX", "sub_channel": "WX_NATIVE", "trade_no": "T1", "spay_result": true,
+        "revert_result": false, "refund_result": false, "create_time": FROM.ms(), "success_time": FROM.ms() + 5});
+    row.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
+    row
+}
+
+async fn find(rows: Vec<Value>) -> Option<ListedOrder> {
+    let rig = Rig::new(json!({})).answers(vec![bills(rows)]);
+    let found = rig.channel.find(&rig.cx(), "OLD0001").await.unwrap();
+    assert_eq!(rig.fields(0)["bill_no"], "OLD0001");
+    found
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_of_others_is_found_with_its_terms() {
+    let found = find(vec![bill(1), foreign("b-1", json!({}))]).await.unwrap();
+    assert_eq!((found.number.as_str(), found.amount), ("OLD0001", Some(Money::fen(100))));
+    assert_eq!((found.received, found.reverted, found.flaw), (Some(Money::fen(90)), false, None));
+    let terms = found.terms.unwrap();
+    assert_eq!(
+        (terms.method.to_string().as_str(), terms.memo.as_str()),
+        ("wechat.native", "bill WX_NATIVE WX")
+    );
+    assert_eq!((terms.subject.as_str(), terms.reference.as_deref()), ("A pot of tea", Some("b-1")));
+    assert_eq!((terms.trade_no.as_deref(), terms.refunded), (Some("T1"), false));
+    assert_eq!(terms.paid_at, Some(Timestamp::from_ms(FROM.ms() + 5)));
+
+    assert_eq!(find(vec![bill(1)]).await, None);
+    let unknown = find(vec![foreign("b-1", json!({"sub_channel": "MOON"}))]).await.unwrap();
+    assert_eq!(unknown.terms, None, "a code that is not offered here");
+    let refunded = find(vec![foreign("b-1", json!({"refund_result": true}))]).await.unwrap();
+    assert!(refunded.terms.unwrap().refunded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_several_records_of_a_number_the_paid_one_counts() {
+    let unpaid = || foreign("b-2", json!({"spay_result": false, "create_time": FROM.ms() + 9}));
+    let reverted = || foreign("b-3", json!({"revert_result": true, "create_time": FROM.ms() + 10}));
+    let found = find(vec![unpaid(), foreign("b-1", json!({})), reverted()]).await.unwrap();
+    assert_eq!((found.terms.unwrap().reference.as_deref(), found.flaw), (Some("b-1"), None));
+    let found = find(vec![reverted(), unpaid()]).await.unwrap();
+    assert_eq!((found.received, found.reverted), (None, false));
+    let twice = vec![foreign("b-1", json!({})), foreign("b-4", json!({})), foreign("b-1", json!({}))];
+    assert_eq!(find(twice).await.unwrap().flaw, Some("two records of one number are paid"));
+    let repeated = vec![foreign("b-1", json!({})), foreign("b-1", json!({}))];
+    assert_eq!(find(repeated).await.unwrap().flaw, None, "the same record twice is one");
+}

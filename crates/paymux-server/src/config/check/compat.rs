@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use paymux_core::AppId;
 use paymux_core::acceptor::Acceptor;
+use paymux_core::channel::Can;
 use paymux_core::fronts::{Front, Fronts, Service};
 use paymux_core::provider::Settings;
+use paymux_core::{AppId, ChannelId};
 
 use super::channels::Checked;
 use super::{Check, unknown};
@@ -18,21 +19,32 @@ use crate::config::raw::{self, Raw};
 /// The one key of `[compat]` that is no front's.
 pub(super) const ALLOW_PLAIN_HTTP: &str = "allow_plain_http";
 
-/// The names by which accounts are known, each with the place where it stands first.
-type Names = BTreeMap<(&'static str, String), KeyPath>;
+/// The one key of a table of `[apps.compat]` that is no plugin's.
+const LEGACY_CHANNEL: &str = "legacy_channel";
+
+/// What apps have, each with the place where it stands first.
+#[derive(Default)]
+struct Seen {
+    /// The names by which accounts are known.
+    names: BTreeMap<(&'static str, String), KeyPath>,
+    /// The channels in which orders of before lie, and whose they are.
+    legacies: BTreeMap<ChannelId, (AppId, KeyPath)>,
+}
 
 impl Check<'_, '_> {
-    pub(super) fn fronts(&mut self, raw: &Raw, http: Option<SocketAddr>) -> Fronts {
+    pub(super) fn fronts(&mut self, raw: &Raw, http: Option<SocketAddr>, channels: &[Checked]) -> Fronts {
         let acceptors = self.acceptors();
         self.switches(raw, &acceptors, http);
         let is_on = |acceptor: &Arc<dyn Acceptor>| raw.compat.get(acceptor.slug()) == Some(&true);
-        let mut names = Names::new();
+        let mut seen = Seen::default();
         let mut fronts = Fronts::default();
         for acceptor in &acceptors {
             let service = if is_on(acceptor) { Service::On } else { Service::Off };
             let mut front = Front::new(acceptor.clone(), service);
             for (place, app) in raw.apps.iter().enumerate() {
-                self.admit(&KeyPath::of("apps").index(place), app, &mut front, &mut names);
+                let path = KeyPath::of("apps").index(place);
+                self.admit(&path, app, &mut front, &mut seen);
+                self.inherit(&path, app, &mut front, channels, &mut seen);
             }
             fronts.add(front);
         }
@@ -81,23 +93,25 @@ impl Check<'_, '_> {
     }
 
     /// Lets an app in, if it has credentials in that protocol.
-    fn admit(&mut self, path: &KeyPath, app: &raw::App, front: &mut Front, names: &mut Names) {
+    fn admit(&mut self, path: &KeyPath, app: &raw::App, front: &mut Front, seen: &mut Seen) {
         let acceptor = front.acceptor().clone();
         let Some(table) = app.compat.get(acceptor.slug()) else { return };
         let path = path.key("compat").key(acceptor.slug());
-        let settings = self.credentials(&path, table, acceptor.as_ref());
+        let own = table.iter().filter(|(key, _)| *key != LEGACY_CHANNEL);
+        let own: Settings = own.map(|(key, value)| (key.clone(), value.clone())).collect();
+        let settings = self.credentials(&path, &own, acceptor.as_ref());
         // A wrong id was told with the app.
         let id = app.id.as_deref().and_then(|id| AppId::new(id).ok());
         let (Some(settings), Some(id)) = (settings, id) else { return };
         let key = acceptor.account_key();
         let name = settings.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
         let name = (acceptor.slug(), name.to_owned());
-        if let Some(first) = names.get(&name) {
+        if let Some(first) = seen.names.get(&name) {
             let rule = format!("the same account as {first}; it says which app calls");
             self.wrong(&path.key(key), rule);
             return;
         }
-        names.insert(name, path.key(key));
+        seen.names.insert(name, path.key(key));
         let admitted = front.admit(&id, settings);
         self.good(&path.key(key), admitted);
     }
@@ -116,6 +130,45 @@ impl Check<'_, '_> {
                         self.wrong(&path.key(acceptor.slug()).key(key), unknown("channel", id, known()));
                     }
                 }
+            }
+        }
+    }
+
+    /// Says in which channel's account the app made orders before, if its table does.
+    fn inherit(
+        &mut self,
+        path: &KeyPath,
+        app: &raw::App,
+        front: &mut Front,
+        channels: &[Checked],
+        seen: &mut Seen,
+    ) {
+        let slug = front.acceptor().slug();
+        let Some(value) = app.compat.get(slug).and_then(|table| table.get(LEGACY_CHANNEL)) else { return };
+        let path = path.key("compat").key(slug).key(LEGACY_CHANNEL);
+        let Some(name) = value.as_str() else {
+            self.wrong(&path, "write the id of a channel");
+            return;
+        };
+        let Some(checked) = channels.iter().find(|checked| checked.id.as_deref() == Some(name)) else {
+            let known = channels.iter().filter_map(|checked| checked.id.as_deref());
+            self.wrong(&path, unknown("channel", name, known));
+            return;
+        };
+        // What is wrong with the channel or the app was told there.
+        let id = app.id.as_deref().and_then(|id| AppId::new(id).ok());
+        let (Some(entry), Some(id)) = (&checked.entry, id) else { return };
+        if !entry.channel.descriptor().can.has(Can::FIND) {
+            self.wrong(&path, "its provider cannot look up orders that were not made here");
+            return;
+        }
+        match seen.legacies.get(&entry.id) {
+            Some((other, first)) if *other != id => {
+                self.wrong(&path, format!("the same channel as {first}; an order there is one app's"));
+            }
+            _ => {
+                seen.legacies.insert(entry.id.clone(), (id.clone(), path));
+                front.adopt_from(&id, entry.id.clone());
             }
         }
     }

@@ -95,6 +95,31 @@ fn two_apps_share_no_account() {
 }
 
 #[test]
+fn orders_of_before_lie_in_a_channel_that_can_look_them_up() {
+    let account =
+        |id: &str| format!("app_id = \"{id}\", app_secret = \"s\", master_secret = {{ env = \"KEY\" }}");
+    let channels = format!(
+        "[[channels]]\nid = \"bee\"\nprovider = \"beecloud\"\nsettings = {{ {} }}\n\
+         [[channels]]\nid = \"box\"\nprovider = \"sandbox\"\n",
+        account(ID_A)
+    );
+    let text = |legacy: &str| {
+        let table = format!("compat.beecloud = {{ {}, legacy_channel = {legacy} }}\n", account(ID_B));
+        format!("[server]\ntest_mode = true\n{}{channels}", shop(&table))
+    };
+    let config = read_text(&text("\"bee\""), &environment()).unwrap();
+    let app = paymux_core::AppId::new("shop").unwrap();
+    let front = config.catalog.fronts.of("beecloud").unwrap();
+    assert_eq!(front.legacy_channel(&app).unwrap().as_str(), "bee");
+    assert!(front.account(&app).unwrap().settings.get("legacy_channel").is_none(), "it is not the plugin's");
+    let place = "f:6: apps[0].compat.beecloud.legacy_channel: ";
+    check(&text("\"wasp\""), &[&format!("{place}unknown channel `wasp`; known: bee, box")]);
+    check(&text("5"), &[&format!("{place}write the id of a channel")]);
+    let rule = "its provider cannot look up orders that were not made here";
+    check(&text("\"box\""), &[&format!("{place}{rule}")]);
+}
+
+#[test]
 fn a_front_on_an_open_line_must_be_wanted() {
     let open =
         "[server]\nhttp = \"0.0.0.0:80\"\npublic_url = \"https://pay.example.com\"\n[compat]\nfufu = true\n";
