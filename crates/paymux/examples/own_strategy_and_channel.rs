@@ -106,7 +106,7 @@ pub(crate) async fn tell(out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
         let decision = payments.explain(&shop, &order, None, None)?.decision;
         let payment = payments.create(shop.clone(), order).await?.payment;
         let channel = &payment.face().ok_or("a payment has an attempt")?.channel;
-        let strategy = decision.strategy.unwrap_or("nobody");
+        let strategy = decision.strategy.unwrap_or("nobody".into());
         writeln!(out, "{order_no} of {} is {} on {channel}, by {strategy}", payment.amount, payment.status)?;
         for candidate in &decision.candidates {
             if let Some(removal) = &candidate.removed_by {

@@ -24,6 +24,9 @@ const LOCAL: &str = "http://127.0.0.1:8080";
 /// How long stopping may take.
 const DRAIN: Duration = Duration::from_secs(30);
 
+/// A change of what the catalog is made with.
+type Tuning = Box<dyn FnOnce(&mut Catalog) + Send>;
+
 /// Puts paymux together. [`Builder::catalog`] ends with what a [`Router`](crate::Router) picks by,
 /// [`Builder::open`] with payments over a ledger.
 #[derive(Default)]
@@ -33,7 +36,7 @@ pub struct Builder {
     pub(crate) routes: Vec<RoutePlan>,
     pub(crate) test_mode: bool,
     public_url: Option<String>,
-    tune: Vec<Box<dyn FnOnce(&mut Catalog) + Send>>,
+    tune: Vec<Tuning>,
     store: Option<Arc<dyn Store>>,
     closer: Closer,
     clock: Option<Arc<dyn Clock>>,

@@ -275,7 +275,9 @@ impl<'a> Routes<'a> {
             .filter(|entry| !serves(entry))
             .map(|entry| format!("`{}` serves none of the route's methods", entry.id))
             .collect();
-        idle.into_iter().for_each(|rule| self.mistakes.add(place, rule));
+        for rule in idle {
+            self.mistakes.add(place, rule);
+        }
     }
 
     /// What a strategy must know of each channel. Where an embedder's own picks, ours is of no account.

@@ -74,6 +74,8 @@ impl Witness for Ears {
     }
 
     fn delivered(&self, reports: &[DeliveryReport]) {
-        reports.iter().for_each(|report| self.0.notified(report));
+        for report in reports {
+            self.0.notified(report);
+        }
     }
 }

@@ -129,7 +129,7 @@ fn scan(vector: &Value) -> Recorded {
         order: |order: &mut Order| {
             order.method = "alipay.barcode".parse().unwrap();
             order.amount = Money::fen(250);
-            order.subject = "coffee".to_owned();
+            "coffee".clone_into(&mut order.subject);
             order.payer.auth_code = Some(Secret::new("281234567890123456"));
         },
         after: Duration::ZERO,

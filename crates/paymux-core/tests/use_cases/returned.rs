@@ -1,5 +1,7 @@
 //! Money that a provider shows as paid and gone again: booked, told, and kept for a person.
 
+use std::time::Duration;
+
 use paymux_core::catalog::DuplicatePaid;
 use paymux_core::channel::{Can, QueryAnswer, Receipt};
 use paymux_core::payment::{AttemptState as S, Held, Payment, Status};
@@ -70,7 +72,7 @@ async fn a_callback_that_is_asked_about_learns_it_too() {
     world.a.on_query(Ok(QueryAnswer::Returned(receipt())));
     let told = callback(payment.attempts[0].number.as_str(), Money::fen(1999), "T1");
     world.payments.take_callback(channel("a"), told).await.unwrap();
-    world.pass(std::time::Duration::from_secs(120)).await;
+    world.pass(Duration::from_mins(2)).await;
     let stored = world.stored(&payment).await;
     assert_eq!((stored.status, stored.held), (Status::Succeeded, Some(Held::Reversed)));
 }
@@ -112,7 +114,7 @@ async fn a_duplicate_that_went_back_is_not_sent_back_again() {
     let second = callback(payment.attempts[1].number.as_str(), Money::fen(1999), "T2");
     world.payments.take_callback(channel("b"), second).await.unwrap();
     world.a.on_query(Ok(QueryAnswer::Returned(receipt())));
-    world.pass(std::time::Duration::from_secs(600)).await;
+    world.pass(Duration::from_mins(10)).await;
     let stored = world.stored(&payment).await;
     assert_eq!((stored.attempts[0].state, stored.attempts[0].contested), (S::DuplicatePaid, 1999));
     assert!(world.store.refunds().is_empty());

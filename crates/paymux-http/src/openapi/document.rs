@@ -118,7 +118,7 @@ fn responses(operation: &Operation) -> Value {
         add_content(response, reply);
     }
     for (status, refusals) in by_status(&operation.all_refusals()) {
-        let says: Vec<String> = refusals.iter().map(said).collect();
+        let says: Vec<String> = refusals.iter().copied().map(said).collect();
         let response = response(&mut responses, status.to_string(), &says.join(" "));
         response["content"][PROBLEM] = problem_of(&refusals);
         match status {
@@ -171,7 +171,7 @@ fn by_status(refusals: &[Refusal]) -> BTreeMap<u16, Vec<Refusal>> {
     by_status
 }
 
-fn said(refusal: &Refusal) -> String {
+fn said(refusal: Refusal) -> String {
     let row = refusal.row();
     format!("`{}`: {}", row.code, row.when)
 }
@@ -215,7 +215,7 @@ fn components(book: Book, operations: &[Operation]) -> Value {
     let examples: Map<String, Value> = used
         .into_iter()
         .map(|refusal| {
-            let example = json!({"summary": said(&refusal), "value": samples::problem(refusal)});
+            let example = json!({"summary": said(refusal), "value": samples::problem(refusal)});
             (refusal.name().to_owned(), example)
         })
         .collect();

@@ -81,7 +81,9 @@ impl Place<'_> {
     #[track_caller]
     fn leaf(&self, name: &str, schema: &Value) {
         if let Some(words) = schema.get("enum").and_then(Value::as_array) {
-            words.iter().for_each(|word| self.takes(name, word.clone()));
+            for word in words {
+                self.takes(name, word.clone());
+            }
             self.refuses(name, json!("no-such-word"));
         }
         for (bound, step) in [("minimum", -1), ("maximum", 1)] {

@@ -85,7 +85,12 @@ impl World {
             clock: Arc::new(TestClock::new()),
             rng: Arc::new(SeededRng::new(7)),
         };
-        let shown = |keys: &[&str]| Catalog { fronts: fronts.clone(), ..catalog(&main, rules.clone(), keys) };
+        let its = Arc::clone(&main);
+        let shown = move |keys: &[&str]| {
+            let mut catalog = catalog(&its, rules.clone(), keys);
+            catalog.fronts = fronts.clone();
+            catalog
+        };
         let handle = CatalogHandle::new(shown(&[SHOP, PREVIOUS, REVOKED]));
         let payments = Payments::new(ports, handle.clone());
         handle.replace(shown(&[SHOP, PREVIOUS]));

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use paymux::witness::Witnessed;
 use paymux_core::channel::ListedOrder;
 use paymux_core::payments::{Adoption, Left, Wanted};
 use paymux_core::reconcile::{DAY_ZONE, Day};
@@ -20,7 +21,6 @@ use super::progress::Bar;
 use super::table;
 use crate::config::{self, Config};
 use crate::environment::Environment;
-use crate::witness::Witnessed;
 use crate::{node, plugins};
 
 /// What its exit codes mean.

@@ -118,7 +118,7 @@ fn row(descriptor: &Descriptor) -> String {
     let can = |what| if descriptor.can.has(what) { "yes" } else { "no" };
     let cells = [
         format!("`{}`", descriptor.provider),
-        methods(descriptor.methods.iter()),
+        methods(&descriptor.methods.iter().collect::<Vec<_>>()),
         can(Can::QUERY).to_owned(),
         cancel(descriptor),
         refund(descriptor),
@@ -131,12 +131,11 @@ fn row(descriptor: &Descriptor) -> String {
 }
 
 /// Wallets with their products; those with the same products stand together.
-fn methods<'a>(specs: impl Iterator<Item = &'a MethodSpec> + Clone) -> String {
+fn methods(specs: &[&MethodSpec]) -> String {
     let mut groups: Vec<(Vec<&str>, Vec<&str>)> = Vec::new();
     for wallet in Wallet::ALL {
         let has = |product: &Product| {
-            let mut specs = specs.clone();
-            specs.any(|spec| spec.method.wallet == *wallet && spec.method.product == *product)
+            specs.iter().any(|spec| spec.method.wallet == *wallet && spec.method.product == *product)
         };
         let products: Vec<&str> = Product::ALL.iter().copied().filter(has).map(Product::word).collect();
         match groups.iter_mut().find(|(_, same)| *same == products) {
@@ -163,11 +162,11 @@ fn methods<'a>(specs: impl Iterator<Item = &'a MethodSpec> + Clone) -> String {
 /// Whether orders are ended by a call: all of them, none, or which.
 fn cancel(descriptor: &Descriptor) -> String {
     let by_call = |spec: &&MethodSpec| matches!(spec.end, OrderEnd::Call { .. });
-    let ended = descriptor.methods.iter().filter(by_call);
-    match ended.clone().count() {
+    let ended: Vec<&MethodSpec> = descriptor.methods.iter().filter(by_call).collect();
+    match ended.len() {
         _ if !descriptor.can.has(Can::CANCEL) => "no".to_owned(),
         count if count == descriptor.methods.len() => "yes".to_owned(),
-        _ => methods(ended),
+        _ => methods(&ended),
     }
 }
 

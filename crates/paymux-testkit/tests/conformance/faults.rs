@@ -115,6 +115,7 @@ impl Subject for Toy {
         match fact {
             FrontFact::Paid(order) => bank::callback(key, order, now),
             FrontFact::Refunded(refund) => bank::callback(key, &refund.order, now),
+            FrontFact::PaidOut(_) => unreachable!("this bank pays nothing out"),
         }
     }
 

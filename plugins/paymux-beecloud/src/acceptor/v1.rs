@@ -50,7 +50,9 @@ pub(super) fn worded(mut response: WireResponse) -> WireResponse {
     }
     for list in ["bills", "refunds"] {
         let Some(rows) = fields.get_mut(list).and_then(Value::as_array_mut) else { continue };
-        rows.iter_mut().for_each(|row| timed(row, "created_time"));
+        for row in rows.iter_mut() {
+            timed(row, "created_time");
+        }
         let count = rows.len();
         fields.insert("count".to_owned(), Value::from(count));
     }

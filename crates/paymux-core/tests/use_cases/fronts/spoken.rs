@@ -159,12 +159,7 @@ fn call(operation: &str, fields: &Value) -> Option<FrontCall> {
     };
     let payouts = || FrontPayoutFilter {
         number: maybe("number"),
-        standing: match fields["standing"].as_str() {
-            Some("done") => Some(FrontStanding::Done),
-            Some("failed") => Some(FrontStanding::Failed),
-            Some(_) => Some(FrontStanding::UnderWay),
-            None => None,
-        },
+        standing: fields["standing"].as_str().map(standing),
         from: at("from"),
         to: at("to"),
         skip: bound("skip", 0),
@@ -231,6 +226,14 @@ fn call(operation: &str, fields: &Value) -> Option<FrontCall> {
         },
         _ => return None,
     })
+}
+
+fn standing(word: &str) -> FrontStanding {
+    match word {
+        "done" => FrontStanding::Done,
+        "failed" => FrontStanding::Failed,
+        _ => FrontStanding::UnderWay,
+    }
 }
 
 /// One who receives money, with a field that no channel takes.

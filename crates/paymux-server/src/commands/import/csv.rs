@@ -72,7 +72,7 @@ fn places(heading: &[String]) -> Result<Places, Vec<String>> {
     for (place, name) in heading.iter().enumerate() {
         match COLUMNS.iter().position(|column| *column == name.trim()) {
             None => {
-                mistakes.push(format!("1: unknown column `{}`; known: {}", name.trim(), COLUMNS.join(", ")))
+                mistakes.push(format!("1: unknown column `{}`; known: {}", name.trim(), COLUMNS.join(", ")));
             }
             Some(column) if places[column].is_some() => {
                 mistakes.push(format!("1: column `{}` stands twice", COLUMNS[column]));

@@ -1,0 +1,4 @@
+//! The facade as another service uses it.
+
+#[cfg(test)]
+mod embedded;
