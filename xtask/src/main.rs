@@ -6,12 +6,14 @@ mod chaos;
 mod ci;
 mod codegen;
 mod crash;
+mod demo;
 mod drill;
 mod fuzz;
 mod instructions;
 mod measure;
 mod new_channel;
 mod prove;
+mod schemathesis;
 mod simulate;
 mod tidy;
 mod tree;
@@ -52,6 +54,8 @@ enum Command {
     Drill(drill::Options),
     /// Throws changed messages at every parser and verifier: a million at each, or as many as are asked for.
     Fuzz(fuzz::Options),
+    /// Makes requests from the document that the binary serves of itself, and holds its answers against it.
+    Schemathesis(schemathesis::Options),
     /// Runs the benches and shows them in one table, beside plain versions, limits and what was saved.
     Bench(bench::Options),
     /// Counts the instructions of signs and routing decisions, and compares them with their bounds.
@@ -85,6 +89,7 @@ fn run(command: Command) -> Result<()> {
         Command::Prove(options) => prove::run(root, &options),
         Command::Drill(options) => drill::run(root, &options),
         Command::Fuzz(options) => fuzz::run(root, &options),
+        Command::Schemathesis(options) => schemathesis::run(root, &options),
         Command::Bench(options) => bench::run(root, &options),
         Command::Instructions(options) => instructions::run(root, &options),
         Command::Measure(options) => measure::run(root, &options),

@@ -3,14 +3,15 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, ChildStdout, Command, Stdio},
+    process::Command,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+
+use crate::demo::Demo;
 
 /// The longest that a start may take, until `/readyz` says yes.
 const START_MAX: Duration = Duration::from_millis(300);
@@ -109,7 +110,7 @@ struct Memory {
 fn memory_after(binary: &Path, payments: u32) -> Result<Memory> {
     let mut demo = Demo::start(binary, &["--payments", &payments.to_string()])?;
     demo.until("up")?;
-    let path = format!("/proc/{}/status", demo.child.id());
+    let path = format!("/proc/{}/status", demo.id());
     let status = fs::read_to_string(&path).with_context(|| format!("read `{path}`; this needs Linux"))?;
     memory(&status).with_context(|| format!("`{path}` has no VmRSS or VmHWM"))
 }
@@ -121,52 +122,6 @@ fn memory(status: &str) -> Option<Memory> {
         line.trim_start_matches(':').trim().strip_suffix(" kB")?.parse().ok()
     };
     Some(Memory { now_kib: field("VmRSS")?, peak_kib: field("VmHWM")? })
-}
-
-/// A running demo, killed when dropped.
-struct Demo {
-    child: Child,
-    lines: std::io::Lines<BufReader<ChildStdout>>,
-}
-
-impl Demo {
-    fn start(binary: &Path, arguments: &[&str]) -> Result<Self> {
-        let mut command = Command::new(binary);
-        command.args(["demo", "--json"]).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = command.spawn().with_context(|| format!("start `{}`", binary.display()))?;
-        let out = child.stdout.take().context("the demo has no output")?;
-        Ok(Self { child, lines: BufReader::new(out).lines() })
-    }
-
-    /// Reads on until that step is told.
-    fn until(&mut self, step: &str) -> Result<()> {
-        let wanted = format!("\"step\":\"{step}\"");
-        for line in &mut self.lines {
-            if line?.contains(&wanted) {
-                return Ok(());
-            }
-        }
-        bail!("the demo ended before it told `{step}`")
-    }
-
-    fn until_end(&mut self) -> Result<()> {
-        for line in &mut self.lines {
-            line?;
-        }
-        let ended = self.child.wait()?;
-        if !ended.success() {
-            bail!("the demo ended with {ended}");
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Demo {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// The processor and how many of it there are.

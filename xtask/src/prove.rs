@@ -16,7 +16,7 @@ use crate::{
         steps::{cargo, nextest_is_installed, succeed},
         table,
     },
-    crash, fuzz, simulate,
+    crash, fuzz, schemathesis, simulate,
 };
 
 /// How much of each; lower figures are for trying the command.
@@ -46,6 +46,9 @@ pub(crate) struct Options {
     /// How many changed messages each parser and verifier gets.
     #[arg(long, default_value_t = 1_000_000)]
     inputs: u64,
+    /// How many requests each operation gets that are drawn from the document.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..))]
+    requests: u64,
 }
 
 /// Runs a harness on the workspace at that place.
@@ -74,7 +77,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
 }
 
 fn proofs(options: Options) -> Vec<Proof> {
-    let Options { seeds, kills, cuts, stops, races, pauses, migrations, inputs } = options;
+    let Options { seeds, kills, cuts, stops, races, pauses, migrations, inputs, requests } = options;
     let proof = |name, title, run| Proof { name, title, run };
     vec![
         proof(
@@ -111,6 +114,11 @@ fn proofs(options: Options) -> Vec<Proof> {
             "fuzz",
             format!("{inputs} changed messages for each parser and verifier"),
             Box::new(move |root| fuzz::run(root, &fuzz::Options::of(inputs))),
+        ),
+        proof(
+            "schemathesis",
+            format!("{requests} requests for each operation, drawn from the document that is served"),
+            Box::new(move |root| schemathesis::run(root, &schemathesis::Options::of(requests))),
         ),
     ]
 }

@@ -18,7 +18,13 @@ pub(crate) const TAKE: Operation = Operation {
     places: &[Param::needed("channel", schema::name, "The channel.", "bee-main")],
     body: Body::Raw,
     replies: &[Reply { status: None, says: "What that provider expects.", content: Content::None }],
-    refusals: &[Refusal::InvalidRequest, Refusal::NotFound, Refusal::Overloaded],
+    refusals: &[
+        Refusal::InvalidRequest,
+        Refusal::NotFound,
+        Refusal::RequestTimeout,
+        Refusal::BodyTooLarge,
+        Refusal::Overloaded,
+    ],
     ..Operation::post("/notify/{channel}", "takeCallback", Group::Providers)
 };
 
@@ -27,6 +33,7 @@ pub(crate) const TAKE_BY_GET: Operation = Operation {
     verb: Verb::Get,
     id: "takeCallbackByGet",
     title: "Take a provider's callback by GET",
+    body: Body::None,
     ..TAKE
 };
 

@@ -86,6 +86,8 @@ async fn stays_up_for_the_user_and_ends_within_a_second() {
     let created = http.post(key, "/v1/payments", quoted[5]).await;
     assert_eq!(created.status, 201, "{}", created.text);
     assert!(http.get("", "/metrics").await.text.contains("paymux_creates_total"));
+    assert_eq!(up["docs"], format!("{base}/docs"));
+    assert!(http.get("", "/docs").await.text.contains(&format!("curl -s &#39;{base}/v1/payments&#39;")));
 
     let provider = Http::new(up["payer"].as_str().unwrap().strip_suffix("/sim").unwrap());
     let number = created.body["provider_order_no"].as_str().unwrap();

@@ -42,6 +42,8 @@ mod lifecycle;
 #[cfg(test)]
 mod lines;
 #[cfg(test)]
+mod manual;
+#[cfg(test)]
 mod merchant;
 #[cfg(test)]
 mod migration;

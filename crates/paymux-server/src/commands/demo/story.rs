@@ -163,12 +163,13 @@ pub(super) fn invite(stage: &Stage, teller: &Teller) {
     let gateway = stage.gateway();
     let facts = json!({
         "curl": curl, "api": format!("{api}/v1/payments"), "payer": format!("{provider}/sim"),
-        "gateway": format!("{gateway}/sim"), "metrics": format!("{api}/metrics"),
+        "gateway": format!("{gateway}/sim"), "metrics": format!("{api}/metrics"), "docs": format!("{api}/docs"),
     });
     teller.aside("");
     teller.step("up", "now you: make a payment, and pay it on the payer's page; Ctrl-C ends it all", &facts);
     teller.aside(&format!("\n  {}\n", teller.strong(&curl)));
     teller.aside(&format!("  API      {api}/v1/payments"));
+    teller.aside(&format!("  docs     {api}/docs"));
     teller.aside(&format!("  payer    {provider}/sim, of Alipay methods {gateway}/sim"));
     teller.aside(&format!("  health   {api}/readyz"));
     teller.aside(&format!("  metrics  {api}/metrics\n"));
