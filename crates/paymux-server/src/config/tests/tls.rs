@@ -23,11 +23,12 @@ impl Files {
         write("all.pem", both("one.key", "one.crt"));
         write("empty", Vec::new());
         write("large", vec![b'\n'; 300_000]);
+        let pem =
+            |label: &str| format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n").into_bytes();
         write("torn.crt", b"-----BEGIN CERTIFICATE-----\nAAAA\n".to_vec());
-        write("text.crt", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_vec());
-        write("text.key", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n".to_vec());
-        let locked = b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
-        write("locked.key", locked.to_vec());
+        write("text.crt", pem("CERTIFICATE"));
+        write("text.key", pem("PRIVATE KEY"));
+        write("locked.key", pem("ENCRYPTED PRIVATE KEY"));
         Self(folder)
     }
 
