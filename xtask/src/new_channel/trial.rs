@@ -1,9 +1,10 @@
 //! The generator tried on a copy of the workspace, for every change: it touches what it says and nothing else, what
 //! it makes is tidy and formatted, compiles, and passes its own tests.
 //!
-//! The tests are built in the target folder of all other steps: of other crates most is there already, and only what
-//! stands in the copy is compiled again, which is core, the signs, the testkit and the new crate. The copy is kept,
-//! and only what differs is written to it, so that a second run compiles the new crate alone.
+//! Only the new crate and what it depends on is built: core, the signs, the testkit and some hundred small crates of
+//! others, no server and no database. In a folder of its own: cargo takes a crate of the copy for the same crate of the
+//! workspace, and would believe the one fresh that it has built of the other. The copy and its build are kept, and only
+//! what differs is written, so that a second run compiles the new crate alone.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -26,8 +27,8 @@ type Texts = BTreeMap<String, String>;
 /// # Errors
 /// When the generator fails, touches what it must not, or makes what does not pass.
 pub(crate) fn run(root: &Path) -> Result<()> {
-    let build = tree::target_folder(root)?;
-    let copy = build.join("new-channel");
+    let place = tree::target_folder(root)?.join("new-channel");
+    let copy = place.join("tree");
     tree::mirror(root, &copy)?;
     let before = texts(&copy)?;
     make(&copy, PROBE)?;
@@ -37,7 +38,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     // `--locked`: what was written to the lock is what cargo would have written.
     let own = format!("paymux-{PROBE}");
     let mut test = cargo(&copy, ["test", "--locked", "--profile", "ci", "--package", &own]);
-    test.env("CARGO_TARGET_DIR", &build);
+    test.env("CARGO_TARGET_DIR", place.join("build"));
     succeed(test)
 }
 
