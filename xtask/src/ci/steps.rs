@@ -95,6 +95,7 @@ fn docs(root: &Path) -> Result<()> {
 fn tests(root: &Path) -> Result<()> {
     nextest_is_installed(root)?;
     browser_is_installed("chromedriver")?;
+    sdk_languages_are_installed()?;
     let all_but_crash = format!("not {}", crash::FILTER);
     let run = ["nextest", "run", "--workspace", "--cargo-profile", "ci", "--profile", "ci"];
     let choice = ["-E", all_but_crash.as_str()];
@@ -130,6 +131,25 @@ fn browser_is_installed(driver: &str) -> Result<()> {
         bail!(
             "`{driver}` is not installed; on Debian run `apt-get install chromium chromium-driver`, or .ci/run, which \
              installs what is missing"
+        );
+    }
+    Ok(())
+}
+
+/// What BeeCloud's own SDKs are installed and run with.
+fn sdk_languages_are_installed() -> Result<()> {
+    starts("python3", &["-c", "import ensurepip, venv"], "python3 python3-venv")?;
+    starts("node", &["--version"], "nodejs")?;
+    starts("npm", &["--version"], "npm")
+}
+
+fn starts(program: &str, arguments: &[&str], packages: &str) -> Result<()> {
+    let told = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if !told.is_ok_and(|status| status.success()) {
+        bail!(
+            "`{program} {}` does not work; on Debian run `apt-get install {packages}`, or .ci/run, which installs what \
+             is missing",
+            arguments.join(" ")
         );
     }
     Ok(())
@@ -203,6 +223,8 @@ mod tests {
         assert!(installed(crate::root(), "fmt", "").is_ok());
         let error = browser_is_installed("no-such-driver").unwrap_err().to_string();
         assert!(error.contains("apt-get install chromium chromium-driver"), "{error}");
+        let error = starts("no-such-language", &["--version"], "some-package").unwrap_err().to_string();
+        assert!(error.contains("apt-get install some-package"), "{error}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod beecloud;
 mod cloudpay;
 mod fufu;
+mod sdks;
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
