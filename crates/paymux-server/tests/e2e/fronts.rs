@@ -57,11 +57,12 @@ impl Stand {
         let folder = tempfile::tempdir().unwrap();
         let address = free_address().await;
         let text = format!(
-            "[server]\nhttp = \"{address}\"\n[store]\nurl = \"sqlite://{}/a.db\"\n\
+            "[server]\nhttp = \"{address}\"\ntest_mode = true\n[store]\nurl = \"sqlite://{}/a.db\"\n\
              [outbound]\nallow_private_addresses = true\n[sweeper]\ninterval_ms = 100\n\
              [timeouts]\nrequest_ms = 1000\nanswer_ms = 4000\nnotice_ms = 2000\n\
              [notices]\nretry_ms = [1000, 1000, 1000, 1000]\n[compat]\n{front} = true\n\
              [[apps]]\nid = \"shop\"\napi_key = \"{SHOP}\"\nnotify_url = \"{}\"\n\
+             scopes = [\"payments\", \"refunds\", \"transfers\"]\ntransfer_amount_max = 10000\n\
              [apps.compat.{front}]\n{credentials}\n\
              [[channels]]\nid = \"up\"\nprovider = \"{}\"\n[channels.settings]\nbase_url = \"{}\"\n{}\n\
              [[routes]]\nname = \"default\"\nstrategy = \"priority\"\nchannels = [\"up\"]\n\

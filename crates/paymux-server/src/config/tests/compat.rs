@@ -74,6 +74,16 @@ fn each_mistake_names_its_key_and_line() {
         "fufu.key: environment variable `UNSET` is not set",
     );
     app("compat.fufu = 5", "fufu: write a table, not a whole number");
+    let bee = |more: &str| {
+        format!(
+            "compat.beecloud = {{ app_id = \"{ID_A}\", app_secret = \"s\", master_secret = \"m\", {more} }}"
+        )
+    };
+    app(
+        &bee("payout_channel = \"purse\""),
+        "beecloud.payout_channel: unknown channel `purse`; there is none",
+    );
+    app(&bee("native_channel = \"a b\""), "beecloud.native_channel: write the id of a channel as text");
 
     #[track_caller]
     fn app(line: &str, want: &str) {

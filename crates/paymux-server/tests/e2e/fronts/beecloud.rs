@@ -2,10 +2,15 @@
 //!
 //! Source: BeeCloud V2 document and webhook guide.
 
+use std::net::Ipv4Addr;
+
+use axum::{Json, Router};
 use paymux_core::{Verb, WireRequest};
 use paymux_server::plugins::Simulated;
 use paymux_sim::{CallFault, Rule};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use super::{Stand, china_day, encoded, md5, now_ms, until};
 
@@ -14,8 +19,14 @@ pub(super) const APP_SECRET: &str = "1f0e2d3c-4b5a-4978-8695-a4b3c2d1e0f9";
 pub(super) const MASTER_SECRET: &str = "9e8d7c6b-5a49-4382-b1a0-0f1e2d3c4b5a";
 
 async fn stand() -> Stand {
-    let credentials =
-        format!("app_id = \"{APP_ID}\"\napp_secret = \"{APP_SECRET}\"\nmaster_secret = \"{MASTER_SECRET}\"");
+    stand_with("").await
+}
+
+/// With more of its credentials, and what comes after them in the file.
+async fn stand_with(more: &str) -> Stand {
+    let credentials = format!(
+        "app_id = \"{APP_ID}\"\napp_secret = \"{APP_SECRET}\"\nmaster_secret = \"{MASTER_SECRET}\"\n{more}"
+    );
     Stand::open("beecloud", &credentials, Simulated::Fufu, " success\n").await
 }
 
@@ -190,6 +201,149 @@ async fn a_captured_sign_fits_the_one_call_that_it_came_with() {
     }
     stand.upstream_number();
     stand.close(&[APP_SECRET, MASTER_SECRET]).await;
+}
+
+/// An order of that number that is paid.
+async fn paid(stand: &Stand, bill_no: &str) {
+    let created = stand.bee_post("bill", &signed(APP_SECRET, &bill(bill_no))).await;
+    assert_eq!(created["result_code"], 0, "{created}");
+    stand.bank().pay(&stand.upstream_number()).unwrap();
+    until(async || stand.bee_bill(bill_no).await, |row| row["spay_result"] == true).await;
+}
+
+#[tokio::test]
+async fn a_pre_refund_goes_once_it_is_approved() {
+    let mut stand = stand().await;
+    paid(&stand, "A1001").await;
+    let number = |serial: &str| format!("{}{serial}", china_day());
+    let ask = |serial: &str| json!({"bill_no": "A1001", "refund_no": number(serial), "refund_fee": 500, "need_approval": true});
+    let mut ids = Vec::new();
+    for serial in ["001", "002"] {
+        let asked = stand.bee_post("refund", &signed(MASTER_SECRET, &ask(serial))).await;
+        assert_eq!(asked["result_code"], 0, "{asked}");
+        ids.push(asked["id"].as_str().unwrap().to_owned());
+    }
+    stand.restart().await;
+    let waiting = stand.bee_get("refunds", &json!({"need_approval": true})).await;
+    assert_eq!(waiting["refunds"].as_array().map(Vec::len), Some(2), "{waiting}");
+    assert_eq!(stand.native("A1001").await["amount_refunded"], 0);
+    let decide = async |fields: Value| {
+        let request = WireRequest::new(Verb::Put, "/2/rest/refund")
+            .body("application/json", signed(MASTER_SECRET, &fields).to_string());
+        told(stand.http.send("", request).await.unwrap())
+    };
+    let agreed = decide(json!({"channel": "WX", "ids": [ids[0]], "agree": true})).await;
+    assert_eq!(
+        (&agreed["result_code"], &agreed["result_map"][&ids[0]]),
+        (&json!(0), &json!("OK")),
+        "{agreed}"
+    );
+    let denied =
+        decide(json!({"channel": "WX", "ids": [ids[1], "x"], "agree": false, "deny_reason": "no"})).await;
+    assert_eq!(denied["result_map"], json!({(&ids[1]): "OK", "x": "no such refund"}), "{denied}");
+    let status = async |serial: &str| {
+        stand.bee_get("refund/status", &json!({"channel": "WX", "refund_no": number(serial)})).await
+    };
+    until(async || status("001").await, |told| told["refund_status"] == "SUCCESS").await;
+    assert_eq!(status("002").await["refund_status"], "FAIL");
+    assert_eq!(stand.native("A1001").await["amount_refunded"], 500);
+    stand.close(&[APP_SECRET, MASTER_SECRET]).await;
+}
+
+/// They go to the channel that the app names, whoever that is.
+#[tokio::test]
+async fn payouts_are_made_once_and_told_of() {
+    let purse = "payout_channel = \"purse\"\n[[channels]]\nid = \"purse\"\nprovider = \"sandbox\"\n";
+    let stand = stand_with(purse).await;
+    let payout = json!({"total_fee": 700, "bill_no": "PAYOUT20240301", "title": "wages", "trade_source": "OUT_PC",
+        "bank_fullname": "中国银行", "card_type": "DE", "account_type": "P", "account_no": "6222020200112233",
+        "account_name": "王五", "optional": {"run": "7"}});
+    let by_app = stand.bee_post("bc_transfer", &signed(APP_SECRET, &payout)).await;
+    assert_eq!(by_app["result_code"], 1, "{by_app}");
+    let made = stand.bee_post("bc_transfer", &signed(MASTER_SECRET, &payout)).await;
+    assert_eq!(made["result_code"], 0, "{made}");
+    let again = stand.bee_post("bc_transfer", &signed(MASTER_SECRET, &payout)).await;
+    assert_eq!((&again["result_code"], &again["id"]), (&json!(0), &made["id"]), "{again}");
+    let webhook = stand.hook.told(1).await[0].json();
+    let sign = md5(&format!("{APP_ID}PAYOUT20240301TRANSFERBC700{MASTER_SECRET}"));
+    assert_eq!(
+        (&webhook["signature"], &webhook["optional"]),
+        (&json!(sign), &json!({"run": "7"})),
+        "{webhook}"
+    );
+
+    let batch = json!({"channel": "ALI", "batch_no": "BATCH202403", "account_name": "Tea Ltd", "transfer_data": [
+        {"transfer_id": "1", "receiver_account": "w@example.com", "receiver_name": "W", "transfer_fee": 10},
+        {"transfer_id": "2", "receiver_account": "x@example.com", "receiver_name": "X", "transfer_fee": 20}]});
+    let on_a_get = stand.bee_get("transfers", &batch).await;
+    assert_eq!(on_a_get["result_code"], 5, "{on_a_get}");
+    let made = stand.bee_post("transfers", &signed(MASTER_SECRET, &batch)).await;
+    assert_eq!(made["result_code"], 0, "{made}");
+    let list = stand.bee_get("transfers", &json!({"transfer_status": "SUCCESS"})).await;
+    let rows = list["transfers"].as_array().unwrap();
+    let numbers: Vec<_> = rows.iter().map(|row| row["bill_no"].as_str().unwrap()).collect();
+    assert_eq!(numbers.len(), 3, "{list}");
+    assert!(numbers.contains(&"PAYOUT20240301") && numbers.contains(&"BATCH202403-2"), "{list}");
+    let too_much = json!({"channel": "ALI_TRANSFER", "transfer_no": "T1", "total_fee": 10_001, "desc": "d",
+        "channel_user_id": "w@example.com", "channel_user_name": "W", "account_name": "Tea Ltd"});
+    let refused = stand.bee_post("transfer", &signed(MASTER_SECRET, &too_much)).await;
+    assert_eq!(refused["result_code"], 5, "{refused}");
+    stand.close(&[APP_SECRET, MASTER_SECRET, "6222020200112233"]).await;
+}
+
+#[tokio::test]
+async fn the_first_version_is_spoken_too() {
+    let stand = stand().await;
+    let post =
+        async |path: &str, body: Value| told(stand.http.post("", &format!("/1/rest/{path}"), &body).await);
+    let created = post("bill", signed(APP_SECRET, &bill("A1001"))).await;
+    assert_eq!(created["result_code"], 0, "{created}");
+    stand.bank().pay(&stand.upstream_number()).unwrap();
+    let ask = async |own: Value| {
+        let para = encoded(&signed(APP_SECRET, &own).to_string());
+        told(stand.http.get("", &format!("/1/rest/bills?para={para}")).await)
+    };
+    let filter = json!({"channel": "WX", "bill_no": "A1001"});
+    let list =
+        until(async || ask(filter.clone()).await, |list| list["bills"][0]["spay_result"] == true).await;
+    assert_eq!((&list["count"], list["bills"][0]["created_time"].is_i64()), (&json!(1), true), "{list}");
+    assert_eq!(ask(json!({})).await["result_code"], 4, "a channel is asked for");
+    let refund = json!({"channel": "WX", "bill_no": "A1001", "refund_no": format!("{}001", china_day()),
+        "refund_fee": 500});
+    let refused = post("refund", signed(APP_SECRET, &refund)).await;
+    assert_eq!(refused["result_code"], 1, "{refused}");
+    assert!(refused["err_detail"].as_str().unwrap().contains("app_secret_moves_money"), "{refused}");
+    stand.close(&[APP_SECRET, MASTER_SECRET]).await;
+}
+
+/// A person's check goes to the account at BeeCloud that the app names, and leaves no trace here.
+#[tokio::test]
+async fn what_only_beecloud_does_goes_to_beecloud() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let answer = |Json(asked): Json<Value>| async move {
+        assert_eq!((&asked["name"], &asked["id_no"]), (&json!("王五"), &json!("11010519491231002X")));
+        assert_ne!(asked["app_id"], APP_ID, "our account there is another");
+        Json(
+            json!({"result_code": 0, "result_msg": "OK", "err_detail": "", "auth_result": true, "auth_msg": "ok"}),
+        )
+    };
+    let limits = paymux_http::Limits::default();
+    let router = Router::new().route("/2/auth", axum::routing::post(answer));
+    tokio::spawn(paymux_http::serve(listener, router, limits, CancellationToken::new()));
+    let bee = format!(
+        "native_channel = \"bee\"\n[[channels]]\nid = \"bee\"\nprovider = \"beecloud\"\n[channels.settings]\n\
+         app_id = \"00000000-3a44-4c8b-9d21-5b0e6f7a8c90\"\napp_secret = \"s\"\nmaster_secret = \"m\"\n\
+         base_url = \"http://{address}\"\n"
+    );
+    let stand = stand_with(&bee).await;
+    let check = signed(APP_SECRET, &json!({"name": "王五", "id_no": "11010519491231002X"}));
+    let checked = told(stand.http.post("", "/2/auth", &check).await);
+    assert_eq!((&checked["result_code"], &checked["auth_result"]), (&json!(0), &json!(true)), "{checked}");
+    let incomplete =
+        told(stand.http.post("", "/2/auth", &signed(APP_SECRET, &json!({"name": "王五"}))).await);
+    assert_eq!(incomplete["result_code"], 4, "{incomplete}");
+    stand.close(&[APP_SECRET, MASTER_SECRET, "11010519491231002X", "王五"]).await;
 }
 
 /// One SDK puts all secrets into every body; whatever is wrong, its answer is JSON with status 200.
