@@ -262,6 +262,10 @@ async fn outflows(db: &Explained<'_>, fixtures: &Fixtures, first: &Payment) {
     add_transfer_event(&mut change, event);
     change.postings.push(fixtures.posting(Cause::Transfer(transfer.id)));
     assert_eq!(ApplyTransfer(change).run(db).await.unwrap(), Applied::Done);
+    assert_eq!(outflows::of_app::<Transfer, _>(db, &transfer.app, None, 2).await.unwrap().len(), 2);
+    let after = Some(transfer.id.to_string());
+    let rest = outflows::of_app::<Transfer, _>(db, &transfer.app, after, 2).await.unwrap();
+    assert!(rest.iter().all(|rest| rest.id < transfer.id), "{rest:?}");
     let (channel, number) = (&transfer.channel, &transfer.number);
     assert!(outflows::by_number::<Transfer, _>(db, channel, number).await.unwrap().is_some());
     let of_transfer = EventFilter {

@@ -141,7 +141,6 @@ fn fields_are_missing_or_wrong_by_name() {
     );
     let row = json!({"transfer_id": "1", "receiver_account": "a", "receiver_name": "b", "transfer_fee": 1});
     refused(call(BATCH, json!({"transfer_data": [row, row]})), 5, "each transfer_id must be there once");
-    refused(call(BATCH, json!({"transfer_data": vec![row.clone(); 1001]})), 5, "1 to 1000");
     let mut long = row;
     long["transfer_id"] = json!("9".repeat(60));
     refused(call(BATCH, json!({"transfer_data": [long]})), 5, "transfer_data[0].transfer_id");

@@ -2,11 +2,12 @@
 //! provider hears of them until then.
 
 use crate::catalog::Scope;
+use crate::channel::Can;
 use crate::error::PaymentError;
 use crate::ids::{AppId, RefundId};
 use crate::outflow::{Happening, OutflowState};
 use crate::payments::Payments;
-use crate::payments::outflows::{News, OutflowFacts, check_scope, failure};
+use crate::payments::outflows::{News, OutflowFacts, able, check_scope, failure};
 use crate::refund::Refund;
 
 /// By which a refund is known that was denied.
@@ -54,9 +55,14 @@ impl Payments {
         heard(after, &approval)
     }
 
-    /// Takes and sends it, as a worker would; where its channel cannot send it now, a worker does so later.
+    /// Takes and sends it, as a worker would; at an hour at which its channel keeps refunds back, a worker does so
+    /// later. What is looked at later keeps its channel from being off, so one that is off is told before.
     async fn let_go(&self, refund: Refund) -> Result<Refund, PaymentError> {
         let (catalog, started, id) = (self.catalog(), self.clock().mono(), refund.id);
+        if able(&catalog, &refund.channel, Can::REFUND).is_none() {
+            let why = "its channel sends no refund now: approve it again once it does, or deny it";
+            return Err(PaymentError::NotRefundable(why.to_owned()));
+        }
         match self.take_queued(&catalog, refund).await? {
             Some(to_send) => self.send_refund_within(catalog, to_send, started).await,
             None => self.reload_refund(id).await,

@@ -63,7 +63,7 @@ async fn a_refund_waits_for_its_approval_and_holds_its_money() {
     let world = world();
     let waits = waiting(&world).await;
     assert_eq!((waits.state, waits.check_at, waits.sent_at), (OutflowState::Queued, None, None));
-    world.pass(Duration::from_hours(24 * 30)).await;
+    world.pass(Duration::from_hours(3)).await;
     assert_eq!(world.a.refunds().len(), 0, "nobody sends it by himself");
     let rest = json!({"number": "R2", "order": "A1", "amount": 1500});
     assert_eq!(world.hear("refund", rest).await, "RefundTooLarge", "its amount is set aside");
