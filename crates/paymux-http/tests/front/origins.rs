@@ -96,7 +96,7 @@ async fn answered(world: &World, peer: Option<(&str, bool)>, fields: &[(&str, &s
     if let Some((ip, is_tls)) = peer {
         request.extensions_mut().insert(Peer { ip: ip.parse().unwrap(), is_tls });
     }
-    let seen = world.call(request).await;
+    let seen = world.speak(request).await;
     assert_eq!((seen.status.as_u16(), seen.header("cache-control")), (200, "no-store"));
     seen.text()
 }

@@ -130,8 +130,10 @@ async fn sync_asks_the_provider_now() {
         assert_eq!((seen.status.as_u16(), &seen.json()["status"]), (200, &json!("succeeded")));
     }
     assert_eq!(world.main.asked_outgoes(), 2);
+    // Of one millisecond: in no order.
     let kinds: Vec<EventKind> = world.store.events().iter().map(|event| event.kind).collect();
-    assert_eq!(kinds, [EventKind::PaymentSucceeded, EventKind::RefundSucceeded]);
+    assert_eq!(kinds.len(), 2, "{kinds:?}");
+    assert!(kinds.contains(&EventKind::PaymentSucceeded) && kinds.contains(&EventKind::RefundSucceeded));
 }
 
 #[tokio::test(start_paused = true)]

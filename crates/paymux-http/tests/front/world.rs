@@ -122,6 +122,11 @@ impl World {
         seen
     }
 
+    /// Calls in another protocol, of which our documentation says nothing.
+    pub(crate) async fn speak(&self, request: Request<Body>) -> Seen {
+        seen(&self.front, request).await
+    }
+
     /// Calls the admin listener. The answer must be as its documentation says.
     pub(crate) async fn call_admin(&self, request: Request<Body>) -> Seen {
         let (method, path) = (request.method().to_string(), request.uri().path().to_owned());

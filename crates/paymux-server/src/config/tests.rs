@@ -172,7 +172,7 @@ channels = ["bee", "bea"]
     check(
         text,
         &[
-            "f:3: server.htpp: unknown key; known: http, admin, admin_token, public_url, test_mode, metrics",
+            "f:3: server.htpp: unknown key; known: http, admin, admin_token, public_url, tls_cert, tls_key, trusted_proxies, test_mode, metrics",
             "f:4: server.test_mode: write true or false, not text",
             "f:5: server.grpc: not supported by this version yet; remove it",
             "f:7: apps[0].notify_secret: required where `notify_url` is set: notices are signed",
