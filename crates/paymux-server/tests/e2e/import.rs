@@ -59,7 +59,7 @@ async fn import(kind: Kind) {
     assert_eq!(refunded.status, 201, "{}", refunded.text);
     assert_eq!(world.bank().order(number).unwrap().number, number);
     let again = world.create(&order(number)).await;
-    assert_eq!((again.status, &again.body["code"]), (409, &json!("order_mismatch")), "{}", again.text);
+    assert_eq!((again.status, &again.body["code"]), (422, &json!("order_mismatch")), "{}", again.text);
     let unpaid = open["provider_order_no"].as_str().unwrap();
     let none = world.http.get(SHOP, &format!("/v1/payments?order_no={unpaid}")).await.body;
     assert_eq!(none["data"], json!([]));

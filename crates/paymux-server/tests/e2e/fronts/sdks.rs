@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paymux_server::plugins::Simulated;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -214,6 +214,8 @@ impl Tls {
 fn certified(authority_pem: &Path) -> ServerConfig {
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // By one name with the certificate that it signs, that would pass for its own signer.
+    authority.distinguished_name.push(DnType::CommonName, "authority of a test");
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
     std::fs::write(authority_pem, authority.pem()).unwrap();
     let key = KeyPair::generate().unwrap();
