@@ -35,7 +35,7 @@ async fn a_strategy_and_a_channel_of_ones_own_are_as_shown() {
 /// Compares what an example told with the README's block that names its command.
 #[track_caller]
 fn as_shown(example: &str, outcome: Result<(), Box<dyn Error>>, told: &[u8]) {
-    let told = str::from_utf8(told).unwrap();
+    let told = String::from_utf8_lossy(told);
     outcome.unwrap_or_else(|error| panic!("{example} failed: {error}; it had told:\n{told}"));
     let command = format!("text\n$ cargo run -p paymux --example {example}\n");
     let shown = README.split("```").find_map(|block| block.strip_prefix(command.as_str()));

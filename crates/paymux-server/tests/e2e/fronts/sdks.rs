@@ -26,7 +26,7 @@ use super::beecloud::{APP_ID, APP_SECRET, MASTER_SECRET};
 /// How long an SDK may take to be installed: it is, once for a target folder.
 const INSTALL: Duration = Duration::from_mins(3);
 /// How long a client may take from its first call to its last.
-const COURSE: Duration = Duration::from_secs(60);
+const COURSE: Duration = Duration::from_mins(1);
 /// The barcode in both clients.
 const AUTH_CODE: &str = "134567890123456782";
 
