@@ -32,6 +32,8 @@ mod fronts;
 #[cfg(test)]
 mod fufu;
 #[cfg(test)]
+mod grpc;
+#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod import;
