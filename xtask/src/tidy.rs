@@ -15,10 +15,9 @@ use anyhow::{Result, bail};
 use crate::tree::Tree;
 
 /// Every rule. A rule that isn't here isn't checked.
-const RULES: [fn(&Tree) -> Vec<Finding>; 27] = [
+const RULES: [fn(&Tree) -> Vec<Finding>; 26] = [
     arrows::down_only,
     arrows::foreign_crates,
-    arrows::owned_crates,
     arrows::errors_are_types,
     arrows::dialling,
     arrows::plugins_are_named_in_one_place,

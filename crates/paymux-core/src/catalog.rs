@@ -22,7 +22,6 @@ use crate::region::Region;
 use crate::router::{Ask, HealthRules, Live, OwnStrategy, Table, Version};
 use crate::secret::Secret;
 use crate::store::{CapacityLimits, Ring};
-use crate::throttle::Allowance;
 use crate::wire::Endpoint;
 use crate::words::words;
 
@@ -97,8 +96,6 @@ pub struct Catalog {
     pub public_url: Endpoint,
     /// How many unverified callbacks a channel keeps.
     pub callback_ring: Ring,
-    /// How much one app may ask of a process.
-    pub allowance: Allowance,
     /// The protocols that are spoken to apps beside the native API.
     pub fronts: Fronts,
 }
@@ -169,7 +166,6 @@ impl Catalog {
             notice_schedule: SCHEDULE.to_vec(),
             public_url,
             callback_ring: Ring { rows: 1000, bytes: 16 * 1024 * 1024 },
-            allowance: Allowance::default(),
             fronts: Fronts::default(),
         }
     }

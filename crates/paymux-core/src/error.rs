@@ -1,18 +1,11 @@
 //! Why a use case says no. One exhaustive `match` in each front turns this into its answer.
 
-use std::time::Duration;
-
 use crate::catalog::Scope;
 use crate::ids::ChannelId;
 use crate::money::Money;
 use crate::payment::request::InvalidField;
 use crate::router::NoChannel;
 use crate::store::StoreError;
-
-/// How long until a client may try again when the ledger was away.
-const RETRY_OVERLOADED: Duration = Duration::from_secs(1);
-/// How long until a client may try again when every channel was out for now.
-const RETRY_NO_CHANNEL: Duration = Duration::from_secs(30);
 
 /// Why a use case says no.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -95,12 +88,6 @@ pub enum PaymentError {
         /// What was asked.
         operation: &'static str,
     },
-    /// The app asks for more than it may.
-    #[error("this app sends more than `limits` lets it; send the request again after a pause")]
-    RateLimited {
-        /// How long.
-        pause: Duration,
-    },
     /// Too much at once, or the store is away.
     #[error("paymux cannot take this just now: {0}; try again in a moment")]
     Overloaded(String),
@@ -131,49 +118,8 @@ impl PaymentError {
             Self::NotResolvable(_) => "not_resolvable",
             Self::ChannelNeeded { .. } => "channel_needed",
             Self::Unsupported { .. } => "unsupported",
-            Self::RateLimited { .. } => "rate_limited",
             Self::Overloaded(_) => "overloaded",
             Self::Internal(_) => "internal",
-        }
-    }
-
-    /// The field of the request that is at fault, if it is one.
-    pub fn param(&self) -> Option<&str> {
-        match self {
-            Self::Invalid(field) => Some(&field.param),
-            Self::OrderMismatch(_) => Some("order_no"),
-            Self::RefundMismatch(_) => Some("refund_no"),
-            Self::TransferMismatch(_) => Some("transfer_no"),
-            Self::KeyMismatch => Some("Idempotency-Key"),
-            Self::RefundTooLarge { .. } | Self::TransferTooLarge { .. } => Some("amount"),
-            _ => None,
-        }
-    }
-
-    /// After how long the same request may do better; `None` where time alone changes nothing. At least a second: a
-    /// front may be able to say no less.
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::NoChannel(nobody) if nobody.is_temporary() => Some(RETRY_NO_CHANNEL),
-            Self::RateLimited { pause } => Some((*pause).max(RETRY_OVERLOADED)),
-            Self::Overloaded(_) => Some(RETRY_OVERLOADED),
-            _ => None,
-        }
-    }
-
-    /// What a client is told of it. What a database said may hold values: that goes to the log and no further.
-    pub fn told(&self) -> String {
-        match self {
-            Self::Overloaded(why) => {
-                tracing::error!(%why, "a request was not taken");
-                "the ledger does not answer just now; send the same request again in a moment".to_owned()
-            }
-            Self::Internal(why) => {
-                tracing::error!(%why, "a broken invariant");
-                "something that must not happen has happened; it was logged under this request's id"
-                    .to_owned()
-            }
-            told => told.to_string(),
         }
     }
 }

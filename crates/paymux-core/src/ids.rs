@@ -233,24 +233,6 @@ id_type! {
     RequestId, "req_"
 }
 
-/// The name under which a request is found again: the client's own, or one that was made here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestName(Box<str>);
-
-impl RequestName {
-    /// The client's name if it gave one of 1 to 64 letters, digits, `-` or `_`; else one that is made.
-    pub fn of(given: Option<&str>, make: impl FnOnce() -> RequestId) -> Self {
-        let good = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-        let given = given.filter(|text| (1..=64).contains(&text.len()) && text.bytes().all(good));
-        Self(given.map_or_else(|| make().to_string().into(), Into::into))
-    }
-
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 impl AttemptId {
     /// The one refund that returns the whole of this attempt's money without the merchant having
     /// asked: its id follows from the attempt, so that it cannot be made twice.
@@ -294,22 +276,6 @@ mod tests {
         let upper = id.to_string().replace("pay_018d", "pay_018D");
         for bad in ["", "pay_", "pay_1", "att_018df6ac580070000000000000000000", &upper, "pay_{018df}"] {
             assert!(bad.parse::<PaymentId>().is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn takes_a_clients_request_id_only_if_it_is_plain() {
-        for good in ["a", "Req_1-2", &"x".repeat(64)] {
-            assert_eq!(named(Some(good)), good);
-        }
-        for bad in ["", "a b", "a.b", "a\"b", "a{}", "a\u{e9}", &"x".repeat(65)] {
-            assert!(named(Some(bad)).starts_with("req_"), "{bad}");
-        }
-        assert!(named(None).starts_with("req_"));
-
-        fn named(given: Option<&str>) -> String {
-            let make = || RequestId::make(Timestamp::from_ms(1), &Fixed(7));
-            RequestName::of(given, make).as_str().to_owned()
         }
     }
 

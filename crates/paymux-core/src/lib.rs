@@ -7,7 +7,6 @@
 //! Start at [`Payments`], the one door for every front.
 
 pub mod acceptor;
-pub mod bearer;
 pub mod callbacks;
 pub mod catalog;
 pub mod channel;
@@ -23,7 +22,6 @@ pub mod method;
 pub mod money;
 pub mod notices;
 pub mod outflow;
-pub mod page;
 pub mod payment;
 pub mod payments;
 pub mod posting;
@@ -38,7 +36,6 @@ pub mod state;
 pub mod store;
 pub mod sweeper;
 mod sync;
-pub mod throttle;
 pub mod transfer;
 pub mod transport;
 pub mod view;

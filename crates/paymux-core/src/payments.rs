@@ -5,7 +5,6 @@
 
 mod adopt;
 mod call;
-mod caller;
 mod cancel;
 mod create;
 mod crossing;
@@ -45,7 +44,6 @@ use crate::ids::{AppId, ChannelId, OrderNo, PaymentId, RequestId};
 use crate::payment::{Attempt, Payment};
 use crate::random::Rng;
 use crate::store::{Applied, Change, PaymentFilter, Store, StoreError};
-use crate::throttle::Throttle;
 use crate::transport::Transport;
 
 pub use adopt::{Adoption, Left, Wanted};
@@ -94,8 +92,6 @@ struct Inner {
     notices: Arc<Flight<AppId>>,
     /// Looks at attempts under way in this process.
     looks: Arc<Flight<ChannelId>>,
-    /// What each app asks of this process.
-    throttle: Arc<Throttle>,
 }
 
 /// The `Idempotency-Key`s whose requests are running in this process.
@@ -129,7 +125,6 @@ impl Payments {
             digest_key: OnceLock::new(),
             notices: Arc::default(),
             looks: Arc::default(),
-            throttle: Arc::default(),
         }))
     }
 

@@ -16,11 +16,11 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use paymux_core::ids::RequestName;
 use paymux_core::payments::desk::Operator;
 use paymux_core::{Payments, Secret};
 
 use crate::body::Measure;
+use crate::envelope::RequestName;
 use crate::front::MetricsPage;
 use crate::limits::Limits;
 use crate::openapi::{Access, Book, Manual, Paths};

@@ -10,10 +10,10 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use paymux_core::Payments;
 use paymux_core::clock::Mono;
-use paymux_core::ids::RequestName;
+use paymux_core::ids::RequestId;
 use serde::Serialize;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument as _;
@@ -47,8 +47,7 @@ fn panicked(_payload: Box<dyn Any + Send + 'static>) -> Response {
 }
 
 async fn envelop(State(payments): State<Payments>, mut request: Request, next: Next) -> Response {
-    let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
-    let name = RequestName::of(given, || payments.request_id());
+    let name = RequestName::of(request.headers(), || payments.request_id());
     request.extensions_mut().insert(name.clone());
     let mut entry = Entry::begin(&payments, &request, &name);
     let span = tracing::info_span!("request", id = name.as_str(), method = entry.method, route = entry.route);
@@ -68,6 +67,28 @@ fn finish(name: &RequestName, response: &mut Response) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(value) = HeaderValue::from_str(name.as_str()) {
         headers.insert(REQUEST_ID, value);
+    }
+}
+
+/// The name under which a request is found again: the client's own, or one that was made here. Every
+/// handler can ask for it.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestName(Box<str>);
+
+impl RequestName {
+    fn of(headers: &HeaderMap, make: impl FnOnce() -> RequestId) -> Self {
+        headers.get(REQUEST_ID).and_then(Self::given).unwrap_or_else(|| Self(make().to_string().into()))
+    }
+
+    /// The client's name if it is 1 to 64 letters, digits, `-` or `_`.
+    fn given(value: &HeaderValue) -> Option<Self> {
+        let text = value.to_str().ok()?;
+        let good = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        ((1..=64).contains(&text.len()) && text.bytes().all(good)).then(|| Self(text.into()))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -150,6 +171,20 @@ pub(crate) fn written(status: StatusCode, body: &impl Serialize) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn takes_a_clients_request_id_only_if_it_is_plain() {
+        for good in ["a", "Req_1-2", &"x".repeat(64)] {
+            assert_eq!(given(good).as_deref(), Some(good));
+        }
+        for bad in ["", "a b", "a.b", "a\"b", "a{}", &"x".repeat(65)] {
+            assert_eq!(given(bad), None, "{bad}");
+        }
+
+        fn given(text: &str) -> Option<String> {
+            RequestName::given(&HeaderValue::from_str(text).unwrap()).map(|name| name.as_str().to_owned())
+        }
+    }
 
     #[test]
     fn classes_have_no_gaps() {

@@ -30,5 +30,5 @@ mod wire;
 pub use front::{Front, FrontConfig, FrontsInTheOpen, MetricsPage, MetricsPlace, Readiness, Ready};
 pub use limits::Limits;
 pub use peer::{Network, NoNetwork, Peer, Proxies};
-pub use serve::{Lasting, Served, serve, serve_tls};
+pub use serve::{Served, serve, serve_tls};
 pub use tls::{Identity, IdentityError, Tls};

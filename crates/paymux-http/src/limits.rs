@@ -8,6 +8,11 @@ pub const BODY_BYTES: usize = 65_536;
 pub const CALLBACK_BYTES: usize = 262_144;
 /// How deep arrays and objects may stand in each other in a JSON body; the outermost counts.
 pub const JSON_DEPTH: usize = 32;
+/// How many entries one page of a list holds when the client names no number.
+pub const PAGE_DEFAULT: u32 = 20;
+/// The most entries of one page.
+pub const PAGE_MAX: u32 = 100;
+
 /// The longest note of an operator, in characters.
 pub const NOTE_CHARS: usize = 500;
 /// The longest trade number that an operator may write, in characters.

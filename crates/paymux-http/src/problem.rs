@@ -5,8 +5,6 @@
 
 mod refusal;
 
-use std::time::Duration;
-
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, header};
@@ -25,6 +23,8 @@ pub(crate) use self::refusal::{Refusal, Row};
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 /// Seconds until a client may try again when too much came at once or the ledger was away.
 const RETRY_OVERLOADED: u32 = 1;
+/// Seconds until a client may try again when every channel was out for now.
+const RETRY_NO_CHANNEL: u32 = 30;
 
 /// A refusal on its way out. Boxed, since every handler's result has room for one.
 #[derive(Debug, Clone)]
@@ -72,7 +72,7 @@ impl Problem {
     }
 
     /// No key, or one that opens nothing.
-    pub(crate) fn unauthorized(detail: impl Into<String>, challenge: &'static str) -> Self {
+    pub(crate) fn unauthorized(detail: &'static str, challenge: &'static str) -> Self {
         Self::new(Refusal::Unauthorized, detail)
             .header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
     }
@@ -130,11 +130,11 @@ impl Problem {
         let refusal = if temporary { Refusal::NoChannelNow } else { Refusal::NoChannel };
         let mut problem = Self::new(refusal, detail);
         problem.0.channels = Some(nobody.removed);
-        problem
+        if temporary { problem.retry_after(RETRY_NO_CHANNEL) } else { problem }
     }
 
     fn too_large(left: Money, detail: String) -> Self {
-        let mut problem = Self::new(Refusal::RefundTooLarge, detail);
+        let mut problem = Self::new(Refusal::RefundTooLarge, detail).param("amount");
         problem.0.amount_left = Some(left.minor());
         problem
     }
@@ -142,19 +142,6 @@ impl Problem {
     fn param(mut self, name: impl Into<String>) -> Self {
         self.0.param = Some(name.into());
         self
-    }
-
-    fn at(self, param: Option<String>) -> Self {
-        match param {
-            Some(name) => self.param(name),
-            None => self,
-        }
-    }
-
-    /// The same request may do better after that pause; part of a second counts as one.
-    fn after(self, pause: Option<Duration>) -> Self {
-        let Some(pause) = pause else { return self };
-        self.retry_after(u32::try_from(pause.as_millis().div_ceil(1000)).unwrap_or(u32::MAX))
     }
 
     fn header(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
@@ -194,16 +181,15 @@ impl Problem {
 impl From<PaymentError> for Problem {
     /// The one table from core's errors to refusals.
     fn from(error: PaymentError) -> Self {
-        let (detail, pause) = (error.told(), error.retry_after());
-        let param = error.param().map(str::to_owned);
+        let detail = error.to_string();
         let of = |refusal| Self::new(refusal, detail.clone());
-        let problem = match error {
+        match error {
             PaymentError::Invalid(field) => Self::invalid_field(field),
             PaymentError::NotFound(_) => of(Refusal::NotFound),
-            PaymentError::OrderMismatch(_) => of(Refusal::OrderMismatch),
-            PaymentError::RefundMismatch(_) => of(Refusal::RefundMismatch),
-            PaymentError::TransferMismatch(_) => of(Refusal::TransferMismatch),
-            PaymentError::KeyMismatch => of(Refusal::KeyMismatch),
+            PaymentError::OrderMismatch(_) => of(Refusal::OrderMismatch).param("order_no"),
+            PaymentError::RefundMismatch(_) => of(Refusal::RefundMismatch).param("refund_no"),
+            PaymentError::TransferMismatch(_) => of(Refusal::TransferMismatch).param("transfer_no"),
+            PaymentError::KeyMismatch => of(Refusal::KeyMismatch).param("Idempotency-Key"),
             PaymentError::NoChannel(nobody) => Self::no_channel(nobody, detail),
             PaymentError::AlreadyPaid => of(Refusal::AlreadyPaid),
             PaymentError::InFlight => of(Refusal::InFlight),
@@ -213,14 +199,21 @@ impl From<PaymentError> for Problem {
             PaymentError::NotResolvable(_) => of(Refusal::NotResolvable),
             PaymentError::ChannelNeeded { .. } => of(Refusal::ChannelNeeded),
             PaymentError::RefundTooLarge { left } => Self::too_large(left, detail),
-            PaymentError::TransferTooLarge { .. } => of(Refusal::TransferTooLarge),
+            PaymentError::TransferTooLarge { .. } => of(Refusal::TransferTooLarge).param("amount"),
             PaymentError::Forbidden(_) => of(Refusal::Forbidden),
             PaymentError::Unsupported { .. } => of(Refusal::Unsupported),
-            PaymentError::RateLimited { .. } => of(Refusal::RateLimited),
-            PaymentError::Overloaded(_) => Self::overloaded(detail),
-            PaymentError::Internal(_) => Self::internal(),
-        };
-        problem.at(param).after(pause)
+            // What a database said may hold values: it goes to the log and no further.
+            PaymentError::Overloaded(why) => {
+                tracing::error!(%why, "a request was not taken");
+                Self::overloaded(
+                    "the ledger does not answer just now; send the same request again in a moment",
+                )
+            }
+            PaymentError::Internal(why) => {
+                tracing::error!(%why, "a broken invariant");
+                Self::internal()
+            }
+        }
     }
 }
 
@@ -325,7 +318,6 @@ impl<'a> RemovedView<'a> {
 mod tests {
     use paymux_core::OrderNo;
     use paymux_core::catalog::Scope;
-    use paymux_testkit::refusals::every_refusal;
 
     use super::*;
 
@@ -359,8 +351,6 @@ mod tests {
         check(needed, 409, "channel_needed", None);
         let unsupported = PaymentError::Unsupported { channel: main(), operation: "cancel" };
         check(unsupported, 422, "unsupported", None);
-        let limited = PaymentError::RateLimited { pause: Duration::from_millis(1001) };
-        check(limited, 429, "rate_limited", Some("2"));
         check(PaymentError::Overloaded("secret".to_owned()), 503, "overloaded", Some("1"));
         check(PaymentError::Internal("secret".to_owned()), 500, "internal", None);
 
@@ -370,18 +360,6 @@ mod tests {
             let body = written(&Problem::from(error), status, retry_after);
             assert_eq!(body["code"], code);
             assert!(!body.to_string().contains("secret"), "{body}");
-        }
-    }
-
-    #[test]
-    fn a_problem_says_what_its_error_says() {
-        for error in every_refusal() {
-            let problem = Problem::from(error.clone());
-            let Content { refusal, param, headers, .. } = &*problem.0;
-            assert_eq!((refusal.row().code, param.as_deref()), (error.code(), error.param()));
-            let pause = error.retry_after().map(|pause| pause.as_secs().to_string());
-            let told = headers.get(header::RETRY_AFTER).map(|value| value.to_str().unwrap().to_owned());
-            assert_eq!(told, pause, "{error:?}");
         }
     }
 

@@ -13,9 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use http::{Request, Response};
-use http_body_util::BodyExt as _;
+use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -32,7 +30,7 @@ use crate::peer::Peer;
 use crate::tls::Tls;
 
 use line::Line;
-use watch::{UnderWay, Watch, Watched};
+use watch::{Watch, Watched};
 
 /// How long the loop rests when the system has no file descriptor or memory left for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -40,11 +38,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// may take to answer.
 const PING_EVERY: Duration = Duration::from_secs(20);
 const PING_WITHIN: Duration = Duration::from_secs(10);
-
-/// Stands in the extensions of an answer whose body goes on for long: the request is under way until it ends, and its
-/// connection is not idle. Who puts it there bounds how long that is.
-#[derive(Debug, Clone, Copy)]
-pub struct Lasting;
 
 /// How serving ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,19 +97,6 @@ async fn serve_over(
     connections.wait().await;
     tracing::warn!(left, "connections were cut: their requests did not end within the drain limit");
     Served::Cut(left)
-}
-
-/// The request is no longer under way once its answer begins, or, where that lasts, ends.
-fn kept_under_way(answer: Response<Body>, under_way: UnderWay) -> Response<Body> {
-    if answer.extensions().get::<Lasting>().is_none() {
-        return answer;
-    }
-    answer.map(|body| {
-        Body::new(body.map_frame(move |frame| {
-            let _ = &under_way;
-            frame
-        }))
-    })
 }
 
 /// What every connection works by.
@@ -208,7 +188,8 @@ impl Server {
             let answer = self.router.clone().oneshot(request);
             async move {
                 let answer = answer.await;
-                answer.map(|answer| kept_under_way(answer, under_way))
+                drop(under_way);
+                answer
             }
         });
         let mut connection = std::pin::pin!(self.builder.serve_connection(io, service));

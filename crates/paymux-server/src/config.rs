@@ -21,7 +21,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paymux_core::{Catalog, Provider, Secret};
-use paymux_grpc::Reflection;
 use paymux_http::{FrontsInTheOpen, Identity, Limits, MetricsPlace, Proxies};
 use sha2::{Digest, Sha256};
 
@@ -52,8 +51,6 @@ pub struct Config {
 pub struct Settings {
     /// Where the main listener stands.
     pub http: SocketAddr,
-    /// The listener of gRPC, if there is one.
-    pub grpc: Option<GrpcListener>,
     /// Where the public address comes from.
     pub public_url: PublicUrl,
     /// Where the operators' listener stands, if there is one.
@@ -88,16 +85,12 @@ impl Settings {
     /// The keys of these that are others in `new`: they count from the next start on.
     pub fn changed_in(&self, new: &Self) -> Vec<&'static str> {
         let admin = |settings: &Self| settings.admin.as_ref().map(|admin| admin.address);
-        let grpc = |settings: &Self| settings.grpc.map(|grpc| grpc.address);
-        let reflection = |settings: &Self| settings.grpc.map(|grpc| grpc.reflection);
         let is_same_token = match (&self.admin, &new.admin) {
             (Some(old), Some(new)) => old.token.matches(new.token.expose()),
             _ => true,
         };
         let keys = [
             ("server.http", self.http != new.http),
-            ("server.grpc", grpc(self) != grpc(new)),
-            ("server.grpc_reflection", grpc(self).is_some() && reflection(self) != reflection(new)),
             ("server.admin", admin(self) != admin(new)),
             ("server.admin_token", !is_same_token),
             // Another certificate counts at once.
@@ -115,15 +108,6 @@ impl Settings {
         ];
         keys.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
     }
-}
-
-/// The listener of gRPC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GrpcListener {
-    /// Where it stands.
-    pub address: SocketAddr,
-    /// Whether it tells anybody what services there are.
-    pub reflection: Reflection,
 }
 
 /// The operators' listener.

@@ -5,18 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use axum::middleware::map_response;
 use paymux::SystemRng;
 use paymux::witness::{Witness, Witnessed};
 use paymux::workers::{self, Intervals, Workers};
 use paymux_core::catalog::CatalogHandle;
 use paymux_core::payments::{Obstacle, Ports};
-use paymux_core::store::{Change, PaymentLedger as _};
+use paymux_core::store::PaymentLedger as _;
 use paymux_core::wire::PlainHttp;
 use paymux_core::{Clock, Endpoint, PaymentError, Payments, Store, Transport};
-use paymux_grpc::{Grpc, GrpcConfig, Health, Nudges};
 use paymux_http::admin::Reload as _;
-use paymux_http::{Front, FrontConfig, Lasting, MetricsPage, Readiness, Ready, Tls, admin};
+use paymux_http::{Front, FrontConfig, MetricsPage, Readiness, Ready, Tls, admin};
 use paymux_store::{ConnectError, Ledger, Options};
 use paymux_transport::{Dialler, Guard, Settings as DialSettings, SetupError, SystemClock};
 use tokio::net::TcpListener;
@@ -25,7 +23,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Config, GrpcListener, PublicUrl, Settings, scheme};
+use crate::config::{Config, PublicUrl, Settings, scheme};
 use crate::reload::{InForce, Reloader, Source};
 
 /// Why a node could not be started.
@@ -82,7 +80,6 @@ pub enum Stopped {
 pub struct Node {
     http: SocketAddr,
     admin: Option<SocketAddr>,
-    grpc: Option<SocketAddr>,
     payments: Payments,
     ledger: Arc<Ledger>,
     reloader: Arc<Reloader>,
@@ -94,9 +91,7 @@ pub struct Node {
 
 impl std::fmt::Debug for Node {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut node = f.debug_struct("Node");
-        node.field("http", &self.http).field("admin", &self.admin).field("grpc", &self.grpc);
-        node.finish_non_exhaustive()
+        f.debug_struct("Node").field("http", &self.http).field("admin", &self.admin).finish_non_exhaustive()
     }
 }
 
@@ -119,8 +114,6 @@ impl Node {
         let wake = Arc::new(Notify::new());
         let mut witnesses = surroundings.witnesses;
         witnesses.push(wake.clone());
-        let nudges = Nudges::default();
-        witnesses.push(Arc::new(Watched(nudges.clone())));
         let ports = ports(&settings, Witnessed::new(ledger.clone(), witnesses))?;
         let payments = Payments::new(ports, CatalogHandle::new(catalog));
         for overruled in
@@ -142,7 +135,6 @@ impl Node {
         let node = Self {
             http: listeners.http.address,
             admin: listeners.admin.as_ref().map(|admin| admin.address),
-            grpc: listeners.grpc.as_ref().map(|grpc| grpc.address),
             payments: payments.clone(),
             ledger: ledger.clone(),
             reloader,
@@ -153,8 +145,8 @@ impl Node {
         workers::read_figures(&payments).await;
         let intervals = Intervals { sweep: settings.sweep_interval, snapshot: settings.snapshot_interval };
         node.tasks.spawn(Workers::new(payments, intervals, wake).run(node.shutdown.clone()));
-        let look = Arc::new(Look { ledger, in_force });
-        node.serve(listeners, tls, settings, Watchers { look, nudges, metrics: surroundings.metrics });
+        let ready = Arc::new(Look { ledger, in_force });
+        node.serve(listeners, tls, settings, ready, surroundings.metrics);
         Ok(node)
     }
 
@@ -166,11 +158,6 @@ impl Node {
     /// Where the operators' listener stands.
     pub fn admin(&self) -> Option<SocketAddr> {
         self.admin
-    }
-
-    /// Where the listener of gRPC stands.
-    pub fn grpc(&self) -> Option<SocketAddr> {
-        self.grpc
     }
 
     /// Its payments, for whoever has it in the same process.
@@ -202,8 +189,14 @@ impl Node {
         if drained { Stopped::Drained } else { Stopped::Cut }
     }
 
-    fn serve(&self, listeners: Listeners, tls: Option<Tls>, settings: Settings, watchers: Watchers) {
-        let Watchers { look, nudges, metrics } = watchers;
+    fn serve(
+        &self,
+        listeners: Listeners,
+        tls: Option<Tls>,
+        settings: Settings,
+        ready: Arc<dyn Ready>,
+        metrics: MetricsPage,
+    ) {
         let limits = settings.limits;
         let config = FrontConfig {
             limits: limits.clone(),
@@ -211,34 +204,15 @@ impl Node {
             proxies: settings.proxies,
             fronts_in_the_open: settings.fronts_in_the_open,
         };
-        let front = Front::new(config, self.payments.clone(), look.clone(), metrics.clone());
+        let front = Front::new(config, self.payments.clone(), ready, metrics.clone());
         self.listen(listeners.http.listener, tls, front.router(), limits.clone());
         if let (Some(bound), Some(admin)) = (listeners.admin, settings.admin) {
             let payments = self.payments.clone();
             let reload = self.reloader.clone();
             let admin =
                 admin::Admin { limits: limits.clone(), payments, token: admin.token, metrics, reload };
-            self.listen(bound.listener, None, admin::router(admin), limits.clone());
+            self.listen(bound.listener, None, admin::router(admin), limits);
         }
-        if let (Some(bound), Some(grpc)) = (listeners.grpc, settings.grpc) {
-            self.serve_grpc(bound.listener, grpc, limits, look, nudges);
-        }
-    }
-
-    fn serve_grpc(
-        &self,
-        listener: TcpListener,
-        grpc: GrpcListener,
-        limits: paymux_http::Limits,
-        look: Arc<Look>,
-        nudges: Nudges,
-    ) {
-        let config =
-            GrpcConfig { body_bytes: limits.body_bytes, body: limits.body, reflection: grpc.reflection };
-        let grpc = Grpc::new(config, self.payments.clone(), nudges, self.shutdown.clone());
-        let (router, health) = grpc.open(look);
-        self.tasks.spawn(health);
-        self.listen(listener, None, router.layer(map_response(lasting)), limits);
     }
 
     fn listen(
@@ -256,30 +230,6 @@ impl Node {
     }
 }
 
-/// What gRPC says of an answer, in the words of the accept loop.
-async fn lasting(mut answer: axum::response::Response) -> axum::response::Response {
-    if answer.extensions().get::<paymux_grpc::Lasting>().is_some() {
-        answer.extensions_mut().insert(Lasting);
-    }
-    answer
-}
-
-/// What looks at the node from outside is answered from these.
-struct Watchers {
-    look: Arc<Look>,
-    nudges: Nudges,
-    metrics: MetricsPage,
-}
-
-/// Tells those who watch a payment over gRPC.
-struct Watched(Nudges);
-
-impl Witness for Watched {
-    fn applied(&self, change: &Change) {
-        self.0.changed(change.payment.id);
-    }
-}
-
 /// A listener and where it really stands: port 0 took a free one.
 struct Bound {
     listener: TcpListener,
@@ -289,7 +239,6 @@ struct Bound {
 struct Listeners {
     http: Bound,
     admin: Option<Bound>,
-    grpc: Option<Bound>,
 }
 
 impl Listeners {
@@ -299,11 +248,7 @@ impl Listeners {
             Some(admin) => Some(Bound::at(admin.address, "server.admin").await?),
             None => None,
         };
-        let grpc = match &settings.grpc {
-            Some(grpc) => Some(Bound::at(grpc.address, "server.grpc").await?),
-            None => None,
-        };
-        Ok(Self { http, admin, grpc })
+        Ok(Self { http, admin })
     }
 }
 
@@ -346,12 +291,5 @@ impl Ready for Look {
     async fn look(&self) -> Readiness {
         let store = self.ledger.ping().await.map_err(|error| error.to_string());
         Readiness { store, config: self.in_force.hash() }
-    }
-}
-
-#[async_trait]
-impl Health for Look {
-    async fn is_ready(&self) -> bool {
-        self.ledger.ping().await.is_ok()
     }
 }

@@ -10,7 +10,6 @@ pub mod clock;
 pub mod conformance;
 pub mod fixtures;
 pub mod memory_store;
-pub mod refusals;
 pub mod rng;
 pub mod simulation;
 pub mod store_contract;

@@ -66,12 +66,6 @@ const FOREIGN: [(&str, &[&str], &str); 3] = [
 /// Crates whose errors nobody matches on: the programs at the top, which only tell them.
 const MAY_USE_ANYHOW: [&str; 2] = ["paymux-server", "xtask"];
 
-/// Families of foreign crates that only one crate of ours ships, with the reason.
-const OWNED: [(&str, &str, &str); 2] = [
-    ("tonic", "paymux-grpc", "paymux-grpc is the only one that speaks gRPC: ask it for a router"),
-    ("prost", "paymux-grpc", "protobuf is gRPC's affair: messages end in paymux-grpc"),
-];
-
 /// Crates that dial, and the words by which code dials.
 const DIALLERS: [&str; 3] = ["hyper-rustls", "reqwest", "ureq"];
 const DIALLING: [&str; 5] =
@@ -89,21 +83,6 @@ pub(super) fn foreign_crates(tree: &Tree) -> Vec<Finding> {
             is_named(package, owner) && banned.contains(&dependency.name.as_str())
         })?;
         (dependency.table == Table::Normal).then(|| {
-            (format!("{} must not depend on `{}`", package.name, dependency.name), (*reason).to_owned())
-        })
-    })
-}
-
-/// What one crate of ours is there to hide, no other ships.
-pub(super) fn owned_crates(tree: &Tree) -> Vec<Finding> {
-    each_dependency(tree, |package, dependency| {
-        let is_of = |family: &str| {
-            let rest = dependency.name.strip_prefix(family);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-        };
-        let (_, owner, reason) = OWNED.iter().find(|(family, ..)| is_of(family))?;
-        let is_foreign = package.name != *owner && dependency.table == Table::Normal;
-        is_foreign.then(|| {
             (format!("{} must not depend on `{}`", package.name, dependency.name), (*reason).to_owned())
         })
     })
@@ -306,22 +285,6 @@ mod tests {
         fn check(folder: &str, dependency: &str, want: &[&str]) {
             let tree = Tree { files: Vec::new(), packages: vec![planted::package(folder, &[dependency])] };
             assert_eq!(whats(&foreign_crates(&tree)), want, "{folder} {dependency}");
-        }
-    }
-
-    #[test]
-    fn one_crate_speaks_grpc() {
-        check("crates/paymux-grpc", "tonic-health", &[]);
-        check("crates/paymux-http", "tonic", &["paymux-http must not depend on `tonic`"]);
-        check("crates/paymux-server", "tonic-types", &["paymux-server must not depend on `tonic-types`"]);
-        check("crates/paymux-server", "dev:tonic", &[]);
-        check("crates/paymux-core", "prost", &["paymux-core must not depend on `prost`"]);
-        check("crates/paymux-core", "prosting", &[]);
-
-        #[track_caller]
-        fn check(folder: &str, dependency: &str, want: &[&str]) {
-            let tree = Tree { files: Vec::new(), packages: vec![planted::package(folder, &[dependency])] };
-            assert_eq!(whats(&owned_crates(&tree)), want, "{folder} {dependency}");
         }
     }
 

@@ -13,10 +13,8 @@ const TABLES: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependenci
 const LIBRARY_NAMES: [(&str, &str); 1] = [("md-5", "md5")];
 
 /// Dependencies that no line of code names, with what they are there for.
-const SILENT: [(&str, &str, &str); 2] = [
-    ("paymux-store", "sqlx", "switches on TLS and the databases for sea-orm, which may not do it itself"),
-    ("paymux-grpc", "tonic-prost", "the code that is made of the proto files names it"),
-];
+const SILENT: [(&str, &str, &str); 1] =
+    [("paymux-store", "sqlx", "switches on TLS and the databases for sea-orm, which may not do it itself")];
 
 /// Every manifest takes the workspace's lints.
 pub(super) fn inherit_lints(tree: &Tree) -> Vec<Finding> {

@@ -249,7 +249,6 @@ fn refused(call: &Call<'_>, error: PaymentError) -> FrontAnswer {
         | PaymentError::KeyMismatch
         | PaymentError::NotResolvable(_)
         | PaymentError::ChannelNeeded { .. }
-        | PaymentError::RateLimited { .. }
         | PaymentError::Overloaded(_)
         | PaymentError::Internal(_)) => return in_doubt(call, &error),
     })

@@ -123,7 +123,7 @@ fn responses(operation: &Operation) -> Value {
         response["content"][PROBLEM] = problem_of(&refusals);
         match status {
             401 => response["headers"]["WWW-Authenticate"] = header("How to show a key."),
-            429 | 503 => response["headers"]["Retry-After"] = header("Seconds until it may be tried again."),
+            503 => response["headers"]["Retry-After"] = header("Seconds until it may be tried again."),
             _ => {}
         }
     }

@@ -69,9 +69,6 @@ impl Operation {
                 all.push(Refusal::InvalidRequest);
             }
         }
-        if matches!(self.access, Access::App | Access::Scope(_)) {
-            all.push(Refusal::RateLimited);
-        }
         if matches!(self.access, Access::Scope(_)) {
             all.push(Refusal::Forbidden);
         }

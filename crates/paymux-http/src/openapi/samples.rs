@@ -2,7 +2,6 @@
 //! example can therefore not differ from an answer. Ids and names are made up.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use paymux_core::catalog::Scope;
 use paymux_core::ids::{AttemptId, ChannelId, ProviderOrderNo, RefundNo, RouteName};
@@ -312,7 +311,6 @@ fn made(refusal: Refusal) -> Option<Problem> {
                 "the ledger does not answer just now; send the same request again",
             ));
         }
-        Refusal::RateLimited => PaymentError::RateLimited { pause: Duration::from_secs(2) },
         Refusal::NoChannel => return nobody(false),
         Refusal::NoChannelNow => return nobody(true),
         Refusal::Forbidden => PaymentError::Forbidden(Scope::Refunds),

@@ -92,8 +92,6 @@ refusals! {
         "The channel's provider has no such operation.";
     NotReloaded: UNPROCESSABLE_ENTITY "not_reloaded", "The configuration is not taken",
         "`mistakes` tells what to mend; the configuration in force stays.";
-    RateLimited: TOO_MANY_REQUESTS "rate_limited", "The app sends too much at once",
-        "The app sends more than `[limits]` lets it: send the same request again after `Retry-After`.";
     Internal: INTERNAL_SERVER_ERROR "internal", "paymux is at fault",
         "Something that must not happen has happened. It was logged under the request's id.";
     NoChannelNow: SERVICE_UNAVAILABLE "no_channel", "No channel can take this payment",

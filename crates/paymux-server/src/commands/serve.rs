@@ -41,7 +41,7 @@ async fn serve(config: Config, source: Source) -> anyhow::Result<End> {
     let surroundings =
         Surroundings { metrics: metrics::install()?, witnesses: Vec::new(), source: Some(source) };
     let node = Node::start(config, surroundings).await?;
-    tracing::info!(http = %node.http(), admin = node.admin().map(tracing::field::display), grpc = node.grpc().map(tracing::field::display), config = hash, "paymux serves");
+    tracing::info!(http = %node.http(), admin = node.admin().map(tracing::field::display), config = hash, "paymux serves");
 
     let fatal = node.fatal();
     let end = loop {

@@ -52,7 +52,6 @@ pub(super) fn whole(
     catalog.day_zone = site.day_zone;
     catalog.notice_schedule = site.notice_schedule;
     catalog.callback_ring = site.callback_ring;
-    catalog.allowance = site.allowance;
     catalog.fronts = fronts;
     Some(Config { settings, catalog, remarks, hash: String::new() })
 }

@@ -5,7 +5,8 @@
 pub(super) const RULE: &str = "not supported by this version yet; remove it";
 
 /// They, with `[]` for any place in a list.
-const KEYS: [&str; 1] = ["operators"];
+const KEYS: [&str; 4] =
+    ["server.grpc", "operators", "limits.requests_per_second", "limits.concurrent_requests"];
 
 /// Whether the key of that shape comes later.
 pub(super) fn is_key(shape: &str) -> bool {

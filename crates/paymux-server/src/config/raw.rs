@@ -35,8 +35,6 @@ pub(super) struct Raw {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Server {
     pub(super) http: Option<String>,
-    pub(super) grpc: Option<String>,
-    pub(super) grpc_reflection: Option<bool>,
     pub(super) admin: Option<String>,
     pub(super) admin_token: Option<RawSecret>,
     pub(super) public_url: Option<String>,
@@ -129,8 +127,6 @@ pub(super) struct Limits {
     pub(super) idle_ms: Option<i64>,
     pub(super) drain_ms: Option<i64>,
     pub(super) idempotency_key_ms: Option<i64>,
-    pub(super) requests_per_second: Option<i64>,
-    pub(super) concurrent_requests: Option<i64>,
 }
 
 /// `[[apps]]`

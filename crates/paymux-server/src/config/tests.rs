@@ -146,7 +146,7 @@ fn all_mistakes_of_a_file_are_told_at_once() {
 [server]
 htpp = "127.0.0.1:1"
 test_mode = "yes"
-grpc = "8081"
+grpc = "127.0.0.1:8081"
 
 [[apps]]
 id = "shop"
@@ -168,16 +168,13 @@ settings = { app_idd = "x", app_secret = { env = "NO_SUCH_SECRET" }, master_secr
 name = "default"
 strategy = "evenly"
 channels = ["bee", "bea"]
-
-[[operators]]
-id = "o"
 "#;
     check(
         text,
         &[
-            "f:3: server.htpp: unknown key; known: http, grpc, grpc_reflection, admin, admin_token, public_url, tls_cert, tls_key, trusted_proxies, test_mode, metrics",
+            "f:3: server.htpp: unknown key; known: http, admin, admin_token, public_url, tls_cert, tls_key, trusted_proxies, test_mode, metrics",
             "f:4: server.test_mode: write true or false, not text",
-            "f:5: server.grpc: `8081`: write an address and a port, like 127.0.0.1:8080",
+            "f:5: server.grpc: not supported by this version yet; remove it",
             "f:7: apps[0].notify_secret: required where `notify_url` is set: notices are signed",
             "f:9: apps[0].api_key: environment variable `NO_SUCH_KEY` is not set",
             "f:10: apps[0].notify_url: the scheme must be https",
@@ -190,7 +187,6 @@ id = "o"
             "f:25: routes[0].strategy: unknown strategy `evenly`; known: random, smart-random, even, \
              weighted, round-robin, priority, least-collected, cheapest, adaptive, sticky",
             "f:26: routes[0].channels[1]: unknown channel `bea`; known: bee",
-            "f:28: operators: not supported by this version yet; remove it",
         ],
     );
 }

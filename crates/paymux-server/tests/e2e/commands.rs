@@ -25,7 +25,7 @@ async fn check_tells_every_mistake_and_its_code_says_so() {
     assert_eq!((checked.code, checked.out.as_str()), (Some(1), ""));
     let want = format!(
         "{path}:2: server.http: `x`: write an address and a port, like 127.0.0.1:8080\n\
-         {path}:3: server.htpp: unknown key; known: http, grpc, grpc_reflection, admin, admin_token, public_url, tls_cert, tls_key, trusted_proxies, test_mode, metrics\n\
+         {path}:3: server.htpp: unknown key; known: http, admin, admin_token, public_url, tls_cert, tls_key, trusted_proxies, test_mode, metrics\n\
          2 mistakes; nothing would start\n"
     );
     assert_eq!(checked.err, want);

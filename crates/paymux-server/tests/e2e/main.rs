@@ -32,8 +32,6 @@ mod fronts;
 #[cfg(test)]
 mod fufu;
 #[cfg(test)]
-mod grpc;
-#[cfg(test)]
 mod http;
 #[cfg(test)]
 mod import;

@@ -125,11 +125,6 @@ impl Stage {
         told.with_context(|| format!("the ledger has no decision of {attempt}"))
     }
 
-    /// The router's address for gRPC, as its clients write it.
-    pub(super) fn grpc(&self) -> String {
-        self.node.grpc().map(|address| address.to_string()).unwrap_or_default()
-    }
-
     /// The simulated provider's address.
     pub(super) fn provider(&self) -> String {
         self.sim.base_url()
@@ -163,10 +158,10 @@ impl Stage {
     }
 
     fn tell(&self, teller: &Teller) {
-        let (api, grpc, provider) = (self.api(), self.grpc(), self.provider());
+        let (api, provider) = (self.api(), self.provider());
         let ledger = self.folder.path().join("paymux.db");
         let text = format!(
-            "router on {api}, gRPC on {grpc}, simulated {} on {provider} and {} on {}, merchant on {}, ledger in {}",
+            "router on {api}, simulated {} on {provider} and {} on {}, merchant on {}, ledger in {}",
             PROVIDER.slug(),
             ROTATION.slug(),
             self.gateway(),
@@ -174,7 +169,7 @@ impl Stage {
             ledger.display()
         );
         let facts = json!({
-            "api": api, "grpc": grpc, "provider": provider, "gateway": self.gateway(), "merchant": self.merchant.url(),
+            "api": api, "provider": provider, "gateway": self.gateway(), "merchant": self.merchant.url(),
             "ledger": ledger,
             "api_key": self.key.expose(),
         });
@@ -195,7 +190,7 @@ async fn simulate(provider: Simulated, names: [&str; 3]) -> anyhow::Result<(Vec<
 fn configuration(folder: &TempDir, keys: &Keys, hook: &str) -> String {
     let ledger = format!("sqlite://{}", folder.path().join("paymux.db").display());
     format!(
-        "[server]\nhttp = \"127.0.0.1:0\"\ngrpc = \"127.0.0.1:0\"\ntest_mode = true\n\
+        "[server]\nhttp = \"127.0.0.1:0\"\ntest_mode = true\n\
          [store]\nurl = {ledger}\n\
          [outbound]\nallow_private_addresses = true\n\
          [limits]\ndrain_ms = {drain}\n\

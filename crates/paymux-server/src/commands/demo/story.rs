@@ -170,7 +170,6 @@ pub(super) fn invite(stage: &Stage, teller: &Teller) {
     teller.aside(&format!("\n  {}\n", teller.strong(&curl)));
     teller.aside(&format!("  API      {api}/v1/payments"));
     teller.aside(&format!("  docs     {api}/docs"));
-    teller.aside(&format!("  gRPC     {}, with reflection", stage.grpc()));
     teller.aside(&format!("  payer    {provider}/sim, of Alipay methods {gateway}/sim"));
     teller.aside(&format!("  health   {api}/readyz"));
     teller.aside(&format!("  metrics  {api}/metrics\n"));

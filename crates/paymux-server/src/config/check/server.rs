@@ -9,16 +9,14 @@ use paymux_core::catalog::Timing;
 use paymux_core::day::DayZone;
 use paymux_core::router::HealthRules;
 use paymux_core::store::Ring;
-use paymux_core::throttle::Allowance;
 use paymux_core::wire::{Endpoint, PlainHttp};
-use paymux_grpc::Reflection;
 use paymux_http::{FrontsInTheOpen, Limits, MetricsPlace, Network, NoNetwork, Proxies};
 
 use super::compat::ALLOW_PLAIN_HTTP;
 use super::{Check, Told, unknown};
 use crate::config::path::KeyPath;
 use crate::config::raw::{self, Raw};
-use crate::config::{Admin, GrpcListener, PublicUrl, Settings};
+use crate::config::{Admin, PublicUrl, Settings};
 
 /// The longest time that any key takes: ten minutes.
 const MS_MAX: i64 = 600_000;
@@ -41,7 +39,6 @@ pub(super) struct Site {
     pub(super) day_zone: DayZone,
     pub(super) notice_schedule: Vec<Duration>,
     pub(super) callback_ring: Ring,
-    pub(super) allowance: Allowance,
 }
 
 impl Check<'_, '_> {
@@ -52,7 +49,6 @@ impl Check<'_, '_> {
         let admin = self.admin(&server, &raw.server, http);
         let tls = self.tls(&server, &raw.server);
         let proxies = self.proxies(&server.key("trusted_proxies"), &raw.server);
-        let grpc = self.grpc(&server.key("grpc"), &raw.server);
         let public_url = self.public_url(&server.key("public_url"), &raw.server, http);
         let store_url = self.store_url(&KeyPath::of("store").key("url"), &raw.store);
         let timing = self.timing(raw);
@@ -77,10 +73,8 @@ impl Check<'_, '_> {
         let limits = self.limits(&raw.limits);
         let metrics = self.metrics(&server.key("metrics"), &raw.server);
         let callback_ring = self.callback_ring(&raw.limits);
-        let allowance = self.allowance(&raw.limits);
         let settings = Settings {
             http: http?,
-            grpc: grpc.ok()?,
             public_url: if raw.server.public_url.is_some() {
                 PublicUrl::Written
             } else {
@@ -111,7 +105,6 @@ impl Check<'_, '_> {
             day_zone: day_zone?,
             notice_schedule: notice_schedule?,
             callback_ring: callback_ring?,
-            allowance: allowance?,
         };
         Some((settings, site))
     }
@@ -133,21 +126,6 @@ impl Check<'_, '_> {
             self.wrong(path, format!("`{text}`: write an address and a port, like 127.0.0.1:8080"));
         }
         address.ok()
-    }
-
-    fn grpc(&mut self, path: &KeyPath, raw: &raw::Server) -> Result<Option<GrpcListener>, Told> {
-        let Some(text) = raw.grpc.as_deref() else { return Ok(None) };
-        let address = self.listener(path, Some(text)).ok_or(Told)?;
-        let parse = |text: &Option<String>| text.as_deref()?.parse::<SocketAddr>().ok();
-        for (key, other) in [("server.http", parse(&raw.http)), ("server.admin", parse(&raw.admin))] {
-            if other == Some(address) && address.port() != 0 {
-                self.wrong(path, format!("gRPC needs another port than `{key}`"));
-                return Err(Told);
-            }
-        }
-        let is_wanted = raw.grpc_reflection.or(raw.test_mode).unwrap_or_default();
-        let reflection = if is_wanted { Reflection::On } else { Reflection::Off };
-        Ok(Some(GrpcListener { address, reflection }))
     }
 
     fn admin(
@@ -329,14 +307,6 @@ impl Check<'_, '_> {
             idle: idle?,
             drain: drain?,
         })
-    }
-
-    fn allowance(&mut self, raw: &raw::Limits) -> Option<Allowance> {
-        let path = KeyPath::of("limits");
-        let mut number = |key, value| self.number(&path.key(key), value, 0..=1_000_000);
-        let per_second = number("requests_per_second", raw.requests_per_second);
-        let at_once = number("concurrent_requests", raw.concurrent_requests);
-        Some(Allowance { per_second: per_second?, at_once: at_once? })
     }
 
     fn callback_ring(&mut self, raw: &raw::Limits) -> Option<Ring> {

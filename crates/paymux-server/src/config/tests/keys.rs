@@ -80,7 +80,11 @@ fn a_mistake_in_the_environment_names_its_variable() {
     );
     check(
         &[("PAYMUX__SERVER__HTPP", "x")],
-        "environment variable PAYMUX__SERVER__HTPP: server.htpp: unknown key; known: http, grpc, grpc_reflection, admin, admin_token, public_url, tls_cert, tls_key, trusted_proxies, test_mode, metrics",
+        "environment variable PAYMUX__SERVER__HTPP: server.htpp: unknown key; known: http, admin, admin_token, public_url, tls_cert, tls_key, trusted_proxies, test_mode, metrics",
+    );
+    check(
+        &[("PAYMUX__SERVER__GRPC", "x")],
+        "environment variable PAYMUX__SERVER__GRPC: server.grpc: not supported by this version yet; remove it",
     );
     check(
         &[("PAYMUX__CHANNELS__0__ID", "x")],
@@ -174,7 +178,10 @@ fn what_does_not_fit_is_told_once() {
 #[test]
 fn what_comes_later_is_refused_and_not_passed_over() {
     const RULE: &str = "not supported by this version yet; remove it";
+    check("[server]\ngrpc = \"127.0.0.1:8081\"\n", 2, "server.grpc");
     check("[[operators]]\nid = \"o\"\n", 1, "operators");
+    check("[limits]\nrequests_per_second = 5\n", 2, "limits.requests_per_second");
+    check("[limits]\nconcurrent_requests = 5\n", 2, "limits.concurrent_requests");
 
     #[track_caller]
     fn check(text: &str, line: usize, key: &str) {
